@@ -1,0 +1,101 @@
+"""Which transformer is measured: its sizes, its parameter count and how it is built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from x_transformers import Decoder, TransformerWrapper
+
+from ecmlib.parameters import Parameters
+
+FEED_FORWARD_WIDTH = 4  # hidden units of a feed-forward block per unit of d (Vaswani et al. 2017)
+
+
+class Architecture(Parameters):
+    """Sizes of a causal transformer, in the paper's letters.
+
+    Parameters
+    ----------
+    d : int
+        Token vector size, at least 1.
+    H : int
+        Attention heads, at least 1.
+    N : int
+        Sequence length in tokens, at least 2: ``N - 1`` tokens predict the last.
+    L : int
+        Layers, at least 1; one layer is multi-head attention followed by a feed-forward block.
+    K : int
+        Vocabulary size, at least 2.
+    head_dim : int
+        Size of one attention head, at least 1 (the paper: 64).
+    ff : {"train", "identity"}
+        "identity" replaces every feed-forward block by the identity (paper, Fig. 2).
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range; the message names it.
+    """
+
+    d: Annotated[int, Field(ge=1)]
+    H: Annotated[int, Field(ge=1)] = 1
+    N: Annotated[int, Field(ge=2)] = 32
+    L: Annotated[int, Field(ge=1)] = 1
+    K: Annotated[int, Field(ge=2)] = 128
+    head_dim: Annotated[int, Field(ge=1)] = 64
+    ff: Literal["train", "identity"] = "train"
+
+    @property
+    def n_params(self) -> int:
+        """P, the number of trainable parameters: attention, feed-forward and norm gains (design.md, section 4)."""
+        d, heads = self.d, self.H * self.head_dim
+        attention = 4 * d * heads + d
+        width = FEED_FORWARD_WIDTH * d
+        feed_forward = 2 * d * width + width + 2 * d if self.ff == "train" else 0
+        final_norm = d
+        return self.L * (attention + feed_forward) + final_norm
+
+    def build(self, seed: int) -> TransformerWrapper:
+        """Build the model with fresh weights.
+
+        Token embedding, positional embedding and the final linear map are frozen: what is memorised must be
+        held by attention and feed-forward.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the initial weights. PyTorch's global random state is left as it was.
+
+        Returns
+        -------
+        TransformerWrapper
+            On the CPU, float32; maps tokens (B, n <= N) to logits (B, n, K).
+        """
+        # x-transformers changes defaults between releases: everything that sets a shape is said here.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = TransformerWrapper(
+                num_tokens=self.K,
+                max_seq_len=self.N,
+                use_abs_pos_emb=True,
+                tie_embedding=False,
+                attn_layers=Decoder(
+                    dim=self.d,
+                    depth=self.L,
+                    heads=self.H,
+                    custom_layers=("a", "f") * self.L if self.ff == "train" else ("a",) * self.L,
+                    pre_norm=True,
+                    attn_dim_head=self.head_dim,
+                    attn_project_out=True,  # the default drops it for H = 1, and H = 1 then needs d = head_dim
+                    attn_flash=False,
+                    ff_mult=FEED_FORWARD_WIDTH,
+                    ff_glu=False,
+                    ff_no_bias=False,
+                    verbose=False,
+                ),
+            )
+        for frozen in (model.token_emb, model.pos_emb, model.to_logits):
+            frozen.requires_grad_(False)
+        return model

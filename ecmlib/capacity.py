@@ -1,0 +1,249 @@
+"""How much a model has memorised: counting, and measuring the capacity of an architecture."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field
+from tqdm.auto import tqdm
+
+from ecmlib.architecture import Architecture
+from ecmlib.library import LibrarySize, random_library
+from ecmlib.parameters import Parameters
+from ecmlib.results import CapacityRecord, Provenance, Restart, record_name
+from ecmlib.training import (
+    CurvePoint,
+    DivergedError,
+    Forward,
+    Loss,
+    Precision,
+    Protocol,
+    can_compile,
+    make_forward,
+    on_plateau,
+    resolve_device,
+    train,
+)
+
+
+class Memorised(NamedTuple):
+    """Sequences that a model has memorised."""
+
+    last_count: int  # the last token is the most likely one, given its N-1 true predecessors
+    full_count: int  # every token from the second on is the most likely one, given its true predecessors
+
+
+def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: int = 512) -> Memorised:
+    """Count the sequences of a library that a model has memorised (paper, section 4).
+
+    Parameters
+    ----------
+    model : Module
+        Maps tokens (B, N - 1) to logits (B, N - 1, K), on the library's device.
+    library : LongTensor of shape (T, N)
+        Sequences to look for.
+    batch_size : int
+        Sequences looked at together; it does not change the counts.
+
+    Returns
+    -------
+    Memorised
+        Number of last tokens and of whole sequences predicted.
+    """
+    forward = make_forward(model)
+    last = full = 0
+    with torch.inference_mode():
+        for sequences in torch.split(library, batch_size):
+            _, right = forward(sequences)
+            last += int(right[:, -1].sum())
+            full += int(right.all(dim=1).sum())
+    return Memorised(last, full)
+
+
+def measure_mac(
+    architecture: Architecture,
+    T: int = 16000,
+    restarts: int = 5,
+    *,
+    batch_size: int = 512,
+    lr: float = 1e-3,
+    loss: Loss = "all",
+    patience_steps: int = 310,
+    max_steps: int = 20_000,
+    eval_every: int = 31,
+    seed: int = 0,
+    precision: Precision = "float32",
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    results: str | Path | None = None,
+    progress: bool = True,
+) -> CapacityRecord:
+    """Measure the maximum attainable capacity: train on a large library, count what is memorised (paper, section 5).
+
+    Each restart trains new weights on the same library until every sequence is memorised, until the count is on
+    a plateau (`ecmlib.training.on_plateau`), or for ``max_steps``.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is measured.
+    T, batch_size, lr, loss, patience_steps, max_steps, eval_every, seed, precision
+        See `Protocol`.
+    restarts : int
+        Runs in all, at least 1; those already in ``results`` are not run again.
+    device : {"auto", "cpu", "cuda"}
+        "auto" takes CUDA where there is one.
+    compiled : bool or "auto"
+        Whether ``torch.compile`` fuses the model, "auto" where it can.
+    results : path, optional
+        Folder of the record; each finished restart is on disk before the next begins.
+    progress : bool
+        Whether a bar shows steps, speed, count and best count.
+
+    Returns
+    -------
+    CapacityRecord
+        Curves, counts and provenance of all restarts.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a parameter is out of range or ``results`` holds another configuration under this name.
+    OSError
+        Before any training, if ``results`` cannot be written.
+    """
+    protocol = Protocol(
+        T=T,
+        batch_size=batch_size,
+        lr=lr,
+        loss=loss,
+        patience_steps=patience_steps,
+        max_steps=max_steps,
+        eval_every=eval_every,
+        seed=seed,
+        precision=precision,
+    )
+    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    LibrarySize(T=T, N=architecture.N, K=architecture.K)
+    target = resolve_device(device)
+    path = None if results is None else _writable_folder(results) / record_name(architecture, protocol)
+    record = _stored_record(path, architecture, protocol)
+    missing = range(len(record.restarts), run.restarts)
+    if not missing:
+        return record
+
+    library = random_library(T, architecture.N, architecture.K, seed).to(target)
+    model = architecture.build(0).to(target)
+    forward = make_forward(model, precision, run.compiled)
+    for number in missing:
+        started, cpu_started = time.perf_counter(), time.process_time()
+        restart_seed = seed_of_restart(seed, number)
+        # Fresh weights go into the old model, whose compiled graph then serves every restart.
+        model.load_state_dict(architecture.build(restart_seed).state_dict())
+        bar = tqdm(total=max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
+        with bar:
+            status, curve = _run_to_the_end(model, forward, library, protocol, restart_seed, bar)
+        provenance = _provenance(target, run.compiled, time.perf_counter() - started, time.process_time() - cpu_started)
+        restart = _restart(restart_seed, status, curve, provenance)
+        record = record.model_copy(update={"restarts": [*record.restarts, restart]})
+        if path is not None:
+            record.save(path)
+    return record
+
+
+def seed_of_restart(seed: int, number: int) -> int:
+    """Seed of the weights and the order of restart ``number`` (from 0); differs for every pair."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+class _Run(Parameters):
+    restarts: Annotated[int, Field(ge=1)]
+    compiled: bool
+
+
+def _run_to_the_end(
+    model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int, bar: tqdm[None]
+) -> tuple[Literal["plateau", "complete", "max_steps", "diverged"], list[CurvePoint]]:
+    curve: list[CurvePoint] = []
+    try:
+        for point in train(model, forward, library, protocol, seed):
+            curve.append(point)
+            counts = [earlier.last_count for earlier in curve]
+            bar.set_postfix(count=point.last_count, best=max(counts), refresh=False)
+            bar.update(point.step - bar.n)
+            if point.last_count == protocol.T:
+                return "complete", curve
+            if on_plateau([earlier.step for earlier in curve], counts, protocol.patience_steps):
+                return "plateau", curve
+    except DivergedError:
+        return "diverged", curve
+    return "max_steps", curve
+
+
+def _restart(
+    seed: int,
+    status: Literal["plateau", "complete", "max_steps", "diverged"],
+    curve: list[CurvePoint],
+    provenance: Provenance,
+) -> Restart:
+    return Restart(
+        seed=seed,
+        status=status,
+        step=[point.step for point in curve],
+        last_count=[point.last_count for point in curve],
+        full_count=[point.full_count for point in curve],
+        bits=[point.bits for point in curve],
+        provenance=provenance,
+    )
+
+
+def _writable_folder(results: str | Path) -> Path:
+    folder = Path(results)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise OSError(f"results = {str(folder)!r}: no folder that can be written ({error.strerror})") from None
+    if not writable:
+        raise OSError(f"results = {str(folder)!r}: no folder that can be written (permission denied)")
+    return folder
+
+
+def _stored_record(path: Path | None, architecture: Architecture, protocol: Protocol) -> CapacityRecord:
+    """Return what is already measured, or a record without restarts."""
+    if path is None or not path.exists():
+        return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
+    record = CapacityRecord.load(path)
+    if (record.architecture, record.protocol) != (architecture, protocol):
+        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another configuration")
+    return record
+
+
+def _provenance(device: torch.device, compiled: bool, seconds: float, core_seconds: float) -> Provenance:
+    return Provenance(
+        commit=_commit(),
+        versions={"python": sys.version.split()[0]}
+        | {name: version(name) for name in ("ecmlib", "torch", "x-transformers")},
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        threads=torch.get_num_threads(),
+        compiled=compiled,
+        seconds=round(seconds, 3),
+        core_seconds=round(core_seconds, 3),
+    )
+
+
+def _commit() -> str | None:
+    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,65 @@
+"""What is to be memorised: a library of T token sequences."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from ecmlib.parameters import Parameters
+
+
+class LibrarySize(Parameters):
+    """Size of a library that can be memorised completely: T sequences with distinct first N - 1 tokens."""
+
+    T: Annotated[int, Field(ge=1)]
+    N: Annotated[int, Field(ge=2)]
+    K: Annotated[int, Field(ge=2)]
+
+    def model_post_init(self, _: object) -> None:
+        most = self.K ** (self.N - 1)
+        if most < self.T:
+            raise ValueError(
+                f"T = {self.T}: at most K^(N-1) = {self.K}^{self.N - 1} = {most} sequences can differ in their first "
+                f"N-1 tokens (N = {self.N}, K = {self.K})"
+            )
+
+
+def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
+    """Draw uniformly random sequences, no two of which share their first N - 1 tokens.
+
+    Two sequences with the same first N - 1 tokens and different last ones could not both be memorised.
+
+    Parameters
+    ----------
+    T, N, K : int
+        Number of sequences, tokens a sequence, different tokens; ``T <= K**(N - 1)``.
+    seed : int
+        The same seed gives the same library on every machine.
+
+    Returns
+    -------
+    LongTensor of shape (T, N)
+        Tokens in 0..K-1.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range.
+    """
+    LibrarySize(T=T, N=N, K=K)
+    # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
+    # The remainder of 64 random bits is uniform to within K / 2^64.
+    bits = np.random.PCG64(seed)
+    library = np.empty((0, N), dtype=np.int64)
+    while len(library) < T:
+        drawn = (bits.random_raw((T - len(library), N)) % np.uint64(K)).astype(np.int64)
+        library = _first_of_each_prefix(np.concatenate([library, drawn]))
+    return torch.from_numpy(library)
+
+
+def _first_of_each_prefix(sequences: np.ndarray) -> np.ndarray:
+    _, first = np.unique(sequences[:, :-1], axis=0, return_index=True)
+    return sequences[np.sort(first)]

@@ -1,0 +1,46 @@
+"""How parameters are checked: one sentence names the parameter, its value and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Parameters(BaseModel):
+    """Immutable, strictly typed values whose errors are one readable ``ValueError``.
+
+    Fields may be given by position, in the order of their declaration.
+
+    Raises
+    ------
+    ValueError
+        For an unknown, missing, ill-typed or out-of-range value: "d = -3: input should be greater
+        than or equal to 1". Several mistakes are joined by semicolons.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        fields = list(type(self).model_fields)
+        if len(values) > len(fields):
+            raise ValueError(f"{type(self).__name__} takes at most {len(fields)} values: {', '.join(fields)}")
+        try:
+            super().__init__(**dict(zip(fields, values, strict=False)), **named)
+        except ValidationError as error:
+            raise ValueError(one_sentence(error)) from None
+
+
+def one_sentence(error: ValidationError) -> str:
+    """Say what pydantic found wrong: ``name = value: reason``, joined by semicolons."""
+    return "; ".join(_complaint(dict(detail)) for detail in error.errors())
+
+
+def _complaint(detail: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in detail["loc"])
+    reason = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    if not name:
+        return str(reason)
+    return f"{name} = {detail['input']!r}: {reason[0].lower()}{reason[1:]}"
