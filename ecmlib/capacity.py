@@ -8,7 +8,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -77,6 +77,7 @@ def measure_mac(
     lr: float = 1e-3,
     loss: Loss = "all",
     patience_steps: int = 310,
+    min_steps: int = 5_000,
     max_steps: int = 20_000,
     eval_every: int = 31,
     seed: int = 0,
@@ -95,7 +96,7 @@ def measure_mac(
     ----------
     architecture : Architecture
         What is measured.
-    T, batch_size, lr, loss, patience_steps, max_steps, eval_every, seed, precision
+    T, batch_size, lr, loss, patience_steps, min_steps, max_steps, eval_every, seed, precision
         See `Protocol`.
     restarts : int
         Runs in all, at least 1; those already in ``results`` are not run again.
@@ -126,6 +127,7 @@ def measure_mac(
         lr=lr,
         loss=loss,
         patience_steps=patience_steps,
+        min_steps=min_steps,
         max_steps=max_steps,
         eval_every=eval_every,
         seed=seed,
@@ -148,7 +150,9 @@ def measure_mac(
         restart_seed = seed_of_restart(seed, number)
         # Fresh weights go into the old model, whose compiled graph then serves every restart.
         model.load_state_dict(architecture.build(restart_seed).state_dict())
-        bar = tqdm(total=max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
+        bar: tqdm[Any] = tqdm(
+            total=max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
+        )
         with bar:
             status, curve = _run_to_the_end(model, forward, library, protocol, restart_seed, bar)
         provenance = _provenance(target, run.compiled, time.perf_counter() - started, time.process_time() - cpu_started)
@@ -170,7 +174,7 @@ class _Run(Parameters):
 
 
 def _run_to_the_end(
-    model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int, bar: tqdm[None]
+    model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int, bar: tqdm[Any]
 ) -> tuple[Literal["plateau", "complete", "max_steps", "diverged"], list[CurvePoint]]:
     curve: list[CurvePoint] = []
     try:
@@ -181,7 +185,7 @@ def _run_to_the_end(
             bar.update(point.step - bar.n)
             if point.last_count == protocol.T:
                 return "complete", curve
-            if on_plateau([earlier.step for earlier in curve], counts, protocol.patience_steps):
+            if point.step >= protocol.min_steps and on_plateau([earlier.step for earlier in curve], counts):
                 return "plateau", curve
     except DivergedError:
         return "diverged", curve

@@ -48,8 +48,8 @@ class Protocol(Parameters):
         Cross-entropy averaged over all N - 1 predictions, or over the last one alone.
     patience_steps : int
         The paper's rule ends a run after so many steps without improvement.
-    max_steps : int
-        No run is longer.
+    min_steps, max_steps : int
+        No run ends on a plateau before, and none is longer. The first plateaus, within 2000 steps, are not the last.
     eval_every : int
         Steps between two points of the curve; 31 is the paper's epoch, 16000 / 512.
     seed : int
@@ -63,6 +63,7 @@ class Protocol(Parameters):
     lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
     loss: Loss = "all"
     patience_steps: Positive = 310
+    min_steps: Positive = 5_000
     max_steps: Positive = 20_000
     eval_every: Positive = 31
     seed: Annotated[int, Field(ge=0)] = 0
@@ -183,15 +184,9 @@ def patience_stop(steps: Sequence[int], counts: Sequence[int], patience_steps: i
     return None
 
 
-def on_plateau(steps: Sequence[int], counts: Sequence[int], patience_steps: int, tolerance: float = 0.005) -> bool:
-    """Whether the best count rose by at most ``tolerance`` over the last quarter of all steps.
-
-    That quarter must be at least ``patience_steps`` long: the first steps of training are no plateau.
-    """
-    last = steps[-1]
-    if last < 4 * patience_steps:
-        return False
-    before = max(count for step, count in zip(steps, counts, strict=True) if step <= 0.75 * last)
+def on_plateau(steps: Sequence[int], counts: Sequence[int], tolerance: float = 0.005) -> bool:
+    """Whether the best count rose by at most ``tolerance`` over the last quarter of all steps."""
+    before = max(count for step, count in zip(steps, counts, strict=True) if step <= 0.75 * steps[-1])
     return max(counts) <= (1 + tolerance) * before
 
 
