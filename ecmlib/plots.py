@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecmlib.results import CapacityRecord
@@ -45,7 +46,7 @@ def plot_curves(record: CapacityRecord) -> Figure:
     return figure
 
 
-def _figure() -> tuple[Figure, plt.Axes]:
+def _figure() -> tuple[Figure, Axes]:
     with sns.axes_style("whitegrid"):
         figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
     return figure, axes

@@ -49,7 +49,7 @@ class Protocol(Parameters):
     patience_steps : int
         The paper's rule ends a run after so many steps without improvement.
     min_steps, max_steps : int
-        No run ends on a plateau before, and none is longer. The first plateaus, within 2000 steps, are not the last.
+        No run ends on a plateau before, since early plateaus are not the last, and no run is longer.
     eval_every : int
         Steps between two points of the curve; 31 is the paper's epoch, 16000 / 512.
     seed : int
