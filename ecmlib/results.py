@@ -20,6 +20,17 @@ from ecmlib.training import Protocol, patience_stop
 
 Count = Annotated[int, Field(ge=0)]
 
+_CAPACITIES = (
+    "C_plateau_raw",
+    "C_paper_rule_raw",
+    "C_plateau",
+    "C_paper_rule",
+    "paper_rule_step",
+    "full_count",
+    "bits",
+    "bits_per_parameter",
+)
+
 
 class Provenance(Parameters):
     """With what a restart was measured."""
@@ -118,12 +129,11 @@ class CapacityRecord(Parameters):
         common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
         rows = []
         for number, restart in enumerate(self.restarts):
-            measured = self._capacities(restart) if restart.status != "diverged" else {}
             rows.append(
                 common
                 | {"restart": number, "restart_seed": restart.seed, "status": restart.status}
                 | {"steps": restart.step[-1] if restart.step else 0, "core_seconds": restart.provenance.core_seconds}
-                | measured
+                | self._capacities(restart)
             )
         return pd.DataFrame(rows)
 
@@ -153,21 +163,24 @@ class CapacityRecord(Parameters):
         return max(capacities[quantity] for capacities in counted)
 
     def _capacities(self, restart: Restart) -> dict[str, float]:
+        if restart.status == "diverged":
+            return dict.fromkeys(_CAPACITIES, math.nan)
         T, K, N = self.protocol.T, self.architecture.K, self.architecture.N
         stop = patience_stop(restart.step, restart.last_count, self.protocol.patience_steps)
         by_paper_rule = max(restart.last_count[: None if stop is None else stop + 1])
         best = max(restart.last_count)
         bits = max(0.0, (N - 1) * T * (math.log2(K) - min(restart.bits)))
-        return {
-            "C_plateau_raw": best,
-            "C_paper_rule_raw": by_paper_rule,
-            "C_plateau": guess_corrected(best, T, K),
-            "C_paper_rule": guess_corrected(by_paper_rule, T, K),
-            "paper_rule_step": restart.step[-1 if stop is None else stop],
-            "full_count": max(restart.full_count),
-            "bits": bits,
-            "bits_per_parameter": bits / self.P,
-        }
+        capacities = (
+            best,
+            by_paper_rule,
+            guess_corrected(best, T, K),
+            guess_corrected(by_paper_rule, T, K),
+            restart.step[-1 if stop is None else stop],
+            max(restart.full_count),
+            bits,
+            bits / self.P,
+        )
+        return dict(zip(_CAPACITIES, capacities, strict=True))
 
 
 def record_name(architecture: Architecture, protocol: Protocol) -> str:

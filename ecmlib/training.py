@@ -187,7 +187,7 @@ def patience_stop(steps: Sequence[int], counts: Sequence[int], patience_steps: i
 def on_plateau(steps: Sequence[int], counts: Sequence[int], tolerance: float = 0.005) -> bool:
     """Whether the best count rose by at most ``tolerance`` over the last quarter of all steps."""
     before = max(count for step, count in zip(steps, counts, strict=True) if step <= 0.75 * steps[-1])
-    return max(counts) <= (1 + tolerance) * before
+    return max(counts) - before <= tolerance * before
 
 
 def _shuffled_batches(T: int, batch_size: int, seed: int) -> Iterator[torch.Tensor]:

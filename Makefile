@@ -1,0 +1,41 @@
+# `make help` lists what can be made. Everything runs in .venv, which the first target creates.
+
+BIN := .venv/bin/
+PYTHON := $(BIN)python
+INSTALLED := .venv/.installed
+PICTURED := results/mac-cpu/d32_H2_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+install: $(INSTALLED)  ## create .venv from requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
+	mkdir -p runs
+	$(BIN)papermill --log-output notebooks/mac.ipynb runs/mac.ipynb \
+	    -p d 16 -p N 8 -p T 2048 -p restarts 2 -p max_steps 5000
+	@echo "notebook: runs/mac.ipynb"
+
+lint: $(INSTALLED)  ## check style and types
+	$(BIN)ruff check .
+	$(BIN)ruff format --check .
+	$(BIN)mypy
+
+test: $(INSTALLED)  ## run the tests
+	$(PYTHON) -m pytest
+
+picture: $(INSTALLED)  ## draw the README's picture from a committed record
+	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
+	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg')"
+
+clean:  ## delete what make has made, but no result
+	rm -rf .venv runs _build
+
+.PHONY: help install mac lint test picture clean

@@ -1,0 +1,31 @@
+"""What several tests share: the smallest architecture that learns, and a protocol that takes a second."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from ecmlib import Architecture
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny() -> Architecture:
+    return Architecture(d=8, H=1, N=4, K=8, head_dim=4)
+
+
+@pytest.fixture
+def quick() -> dict[str, Any]:
+    return {
+        "T": 64,
+        "restarts": 2,
+        "min_steps": 20,
+        "max_steps": 60,
+        "eval_every": 10,
+        "compiled": False,
+        "progress": False,
+    }

@@ -1,0 +1,160 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ecmlib import Architecture, CapacityRecord, count_memorised, load_results, measure_mac, random_library
+
+CAPACITY = "ecmlib.capacity"
+
+
+def curves(record: CapacityRecord) -> list[dict[str, Any]]:
+    return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])
+def test_counts_are_those_of_a_plain_loop(tiny: Architecture, batch_size: int) -> None:
+    model, library = tiny.build(1), random_library(50, tiny.N, tiny.K, seed=1)
+    last = full = 0
+    for sequence in library:
+        right = []
+        for known in range(1, tiny.N):
+            logits = model(sequence[None, :known])[0, -1]
+            right.append(int(logits.argmax()) == int(sequence[known]))
+        last += right[-1]
+        full += all(right)
+    assert count_memorised(model, library, batch_size) == (last, full)
+    assert last > 0
+
+
+def test_large_enough_model_memorises_a_small_library() -> None:
+    record = measure_mac(Architecture(d=16, N=4, K=8), T=8, restarts=1, max_steps=1000, compiled=False, progress=False)
+    assert record.restarts[0].status == "complete"
+    assert record.C_plateau == record.C_plateau_raw == 8
+
+
+def test_end_of_the_curve_is_what_the_trained_model_counts(tiny: Architecture, quick: dict[str, Any]) -> None:
+    models = []
+    original = Architecture.build
+
+    def remember(self: Architecture, seed: int) -> torch.nn.Module:
+        models.append(original(self, seed))
+        return models[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Architecture, "build", remember)
+        record = measure_mac(tiny, **quick | {"restarts": 1})
+    library = random_library(64, tiny.N, tiny.K, seed=0)
+    restart = record.restarts[0]
+    assert count_memorised(models[0], library) == (restart.last_count[-1], restart.full_count[-1])
+
+
+def test_same_seed_same_record_but_for_times(tiny: Architecture, quick: dict[str, Any]) -> None:
+    first, second = measure_mac(tiny, **quick), measure_mac(tiny, **quick)
+    assert curves(first) == curves(second)
+    assert curves(first) != curves(measure_mac(tiny, **quick | {"seed": 1}))
+    assert first.restarts[0].last_count != first.restarts[1].last_count
+
+
+def test_restarts_already_measured_are_not_measured_again(
+    tiny: Architecture, quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = measure_mac(tiny, **quick)
+    measure_mac(tiny, **quick | {"restarts": 1}, results=tmp_path)
+    resumed = measure_mac(tiny, **quick, results=tmp_path)
+    assert curves(resumed) == curves(whole)
+    monkeypatch.setattr(f"{CAPACITY}.train", pytest.fail)
+    assert measure_mac(tiny, **quick, results=tmp_path) == resumed
+
+
+def test_kill_between_restarts_loses_nothing(tiny: Architecture, quick: dict[str, Any], tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from ecmlib import Architecture, CapacityRecord, measure_mac
+save = CapacityRecord.save
+def save_and_die(record, path):
+    save(record, path)
+    os.kill(os.getpid(), signal.SIGKILL)
+CapacityRecord.save = save_and_die
+measure_mac(Architecture(**{tiny.model_dump()}), **{quick}, results={str(tmp_path)!r})
+"""
+    killed = subprocess.run([sys.executable, "-c", script], env={"OMP_NUM_THREADS": "1"}, check=False)
+    assert killed.returncode == -9
+    assert len(load_results(tmp_path)) == 1
+    assert curves(measure_mac(tiny, **quick, results=tmp_path)) == curves(measure_mac(tiny, **quick))
+
+
+def test_interrupt_within_a_restart_keeps_the_finished_ones(
+    tiny: Architecture, quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_mac(tiny, **quick | {"restarts": 1}, results=tmp_path)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"{CAPACITY}.train", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        measure_mac(tiny, **quick, results=tmp_path)
+    assert len(load_results(tmp_path)) == 1
+    assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
+
+
+def test_diverged_restart_is_recorded_but_never_counted(tiny: Architecture, quick: dict[str, Any]) -> None:
+    record = measure_mac(tiny, **quick | {"lr": 1e38})
+    assert [restart.status for restart in record.restarts] == ["diverged", "diverged"]
+    with pytest.raises(ValueError, match="C_plateau is unknown: 2 restarts, and none that did not diverge"):
+        _ = record.C_plateau
+    assert record.frame()["C_plateau"].isna().tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"T": 0}, "T = 0: input should be greater than or equal to 1"),
+        ({"T": "many"}, "T = 'many': input should be a valid integer"),
+        ({"T": 513}, r"T = 513: at most K\^\(N-1\) = 8\^3 = 512"),
+        ({"batch_size": 0}, "batch_size = 0: input should be greater than or equal to 1"),
+        ({"restarts": 0}, "restarts = 0: input should be greater than or equal to 1"),
+        ({"restarts": 1.5}, "restarts = 1.5: input should be a valid integer"),
+        ({"lr": 0.0}, "lr = 0.0: input should be greater than 0"),
+        ({"lr": float("nan")}, "lr = nan: input should be"),
+        ({"loss": "first"}, "loss = 'first': input should be 'all' or 'last'"),
+        ({"precision": "int8"}, "precision = 'int8': input should be 'float32' or 'bfloat16'"),
+        ({"patience_steps": 0}, "patience_steps = 0: input should be greater than or equal to 1"),
+        ({"max_steps": 0}, "max_steps = 0: input should be greater than or equal to 1"),
+        ({"eval_every": 0}, "eval_every = 0: input should be greater than or equal to 1"),
+        ({"seed": -1}, "seed = -1: input should be greater than or equal to 0"),
+        ({"device": "tpu"}, "device = 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
+        ({"compiled": "maybe"}, "compiled = 'maybe': input should be a valid boolean"),
+    ],
+)
+def test_bad_value_stops_before_training(
+    bad: dict[str, Any], message: str, tiny: Architecture, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{CAPACITY}.train", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        measure_mac(tiny, **quick | bad)
+
+
+def test_unwritable_results_stop_before_training(
+    tiny: Architecture, quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{CAPACITY}.train", pytest.fail)
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match=f"results = '{folder}': no folder that can be written"):
+            measure_mac(tiny, **quick, results=folder)
+
+
+def test_foreign_record_under_the_same_name_is_refused(
+    tiny: Architecture, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    record = measure_mac(tiny, **quick, results=tmp_path)
+    (path,) = tmp_path.iterdir()
+    other = record.model_copy(update={"protocol": record.protocol.model_copy(update={"lr": 0.5})})
+    other.save(path)
+    with pytest.raises(ValueError, match="holds another configuration"):
+        measure_mac(tiny, **quick, results=tmp_path)

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ecmlib import load_results
+from ecmlib.notebook import refuse_unknown_parameters
+
+NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
+TINY = {"mac": {"d": 16, "T": 128, "N": 8, "restarts": 2, "max_steps": 62, "compiled": False}}
+
+
+def papermill(name: str, folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+    notebook = Path("notebooks", f"{name}.ipynb")
+    command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb")]
+    for parameter, value in {**TINY[name], "results": folder / "results", **parameters}.items():
+        command += ["-p", parameter, str(value)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_notebook_has_no_output_and_says_its_parameters(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    (parameters,) = [cell for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    assert all("  # " in line for line in parameters.source.splitlines()), "a comment a line"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs_end_to_end(path: Path, tmp_path: Path) -> None:
+    done = papermill(path.stem, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(load_results(tmp_path / "results")) == 2
+    outputs = [
+        kind
+        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+        for output in cell.get("outputs", [])
+        for kind in output.get("data", {})
+    ]
+    assert "image/png" in outputs
+    assert "text/html" in outputs
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"sed": 9}, "unknown parameter sed: this notebook has d, H, N, L, K"),
+        ({"d": -1}, "d = -1: input should be greater than or equal to 1"),
+    ],
+)
+def test_bad_papermill_parameter_stops_the_notebook(
+    parameters: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    done = papermill("mac", tmp_path, **parameters)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_first_assigning_cell_declares_the_parameters() -> None:
+    cells = ["", "d = 1  # size\nH = 2", "# Parameters\nd = 3\n", "x = 1"]
+    refuse_unknown_parameters(cells)
+    with pytest.raises(ValueError, match="unknown parameter h, n: this notebook has d, H"):
+        refuse_unknown_parameters([*cells, "# Parameters\nh = 4\nn = 5\n"])
