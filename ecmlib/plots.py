@@ -23,7 +23,7 @@ def plot_curves(record: CapacityRecord) -> Figure:
     """
     protocol, architecture = record.protocol, record.architecture
     curves = pd.concat(
-        pd.DataFrame({"step": restart.step, "count": restart.last_count, "restart": str(number + 1)})
+        pd.DataFrame({"step": restart.step, "count": restart.last_count, "restart": f"restart {number + 1}"})
         for number, restart in enumerate(record.restarts)
     )
     figure, axes = _figure()
@@ -42,7 +42,7 @@ def plot_curves(record: CapacityRecord) -> Figure:
     axes.axhline(guesses, color="black", linestyle="--", linewidth=0.8, label="guessing, T/K")
     sizes = ", ".join(f"{name}={getattr(architecture, name)}" for name in ("d", "H", "N", "L", "K"))
     axes.set(xlabel="training steps", ylabel="sequences memorised", ylim=(0, None), title=f"{sizes}, T={protocol.T}")
-    axes.legend(fontsize="small")
+    axes.legend(title=None, fontsize="small")
     return figure
 
 
