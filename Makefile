@@ -20,7 +20,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
 	mkdir -p runs
 	$(BIN)papermill --log-output notebooks/mac.ipynb runs/mac.ipynb \
-	    -p d 16 -p N 8 -p T 2048 -p restarts 2 -p max_steps 5000
+	    -p d 16 -p N 8 -p T 2048 -p restarts 2 -p max_steps 2000
 	@echo "notebook: runs/mac.ipynb"
 
 lint: $(INSTALLED)  ## check style and types
