@@ -49,4 +49,5 @@ def plot_curves(record: CapacityRecord) -> Figure:
 def _figure() -> tuple[Figure, Axes]:
     with sns.axes_style("whitegrid"):
         figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    plt.close(figure)  # else a notebook that displays it would show it twice
     return figure, axes
