@@ -99,7 +99,7 @@ def measure(
     -------
     dict
         ``steps_per_s`` after `WARM_STEPS` (0 if ``max_periods`` is 0); ``first_step_s``: from ``launched``
-        (`time.time`) to the end of the first optimiser step, so imports, building and compiling or loading graphs included;
+        (`time.time`) to the end of the first step: imports, building and compiling or loading graphs included;
         ``peak_mib`` of the process.
     """
     ended: list[float] = []  # when each step ended
