@@ -1,0 +1,94 @@
+"""The benchmark's formulas, and that the fast path does what the plain loop does."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from ecmlib import Architecture, Protocol, random_library
+from ecmlib.training import _shuffled_batches, can_compile, make_forward, train
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from loops import forward_flops, training_flops
+from precision import compare, pooled
+
+SMALL = [
+    Architecture(d=16, H=1, N=8, K=32),
+    Architecture(d=24, H=3, N=5, L=2, K=16, head_dim=8),
+    Architecture(d=16, H=2, N=8, K=32, ff="identity"),
+]
+
+
+@pytest.mark.parametrize("architecture", SMALL, ids=str)
+def test_flops_are_those_that_pytorch_counts(architecture: Architecture) -> None:
+    library = random_library(4, architecture.N, architecture.K, seed=0)
+    forward = make_forward(architecture.build(0))
+    with FlopCounterMode(display=False) as counter:
+        losses, _ = forward(library)
+        assert counter.get_total_flops() == 4 * forward_flops(architecture)
+        losses.mean().backward()
+    assert counter.get_total_flops() == 4 * training_flops(architecture)
+
+
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=pytest.mark.skipif(not can_compile(), reason="no C++ compiler"))]
+)
+def test_fast_path_follows_the_plain_loss(compiled: bool) -> None:
+    architecture, steps, batch_size = Architecture(d=16, H=1, N=8, K=32), 50, 64
+    library = random_library(256, architecture.N, architecture.K, seed=0)
+
+    fast = architecture.build(1)
+    forward = make_forward(fast, "float32", compiled)
+    seen: list[float] = []
+
+    def spying(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        losses, right = forward(sequences)
+        seen.append(float(losses.detach().mean()))
+        return losses, right
+
+    protocol = Protocol(T=256, batch_size=batch_size, max_steps=steps, eval_every=steps)
+    list(train(fast, spying, library, protocol, seed=2))
+    evaluation = len(library) // batch_size  # forward calls of the points at step 0 and at the end
+    fast_losses = seen[evaluation:-evaluation]
+
+    plain = architecture.build(1)
+    optimizer = torch.optim.Adam([p for p in plain.parameters() if p.requires_grad], lr=protocol.lr)
+    plain_losses = []
+    for rows in islice(_shuffled_batches(len(library), batch_size, seed=2), steps):
+        sequences = library[rows]
+        loss = functional.cross_entropy(plain(sequences[:, :-1]).transpose(1, 2), sequences[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        plain_losses.append(float(loss.detach()))
+
+    assert len(fast_losses) == steps
+    assert plain_losses[-1] < plain_losses[0]
+    assert fast_losses == pytest.approx(plain_losses, abs=1e-4)
+
+
+def test_precision_compares_and_names_the_one_sided() -> None:
+    common = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 2048, "P": 10}
+    rows = [
+        common | {"d": d, "precision": precision, "restart": restart, "C_plateau_raw": 100 * d + restart}
+        for d in (8, 16, 32)
+        for precision in ("bfloat16", "float32")
+        for restart in range(3)
+        if (d, precision) != (32, "float32")
+    ]
+    results = pd.DataFrame(rows)[["d", *(name for name in common if name != "P"), "precision", "P", "C_plateau_raw"]]
+    table, lonely = compare(results)
+    assert list(table["d"]) == [8, 16]
+    assert list(table["difference"]) == [0, 0]
+    assert list(table["p"]) == [1, 1]
+    assert len(lonely) == 1
+    assert "0 plain restarts" in lonely[0]
+    varied = table.assign(fast_mean=[808.0, 1600.0], plain_mean=[800.0, 1601.0])
+    assert pooled(varied)["low"] < 1 < pooled(varied)["high"]
