@@ -31,6 +31,9 @@ lint: $(INSTALLED)  ## check style and types
 test: $(INSTALLED)  ## run the tests
 	$(PYTHON) -m pytest
 
+bench: $(INSTALLED)  ## time the engine against the plain loop, about a quarter of an hour on an idle machine
+	$(PYTHON) benchmarks/throughput.py
+
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg')"
@@ -38,4 +41,4 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 clean:  ## delete what make has made, but no result
 	rm -rf .venv runs _build
 
-.PHONY: help install mac lint test picture clean
+.PHONY: help install mac lint test bench picture clean

@@ -74,7 +74,7 @@ def timed(loop: str, case: tuple[int, int, int, int], budget: float, max_periods
         "sizes": {"d": d, "H": H, "N": N},
         "T": T,
         "budget": budget,
-        "max_periods": 40,
+        "max_periods": max_periods,
     }
     task |= {"launched": time.time()}
     return run_processes(task, 1, CORES) if loop == "plain" else run_processes(task, CORES, 1)

@@ -69,7 +69,6 @@ def test_bits_of_an_indifferent_model_are_log2_of_K(tiny: Architecture) -> None:
 
 
 @pytest.mark.skipif(not can_compile(), reason="needs a C++ compiler")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_compiled_training_follows_the_eager_one(tiny: Architecture) -> None:
     library = random_library(40, tiny.N, tiny.K, seed=0)
     protocol = Protocol(T=40, batch_size=16, max_steps=50, eval_every=10)
