@@ -3,6 +3,8 @@
 BIN := .venv/bin/
 PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
+GRID := mac-cpu
+PROFILE := local
 PICTURED := results/mac-cpu/d32_H2_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 .DEFAULT_GOAL := help
 
@@ -34,6 +36,9 @@ test: $(INSTALLED)  ## run the tests
 bench: $(INSTALLED)  ## time the engine against the plain loop, about a quarter of an hour on an idle machine
 	$(PYTHON) benchmarks/throughput.py
 
+sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu
+	$(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config grid=$(GRID)
+
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg')"
@@ -41,4 +46,4 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 clean:  ## delete what make has made, but no result
 	rm -rf .venv runs _build
 
-.PHONY: help install mac lint test bench picture clean
+.PHONY: help install mac lint test bench sweep picture clean
