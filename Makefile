@@ -5,7 +5,7 @@ PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
 GRID := mac-cpu
 PROFILE := local
-PICTURED := results/mac-cpu/d32_H2_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
+PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -41,7 +41,7 @@ sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-c
 
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
-	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg')"
+	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
 
 clean:  ## delete what make has made, but no result
 	rm -rf .venv runs _build
