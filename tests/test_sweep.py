@@ -1,13 +1,18 @@
+import contextlib
+import os
+import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import yaml
 from draw_holdout import draw_holdout
-from grids import GRIDS, Grid, load_grid
+from grids import GRIDS, Grid, Job, load_grid
 
-from ecmlib import Architecture, CapacityRecord, measure_mac
+from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac
 
 
 def names(grid: str) -> set[str]:
@@ -40,6 +45,9 @@ def test_unknown_grid_is_named() -> None:
     [
         ({"experiment": "mac", "restarts": 0}, "restarts = 0: input should be greater than or equal to 1"),
         ({"experiment": "mac"}, "restarts is missing"),
+        ({"experiment": "mac", "restarts": 1}, "axes and configurations are empty"),
+        ({"experiment": "mac", "restarts": 1, "axes": {"d": []}}, "axes and configurations are empty"),
+        ({"experiment": "mca", "restarts": 1, "configurations": [{"d": 8}]}, "experiment = 'mca': there is no such"),
         ({"experiment": "mac", "restarts": 1, "axis": {}}, "axis = {}: extra inputs are not permitted"),
         ({"experiment": "mac", "restarts": 1, "configurations": [{"d": 0}]}, "d = 0: input should be greater"),
         ({"experiment": "mac", "restarts": 1, "axes": {"d": [8], "TT": [9]}}, "TT = 9: extra inputs are not permitted"),
@@ -50,25 +58,75 @@ def test_bad_grid_is_refused(content: dict[str, object], message: str) -> None:
         list(Grid(**content).jobs(Path()))
 
 
-def test_sweep_asks_only_for_what_is_missing(tmp_path: Path) -> None:
-    jobs = list(load_grid("tiny").jobs(tmp_path / "results"))
-    protocol = {"T": 64, "min_steps": 20, "max_steps": 60, "eval_every": 10}
-    for job in jobs:
-        sizes = {name: value for name, value in job.parameters.items() if name in Architecture.model_fields}
-        measure_mac(
-            Architecture(**sizes), restarts=2, compiled=False, progress=False, results=job.record.parent, **protocol
-        )
-    assert all(job.is_finished() for job in jobs)
-    assert "Nothing to be done" in dry_run(tmp_path)
-    one_restart = CapacityRecord.load(jobs[0].record)
-    one_restart.model_copy(update={"restarts": one_restart.restarts[:1]}).save(jobs[0].record)
-    jobs[1].record.unlink()
-    planned = dry_run(tmp_path)
-    assert [f"{job.name}.done" in planned for job in jobs] == [True, True, False, False]
+@pytest.fixture
+def tiny_jobs(tmp_path: Path) -> list[Job]:
+    return list(load_grid("tiny").jobs(tmp_path / "results" / "tiny"))
 
 
-def dry_run(folder: Path) -> str:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "1", "--dry-run"]
-    config = ["--config", "grid=tiny", f"results={folder / 'results'}", f"runs={folder / 'runs'}"]
-    done = subprocess.run([*command, *config], capture_output=True, text=True, check=True)
-    return done.stdout + done.stderr
+def test_sweep_asks_only_for_what_is_missing(tiny_jobs: list[Job], tmp_path: Path) -> None:
+    for job in tiny_jobs:
+        measure(job, compiled=False)
+    assert all(job.is_finished() for job in tiny_jobs)
+    assert "Nothing to be done" in output_of(sweep(tmp_path, "--dry-run"))
+    one_restart = CapacityRecord.load(tiny_jobs[0].record)
+    one_restart.model_copy(update={"restarts": one_restart.restarts[:1]}).save(tiny_jobs[0].record)
+    tiny_jobs[1].record.unlink()
+    planned = output_of(sweep(tmp_path, "--dry-run"))
+    assert [f"{job.name}.done" in planned for job in tiny_jobs] == [True, True, False, False]
+
+
+def test_sweep_killed_at_random_moments_ends_with_the_records_of_an_undisturbed_one(
+    tiny_jobs: list[Job], tmp_path: Path
+) -> None:
+    moments = random.Random(0)
+    for _ in range(5):
+        process = sweep(tmp_path)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=moments.uniform(3, 15))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    last = sweep(tmp_path)
+    printed = output_of(last)
+    assert last.returncode == 0, printed
+    assert {path.name for path in tiny_jobs[0].record.parent.iterdir()} >= {job.record.name for job in tiny_jobs}
+    for job in tiny_jobs:
+        disturbed = CapacityRecord.load(job.record)
+        assert curves(disturbed) == curves(measure(job._replace(record=tmp_path / job.record.name), compiled="auto"))
+
+
+def sweep(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """Start a sweep of grid "tiny" in ``folder``, in a process group of its own."""
+    root = Path.cwd() / "workflow"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
+    profile = ["--profile", str(root / "profiles" / "local"), "--config", "grid=tiny"]
+    return subprocess.Popen(
+        [*command, *profile, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(root.parent)},
+    )
+
+
+def output_of(process: subprocess.Popen[str]) -> str:
+    return process.communicate()[0]
+
+
+def measure(job: Job, compiled: bool | Literal["auto"]) -> CapacityRecord:
+    """Measure a job without papermill."""
+    sizes = {name: value for name, value in job.parameters.items() if name in Architecture.model_fields}
+    others = {name: value for name, value in job.parameters.items() if name in Protocol.model_fields}
+    return measure_mac(
+        Architecture(**sizes),
+        restarts=job.restarts,
+        compiled=compiled,
+        progress=False,
+        results=job.record.parent,
+        **others,
+    )
+
+
+def curves(record: CapacityRecord) -> list[dict[str, Any]]:
+    return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecmlib import Architecture, CapacityRecord, Protocol
 from ecmlib.parameters import Parameters
 from ecmlib.results import record_name
 
 GRIDS = Path(__file__).parent / "grids"
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
 class Job(NamedTuple):
@@ -61,6 +62,15 @@ class Grid(Parameters):
     parameters: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, list[Any]] = Field(default_factory=dict)
     configurations: list[dict[str, Any]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _has_work(self) -> Self:
+        if not [*self.configurations, *self._combinations()]:
+            raise ValueError("axes and configurations are empty: a grid needs at least one configuration")
+        if not (NOTEBOOKS / f"{self.experiment}.ipynb").exists():
+            known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
+            raise ValueError(f"experiment = {self.experiment!r}: there is no such notebook; there are {known}")
+        return self
 
     def jobs(self, results: Path) -> Iterator[Job]:
         """Yield a job a configuration, its record in the folder ``results``.
