@@ -20,7 +20,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 	touch $@
 
 mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
-	mkdir -p runs
 	$(BIN)papermill --log-output notebooks/mac.ipynb runs/mac.ipynb \
 	    -p d 16 -p N 8 -p T 2048 -p restarts 2 -p max_steps 2000
 	@echo "notebook: runs/mac.ipynb"
@@ -33,7 +32,7 @@ lint: $(INSTALLED)  ## check style and types
 test: $(INSTALLED)  ## run the tests
 	$(PYTHON) -m pytest
 
-bench: $(INSTALLED)  ## time the engine against the plain loop, about a quarter of an hour on an idle machine
+bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine
 	$(PYTHON) benchmarks/throughput.py
 
 sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu
@@ -44,6 +43,6 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
 
 clean:  ## delete what make has made, but no result
-	rm -rf .venv runs _build
+	rm -rf .venv _build runs/*
 
 .PHONY: help install mac lint test bench sweep picture clean

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib import load_results
+from ecmlib import Architecture, Protocol, load_results
 from ecmlib.results import write_atomically
 
 FOLDER = Path(__file__).parent
-NOT_COMPARED = ("precision", "restart", "restart_seed", "status", "steps", "core_seconds")
 SIDES = {"fast": "bfloat16", "plain": "float32"}
 
 
@@ -30,9 +29,8 @@ def compare(results: pd.DataFrame, quantity: str = "C_plateau_raw") -> tuple[pd.
     list of str
         Configurations that have fewer than two restarts on a side.
     """
-    # What follows P in a row is measured, what comes before is the configuration.
-    names = list(results.columns[: results.columns.get_loc("P") + 1])  # type: ignore[misc]
-    keys = [name for name in names if name not in NOT_COMPARED]
+    configuration = (*Architecture.model_fields, *Protocol.model_fields, "P")
+    keys = [name for name in configuration if name in results and name != "precision"]
     shown = [key for key in keys if key in ("d", "H", "N", "L", "K", "T") or results[key].nunique(dropna=False) > 1]
     rows: list[dict[str, Any]] = []
     lonely: list[str] = []

@@ -8,28 +8,29 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.parameters import Parameters
-from ecmlib.results import CapacityRecord, Provenance, Restart, record_name
+from ecmlib.results import CapacityRecord, Provenance, Restart, Status, record_name
 from ecmlib.training import (
     CurvePoint,
     DivergedError,
     Forward,
     Loss,
+    Positive,
     Precision,
     Protocol,
     can_compile,
     make_forward,
     on_plateau,
     resolve_device,
+    tally,
     train,
 )
 
@@ -58,13 +59,8 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     Memorised
         Number of last tokens and of whole sequences predicted.
     """
-    forward = make_forward(model)
-    last = full = 0
     with torch.inference_mode():
-        for sequences in torch.split(library, batch_size):
-            _, right = forward(sequences)
-            last += int(right[:, -1].sum())
-            full += int(right.all(dim=1).sum())
+        last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
     return Memorised(last, full)
 
 
@@ -169,13 +165,13 @@ def seed_of_restart(seed: int, number: int) -> int:
 
 
 class _Run(Parameters):
-    restarts: Annotated[int, Field(ge=1)]
+    restarts: Positive
     compiled: bool
 
 
 def _run_to_the_end(
     model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int, bar: tqdm[Any]
-) -> tuple[Literal["plateau", "complete", "max_steps", "diverged"], list[CurvePoint]]:
+) -> tuple[Status, list[CurvePoint]]:
     curve: list[CurvePoint] = []
     try:
         for point in train(model, forward, library, protocol, seed):
@@ -194,7 +190,7 @@ def _run_to_the_end(
 
 def _restart(
     seed: int,
-    status: Literal["plateau", "complete", "max_steps", "diverged"],
+    status: Status,
     curve: list[CurvePoint],
     provenance: Provenance,
 ) -> Restart:

@@ -16,9 +16,10 @@ from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize
 from ecmlib.parameters import Parameters, one_sentence
 from ecmlib.statistics import guess_corrected
-from ecmlib.training import Protocol, patience_stop
+from ecmlib.training import Positive, Protocol, patience_stop
 
 Count = Annotated[int, Field(ge=0)]
+Status = Literal["plateau", "complete", "max_steps", "diverged"]  # how a restart ended
 
 _CAPACITIES = (
     "C_plateau_raw",
@@ -38,7 +39,7 @@ class Provenance(Parameters):
     commit: str | None
     versions: dict[str, str]
     device: str
-    threads: Annotated[int, Field(ge=1)]
+    threads: Positive
     compiled: bool
     seconds: Annotated[float, Field(ge=0)]  # on the clock
     core_seconds: Annotated[float, Field(ge=0)]  # of all cores together, whatever else ran
@@ -48,7 +49,7 @@ class Restart(Parameters):
     """One training run: its seed, how it ended, its whole curve, and where it was measured."""
 
     seed: Count
-    status: Literal["plateau", "complete", "max_steps", "diverged"]
+    status: Status
     step: list[Count]
     last_count: list[Count]
     full_count: list[Count]

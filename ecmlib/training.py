@@ -167,6 +167,29 @@ def train(
             yield _evaluate(forward, library, batch_size, step)
 
 
+def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int, int, float]:
+    """Count over a whole library, in batches of one shape, so that a compiled training graph serves here too.
+
+    Returns
+    -------
+    tuple
+        Sequences whose last token is predicted, sequences of which all tokens are, and the negative log-likelihood
+        of all tokens in nats.
+    """
+    T = len(library)
+    n_batches = math.ceil(T / batch_size)
+    wrapped = torch.arange(n_batches * batch_size, device=library.device) % T
+    last, full = 0, 0
+    nats = 0.0
+    for start in range(0, len(wrapped), batch_size):
+        fresh = min(batch_size, T - start)  # the rest of the last batch has been counted before
+        losses, right = forward(library[wrapped[start : start + batch_size]])
+        last += int(right[:fresh, -1].sum())
+        full += int(right[:fresh].all(dim=1).sum())
+        nats += float(losses[:fresh].detach().double().sum())
+    return last, full, nats
+
+
 def patience_stop(steps: Sequence[int], counts: Sequence[int], patience_steps: int) -> int | None:
     """Replay the paper's rule: stop when the count has not improved for ``patience_steps`` steps.
 
@@ -202,19 +225,8 @@ def _shuffled_batches(T: int, batch_size: int, seed: int) -> Iterator[torch.Tens
 
 
 def _evaluate(forward: Forward, library: torch.Tensor, batch_size: int, step: int) -> CurvePoint:
-    """Count over the whole library, in batches of one shape, so that the training graph serves here too."""
-    T = len(library)
-    n_batches = math.ceil(T / batch_size)
-    wrapped = torch.arange(n_batches * batch_size, device=library.device) % T
-    last, full = 0, 0
-    nats = 0.0
-    for start in range(0, len(wrapped), batch_size):
-        fresh = min(batch_size, T - start)  # the rest of the last batch has been counted before
-        losses, right = forward(library[wrapped[start : start + batch_size]])
-        last += int(right[:fresh, -1].sum())
-        full += int(right[:fresh].all(dim=1).sum())
-        nats += float(losses[:fresh].detach().double().sum())
-    bits = nats / math.log(2) / (T * (library.shape[1] - 1))
+    last, full, nats = tally(forward, library, batch_size)
+    bits = nats / math.log(2) / (len(library) * (library.shape[1] - 1))
     if not math.isfinite(bits):
         raise DivergedError(f"the loss was {bits} after {step} steps")
     return CurvePoint(step, last, full, bits)

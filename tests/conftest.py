@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from ecmlib import Architecture
+from ecmlib import Architecture, CapacityRecord
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +29,8 @@ def quick() -> dict[str, Any]:
         "compiled": False,
         "progress": False,
     }
+
+
+def curves(record: CapacityRecord) -> list[dict[str, Any]]:
+    """Return what two measurements of one configuration have in common: all but times and places."""
+    return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import islice
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from loops import forward_flops, training_flops
+from precision import compare, pooled
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecmlib import Architecture, Protocol, random_library
 from ecmlib.training import _shuffled_batches, can_compile, make_forward, train
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from loops import forward_flops, training_flops
-from precision import compare, pooled
 
 SMALL = [
     Architecture(d=16, H=1, N=8, K=32),

@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import curves
 
-from ecmlib import Architecture, CapacityRecord, count_memorised, load_results, measure_mac, random_library
+from ecmlib import Architecture, count_memorised, load_results, measure_mac, random_library
 
 CAPACITY = "ecmlib.capacity"
-
-
-def curves(record: CapacityRecord) -> list[dict[str, Any]]:
-    return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])

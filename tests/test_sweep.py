@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import yaml
+from conftest import curves
 from draw_holdout import draw_holdout
 from grids import GRIDS, Grid, Job, load_grid
 
@@ -126,7 +127,3 @@ def measure(job: Job, compiled: bool | Literal["auto"]) -> CapacityRecord:
         results=job.record.parent,
         **others,
     )
-
-
-def curves(record: CapacityRecord) -> list[dict[str, Any]]:
-    return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from ecmlib import Architecture, CapacityRecord, Protocol
 from ecmlib.parameters import Parameters
 from ecmlib.results import record_name
+from ecmlib.training import Positive
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -58,14 +59,14 @@ class Grid(Parameters):
     """
 
     experiment: str
-    restarts: Annotated[int, Field(ge=1)]
+    restarts: Positive
     parameters: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, list[Any]] = Field(default_factory=dict)
     configurations: list[dict[str, Any]] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:
-        if not [*self.configurations, *self._combinations()]:
+        if not self._points():
             raise ValueError("axes and configurations are empty: a grid needs at least one configuration")
         if not (NOTEBOOKS / f"{self.experiment}.ipynb").exists():
             known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
@@ -80,17 +81,16 @@ class Grid(Parameters):
         ValueError
             If a parameter is unknown or out of range.
         """
-        for point in [*self.configurations, *self._combinations()]:
+        for point in self._points():
             values = self.parameters | point
             architecture = Architecture(**{name: values[name] for name in values if name in Architecture.model_fields})
             protocol = Protocol(**{name: values[name] for name in values if name not in Architecture.model_fields})
             parameters = values | {"restarts": self.restarts, "results": str(results)}
             yield Job(parameters, results / record_name(architecture, protocol), self.restarts)
 
-    def _combinations(self) -> Iterator[dict[str, Any]]:
-        if self.axes:
-            for values in itertools.product(*self.axes.values()):
-                yield dict(zip(self.axes, values, strict=True))
+    def _points(self) -> list[dict[str, Any]]:
+        combinations = itertools.product(*self.axes.values()) if self.axes else []
+        return [*self.configurations, *(dict(zip(self.axes, values, strict=True)) for values in combinations)]
 
 
 def load_grid(name: str) -> Grid:
