@@ -1,18 +1,15 @@
-"""Every figure, one function each."""
+"""Figures of one measurement: its curves."""
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ecmlib.plots.style import PALETTE, new_figure
 from ecmlib.results import CapacityRecord
 from ecmlib.statistics import expected_guesses
 from ecmlib.training import patience_stop
-
-PALETTE = "colorblind"
 
 
 def plot_curves(record: CapacityRecord) -> Figure:
@@ -26,7 +23,7 @@ def plot_curves(record: CapacityRecord) -> Figure:
         pd.DataFrame({"step": restart.step, "count": restart.last_count, "restart": f"restart {number + 1}"})
         for number, restart in enumerate(record.restarts)
     )
-    figure, axes = _figure()
+    figure, axes = new_figure()
     sns.lineplot(curves, x="step", y="count", hue="restart", palette=PALETTE, ax=axes, linewidth=1.2)
     for number, (restart, color) in enumerate(zip(record.restarts, sns.color_palette(PALETTE), strict=False)):
         if not restart.step:
@@ -44,10 +41,3 @@ def plot_curves(record: CapacityRecord) -> Figure:
     axes.set(xlabel="training steps", ylabel="sequences memorised", ylim=(0, None), title=f"{sizes}, T={protocol.T}")
     axes.legend(title=None, fontsize="small")
     return figure
-
-
-def _figure() -> tuple[Figure, Axes]:
-    with sns.axes_style("whitegrid"):
-        figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
-    plt.close(figure)  # else a notebook that displays it would show it twice
-    return figure, axes
