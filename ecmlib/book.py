@@ -9,13 +9,12 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
-from IPython.display import SVG, HTML, Markdown
+from IPython.display import SVG, Markdown
 from matplotlib.figure import Figure
 from myst_nb import glue
 
 NOT_MEASURED = "Not measured yet."
 _DATA = Path("data")  # beside the pages, in whose folder they run
-_REPRODUCIBLE = {"svg.hashsalt": "ecmlib"}  # else every build names the parts of a drawing anew
 
 
 def show(draw: Callable[..., Figure], data: pd.DataFrame, name: str, **options: Any) -> SVG | Markdown:
@@ -40,7 +39,7 @@ def show(draw: Callable[..., Figure], data: pd.DataFrame, name: str, **options: 
     if data.empty:
         return Markdown(f"*{NOT_MEASURED}*")
     drawn = io.StringIO()
-    with matplotlib.rc_context(_REPRODUCIBLE):
+    with matplotlib.rc_context({"svg.hashsalt": name}):  # else every build names the parts of a drawing anew
         draw(data, **options).savefig(drawn, format="svg", metadata={"Date": None})
     return SVG(drawn.getvalue())
 

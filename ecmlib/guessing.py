@@ -36,7 +36,9 @@ def count_guesses(architecture: Architecture, T: int, trials: int, seed: int = 0
     """
     seeds = np.random.SeedSequence(seed).generate_state(2 * trials).reshape(trials, 2).tolist()
     guessed = [
-        count_memorised(architecture.build(weights), random_library(T, architecture.N, architecture.K, tokens)).last_count
+        count_memorised(
+            architecture.build(weights), random_library(T, architecture.N, architecture.K, tokens)
+        ).last_count
         for weights, tokens in seeds
     ]
     return pd.DataFrame({"trial": range(trials), "guessed": guessed})

@@ -22,14 +22,14 @@ def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau") -> Figure:
     best = results.groupby(["N", "d", "H"], as_index=False)[[quantity, "T"]].max()
     lengths, heads = sorted(best["N"].unique()), sorted(best["H"].unique())
     figure, panels = new_panels(len(lengths))
-    look = {"hue_order": heads, "style_order": heads, "palette": sns.color_palette(PALETTE, len(heads))}
+    colors = dict(zip(heads, sns.color_palette(PALETTE), strict=False))
     for N, axes in zip(lengths, panels, strict=True):
         here = best[best["N"] == N]
-        sns.lineplot(here, x="d", y=quantity, hue="H", style="H", markers=True, dashes=False, ax=axes, **look)
+        for H, marker in zip(heads, "osD^vP", strict=False):
+            line = here[here["H"] == H]
+            axes.plot(line["d"], line[quantity], marker=marker, markersize=4, color=colors[H], label=f"H={H}")
         axes.axhline(best["T"].iloc[0], color="black", linestyle="--", linewidth=0.8, label="T")
         axes.set(title=f"N = {N}", xlabel="d", ylabel="C, sequences", ylim=(0, None))
-        handles, labels = axes.get_legend_handles_labels()
-        axes.get_legend().remove()
-    labels = [label if label == "T" else f"H={label}" for label in labels]
+    handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
     return figure

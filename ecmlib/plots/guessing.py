@@ -27,8 +27,8 @@ def plot_guesses(counts: pd.DataFrame, T: int, K: int) -> Figure:
     figure, axes = new_figure()
     shares = guessed.value_counts(normalize=True)
     axes.bar(shares.index, shares, color=measured, width=0.9, label=f"{len(counts)} untrained networks")
-    axes.plot(g, guess_distribution(T, K).pmf(g), "o-", color=drawn, markersize=4, label="binomial, eq. (7)")
-    axes.axvline(expected_guesses(T, K), color="black", linestyle="--", linewidth=1, label="expectation T/K, eq. (8)")
+    axes.plot(g, guess_distribution(T, K).pmf(g), "o-", color=drawn, markersize=4, label="Binomial(T, 1/K)")
+    axes.axvline(expected_guesses(T, K), color="black", linestyle="--", linewidth=1, label="expected, T/K")
     axes.set(xlabel="g, last tokens guessed", ylabel="share of networks", title=f"K={K}, T={T}")
     axes.legend(title=None, fontsize="small")
     return figure

@@ -11,7 +11,7 @@ PALETTE = "colorblind"
 
 
 def new_figure(width: float = 5, height: float = 3.2) -> tuple[Figure, Axes]:
-    """Return a figure with one pair of axes, sizes in inches: text of 10 points is readable when a phone shrinks 5 inches."""
+    """Return a figure with one pair of axes, sizes in inches; a phone shows 5 inches readably."""
     with sns.axes_style("whitegrid"):
         figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
     plt.close(figure)  # else a notebook that displays it would show it twice
