@@ -59,8 +59,7 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     Memorised
         Number of last tokens and of whole sequences predicted.
     """
-    with torch.inference_mode():
-        last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
+    last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
     return Memorised(last, full)
 
 

@@ -17,7 +17,26 @@ from ecmlib.parameters import Parameters
 Positive = Annotated[int, Field(ge=1)]
 Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
-Forward = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+class Forward(NamedTuple):
+    """A model's two forward passes over sequences (B, N), each a graph of its own.
+
+    Which token is the most likely one is asked only when counting: training would pay for it at every step.
+    """
+
+    losses: Callable[[torch.Tensor], torch.Tensor]  # nats (B, N - 1) of the tokens 2..N, for training
+    judged: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # the same, and whether each is the likeliest
+
+
+# With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
+# kernel and pay a page fault for each page of the next one.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+}
 
 
 class CurvePoint(NamedTuple):
@@ -93,7 +112,7 @@ def can_compile() -> bool:
 
 
 def make_forward(model: torch.nn.Module, precision: Precision = "float32", compiled: bool = False) -> Forward:
-    """Make the one function that both training and counting call.
+    """Make the forward passes of training and of counting.
 
     Parameters
     ----------
@@ -102,27 +121,28 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
     precision : {"float32", "bfloat16"}
         "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
     compiled : bool
-        Whether ``torch.compile`` fuses it. One graph serves every call with the same batch size.
-
-    Returns
-    -------
-    Forward
-        Maps sequences (B, N) to the negative log-likelihoods in nats (B, N - 1) of their tokens 2..N and to
-        whether each is the most likely one (B, N - 1).
+        Whether ``torch.compile`` fuses them. A graph serves every call with the same batch size.
     """
 
-    def forward(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs, targets = sequences[:, :-1], sequences[:, 1:]
+    def logits_of(sequences: torch.Tensor) -> torch.Tensor:
         with torch.autocast(sequences.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = model(inputs)
-        logits = logits.float()
-        losses = functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
-        return losses, logits.argmax(-1) == targets
+            logits: torch.Tensor = model(sequences[:, :-1])
+        return logits.float()
+
+    def cross_entropy(logits: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(logits.transpose(1, 2), sequences[:, 1:], reduction="none")
+
+    def losses(sequences: torch.Tensor) -> torch.Tensor:
+        return cross_entropy(logits_of(sequences), sequences)
+
+    def judged(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = logits_of(sequences)
+        return cross_entropy(logits, sequences), logits.argmax(-1) == sequences[:, 1:]
 
     if not compiled:
-        return forward
+        return Forward(losses, judged)
     torch.compiler.reset()  # graphs of earlier models are of no use and count towards a limit
-    return torch.compile(forward, dynamic=False)
+    return Forward(torch.compile(losses, dynamic=False), torch.compile(judged, dynamic=False))
 
 
 def train(
@@ -158,7 +178,7 @@ def train(
     batches = _shuffled_batches(len(library), batch_size, seed)
     yield _evaluate(forward, library, batch_size, step=0)
     for step in range(1, protocol.max_steps + 1):
-        losses, _ = forward(library[next(batches).to(library.device)])
+        losses = forward.losses(library[next(batches).to(library.device)])
         mean_loss = losses.mean() if protocol.loss == "all" else losses[:, -1].mean()
         optimizer.zero_grad()
         torch.autograd.backward(mean_loss)
@@ -167,8 +187,9 @@ def train(
             yield _evaluate(forward, library, batch_size, step)
 
 
+@torch.no_grad()
 def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int, int, float]:
-    """Count over a whole library, in batches of one shape, so that a compiled training graph serves here too.
+    """Count over a whole library, in batches of one shape, so that one compiled graph serves them all.
 
     Returns
     -------
@@ -183,10 +204,10 @@ def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int
     nats = 0.0
     for start in range(0, len(wrapped), batch_size):
         fresh = min(batch_size, T - start)  # the rest of the last batch has been counted before
-        losses, right = forward(library[wrapped[start : start + batch_size]])
+        losses, right = forward.judged(library[wrapped[start : start + batch_size]])
         last += int(right[:fresh, -1].sum())
         full += int(right[:fresh].all(dim=1).sum())
-        nats += float(losses[:fresh].detach().double().sum())
+        nats += float(losses[:fresh].double().sum())
     return last, full, nats
 
 

@@ -27,7 +27,7 @@ def test_flops_are_those_that_pytorch_counts(architecture: Architecture) -> None
     library = random_library(4, architecture.N, architecture.K, seed=0)
     forward = make_forward(architecture.build(0))
     with FlopCounterMode(display=False) as counter:
-        losses, _ = forward(library)
+        losses = forward.losses(library)
         assert counter.get_total_flops() == 4 * forward_flops(architecture)
         losses.mean().backward()
     assert counter.get_total_flops() == 4 * training_flops(architecture)
@@ -42,17 +42,15 @@ def test_fast_path_follows_the_plain_loss(compiled: bool) -> None:
 
     fast = architecture.build(1)
     forward = make_forward(fast, "float32", compiled)
-    seen: list[float] = []
+    fast_losses: list[float] = []
 
-    def spying(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        losses, right = forward(sequences)
-        seen.append(float(losses.detach().mean()))
-        return losses, right
+    def spying(sequences: torch.Tensor) -> torch.Tensor:
+        losses = forward.losses(sequences)
+        fast_losses.append(float(losses.detach().mean()))
+        return losses
 
     protocol = Protocol(T=256, batch_size=batch_size, max_steps=steps, eval_every=steps)
-    list(train(fast, spying, library, protocol, seed=2))
-    evaluation = len(library) // batch_size  # forward calls of the points at step 0 and at the end
-    fast_losses = seen[evaluation:-evaluation]
+    list(train(fast, forward._replace(losses=spying), library, protocol, seed=2))
 
     plain = architecture.build(1)
     optimizer = torch.optim.Adam([p for p in plain.parameters() if p.requires_grad], lr=protocol.lr)
