@@ -3,5 +3,6 @@
 from ecmlib.plots.curves import plot_curves
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
+from ecmlib.plots.theory import plot_promised
 
-__all__ = ["plot_curves", "plot_grid", "plot_guesses"]
+__all__ = ["plot_curves", "plot_grid", "plot_guesses", "plot_promised"]

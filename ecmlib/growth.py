@@ -1,0 +1,72 @@
+"""How measured capacity grows with each size while the others stay (paper, Fig. 7 and section 6.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.statistics import guess_distribution
+
+SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
+NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
+
+
+def growing(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the configurations whose capacity is set by the model: above chance and below saturation.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`; the best restart of a configuration counts.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P`` and ``C``.
+    """
+    sizes = ["d", "H", "N", "L", "K", "T", "P"]
+    best = results.groupby(sizes)[["C_plateau", "C_plateau_raw"]].max().reset_index()
+    chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
+    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
+    grown: pd.DataFrame = best[inside].assign(C=best["C_plateau"]).reset_index(drop=True)
+    return grown[[*sizes, "C"]]
+
+
+def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
+    """Fit ``C ~ d**exponent`` for every number of heads and sequence length.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    fewest : int
+        Sizes d without which no exponent is fitted.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``N``, ``H``, ``sizes`` (how many d) and ``exponent``, which is 1 for a line through the origin.
+    """
+    rows = []
+    for (N, H), line in growing(results).groupby(["N", "H"]):
+        if len(line) >= fewest:
+            exponent = np.polyfit(np.log(line["d"]), np.log(line["C"]), 1)[0]
+            rows.append({"N": N, "H": H, "sizes": len(line), "exponent": exponent})
+    return pd.DataFrame(rows, columns=["N", "H", "sizes", "exponent"])
+
+
+def ratios_on_doubling(results: pd.DataFrame, size: str) -> pd.Series:
+    """Return the ratio of capacities of every pair of configurations that differ by a doubled ``size`` alone.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    size : {"d", "H", "N"}
+        What is doubled.
+    """
+    sizes = ["d", "H", "N"]
+    measured = growing(results)[[*sizes, "C"]]
+    halves = measured.assign(**{size: 2 * measured[size]})
+    pairs = measured.merge(halves, on=sizes, suffixes=("", "_half"))
+    return pairs["C"] / pairs["C_half"]
