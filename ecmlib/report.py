@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ecmlib.results import load_results
+from ecmlib.results import CapacityRecord, load_results
 
 
 def measured(results: str | Path, grid: str) -> pd.DataFrame:
@@ -43,4 +44,34 @@ def headlines(rows: pd.DataFrame) -> dict[str, float]:
         "unfinished": float((rows["status"] == "max_steps").mean()),
         "paper_rule": float((grown["C_paper_rule"] / grown["C_plateau"]).median()),
         "bits_per_parameter": rows["bits_per_parameter"].max(),
+    }
+
+
+def curve_points(record: CapacityRecord) -> pd.DataFrame:
+    """Return the curves of a record: ``restart``, ``step``, both counts and ``bits`` a prediction."""
+    curve = ["step", "last_count", "full_count", "bits"]
+    return pd.concat(
+        pd.DataFrame({name: getattr(restart, name) for name in curve}).assign(restart=number)
+        for number, restart in enumerate(record.restarts)
+    )
+
+
+def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
+    """Say how much restarts of one configuration differ, from configurations with five or more.
+
+    Returns
+    -------
+    dict
+        ``groups``, the number of those configurations; ``scatter``, the standard deviation by the mean of `C_plateau`,
+        and ``best_of_five``, by which share the best of five restarts exceeds the mean, both the median over them.
+    """
+    groups = [
+        capacities
+        for _, capacities in rows.groupby(["d", "H", "N", "K", "T", "precision"])["C_plateau"]
+        if len(capacities) >= 5
+    ]
+    return {
+        "groups": len(groups),
+        "scatter": float(np.median([capacities.std() / capacities.mean() for capacities in groups])),
+        "best_of_five": float(np.median([capacities[:5].max() / capacities.mean() - 1 for capacities in groups])),
     }
