@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
-from IPython.display import SVG, Markdown
+from IPython.display import HTML, SVG, Markdown
 from matplotlib.figure import Figure
 from myst_nb import glue
 
@@ -48,3 +48,10 @@ def glue_numbers(**numbers: float) -> None:
     """Make numbers known to the page's text, which quotes them as ``{glue:text}`name:.0f```."""
     for name, number in numbers.items():
         glue(name, float(number), display=False)  # numpy's own types would be quoted with their name
+
+
+def claims_table(claims: pd.DataFrame) -> HTML:
+    """Render the rows of `ecmlib.claims.reproduction_table`, each verdict linked to its place in the book."""
+    links = [f'<a href="{page}">{verdict}</a>' for page, verdict in zip(claims["page"], claims["verdict"], strict=True)]
+    shown = claims.assign(verdict=links).drop(columns="page")
+    return HTML(shown.to_html(index=False, escape=False, border=0))
