@@ -51,7 +51,14 @@ def glue_numbers(**numbers: float) -> None:
 
 
 def claims_table(claims: pd.DataFrame) -> HTML:
-    """Render the rows of `ecmlib.claims.reproduction_table`, each verdict linked to its place in the book."""
-    links = [f'<a href="{page}">{verdict}</a>' for page, verdict in zip(claims["page"], claims["verdict"], strict=True)]
-    shown = claims.assign(verdict=links).drop(columns="page")
-    return HTML(shown.to_html(index=False, escape=False, border=0))
+    """Render the rows of `ecmlib.claims.reproduction_table`; each verdict links to its place in the book."""
+    records: Any = claims.to_dict("records")
+    rows = [
+        '<tr class="{kind}"><th scope="row">{name}</th><td>{claim} <small>({where})</small></td>'
+        '<td>{number}<br><small>{interval}</small></td><td><a href="{page}">{verdict}</a></td></tr>'.format(
+            kind=row["verdict"].replace(" ", "-"), **row
+        )
+        for row in records
+    ]
+    head = "<th></th><th>The paper claims</th><th>We find <small>(and how sure that is)</small></th><th>Verdict</th>"
+    return HTML(f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib.growth import exponents_over_d, ratios_on_doubling
+from ecmlib.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
 from ecmlib.report import measured
 
 Verdict = Literal["supported", "mixed", "not supported", "not measured yet"]
@@ -63,25 +63,58 @@ def reproduction_table(results: str | Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def linear_rise(results: Path) -> Finding:
-    """R6: three statements about the main grid; each counts by a majority that chance would not give."""
+def _linear_rise(results: Path) -> Finding:
+    """R6: each of three statements about the main grid."""
     grid = measured(results, "mac-cpu")
     if grid.empty:
         return NOT_MEASURED
-    exponents = exponents_over_d(grid)["exponent"].to_numpy()
+    exponents = exponents_over_d(grid)["exponent"]
     low, high = _interval_of_median(exponents)
     by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
-    holds = [low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)]
     return Finding(
-        "supported" if all(holds) else "mixed" if any(holds) else "not supported",
-        f"C ~ d^{np.median(exponents):.2f}; doubling H: {by_H.median():.2f} C, doubling N: {by_N.median():.2f} C",
-        f"exponent {low:.2f} to {high:.2f}; rises in {(by_H > 1).sum()} of {len(by_H)} pairs over H, "
-        f"falls in {(by_N < 1).sum()} of {len(by_N)} over N",
+        _all([low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)]),
+        f"C grows as d to the power {exponents.median():.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
+        f"{by_N.median():.2f} C (medians)",
+        f"power {low:.2f} to {high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers it in "
+        f"{(by_N < 1).sum()} of {len(by_N)}",
     )
 
 
-def _interval_of_median(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    drawn = stats.bootstrap((values,), np.median, confidence_level=level, method="percentile", rng=0)
+def _twice_with_four_heads(results: Path) -> Finding:
+    """R12: the ratio of capacities with four and two heads at equal P."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    compared = ratios_at_equal_parameters(grid, few=2, many=4)
+    low, high = _interval_of_median(compared["ratio"])
+    return Finding(
+        "supported" if low <= 2 <= high else "not supported",
+        f"at equal P, four heads hold {compared['ratio'].median():.2f} times what two hold (median of {len(compared)} "
+        f"comparisons, P from {compared['P'].min():,} to {compared['P'].max():,}; the paper's 2M are outside)",
+        f"{low:.2f} to {high:.2f}",
+    )
+
+
+def _small_ones_are_efficient(results: Path) -> Finding:
+    """R13: memory per parameter falls with d, and less with H."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    by_d, by_H = (ratios_on_doubling(grid, size, "MPP") for size in ("d", "H"))
+    (low_d, high_d), (low_H, high_H) = _interval_of_median(by_d), _interval_of_median(by_H)
+    return Finding(
+        _all([high_d < 1, low_H > high_d]),
+        f"below saturation, doubling d gives {by_d.median():.2f} MPP, doubling H {by_H.median():.2f} MPP (medians)",
+        f"{low_d:.2f} to {high_d:.2f}; {low_H:.2f} to {high_H:.2f}",
+    )
+
+
+def _all(holds: list[bool]) -> Verdict:
+    return "supported" if all(holds) else "mixed" if any(holds) else "not supported"
+
+
+def _interval_of_median(values: pd.Series, level: float = 0.95) -> tuple[float, float]:
+    drawn = stats.bootstrap((values.to_numpy(),), np.median, confidence_level=level, method="percentile", rng=0)
     return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 
@@ -93,9 +126,23 @@ def _mostly(holds: pd.Series) -> bool:
 CLAIMS = (
     Claim(
         "R6",
-        "Capacity rises linearly in d to a saturation just under T, falls with N and rises with H",
+        "Capacity rises linearly in d to a saturation just under T; it falls with N and rises with H",
         "Fig. 7",
         "experiments.html#the-main-grid",
-        linear_rise,
+        _linear_rise,
+    ),
+    Claim(
+        "R12",
+        "With 2M parameters, four heads hold twice what two heads hold",
+        "Fig. 11",
+        "analysis.html#heads-or-width",
+        _twice_with_four_heads,
+    ),
+    Claim(
+        "R13",
+        "Small networks use their parameters more efficiently; heads cost less efficiency than d",
+        "(12)",
+        "analysis.html#memory-per-parameter",
+        _small_ones_are_efficient,
     ),
 )

@@ -22,14 +22,14 @@ def growing(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P`` and ``C``.
+        Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P``, ``C`` and ``MPP`` (tokens a parameter, paper, eq. 12).
     """
     sizes = ["d", "H", "N", "L", "K", "T", "P"]
     best = results.groupby(sizes)[["C_plateau", "C_plateau_raw"]].max().reset_index()
     chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
     inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
     grown: pd.DataFrame = best[inside].assign(C=best["C_plateau"]).reset_index(drop=True)
-    return grown[[*sizes, "C"]]
+    return grown[[*sizes, "C"]].assign(MPP=grown["N"] * grown["C"] / grown["P"])
 
 
 def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
@@ -55,8 +55,8 @@ def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["N", "H", "sizes", "exponent"])
 
 
-def ratios_on_doubling(results: pd.DataFrame, size: str) -> pd.Series:
-    """Return the ratio of capacities of every pair of configurations that differ by a doubled ``size`` alone.
+def ratios_on_doubling(results: pd.DataFrame, size: str, quantity: str = "C") -> pd.Series:
+    """Return the ratios of a quantity in all pairs of configurations that differ by a doubled ``size`` alone.
 
     Parameters
     ----------
@@ -64,9 +64,39 @@ def ratios_on_doubling(results: pd.DataFrame, size: str) -> pd.Series:
         Rows of `ecmlib.load_results`, one L, K and T.
     size : {"d", "H", "N"}
         What is doubled.
+    quantity : {"C", "MPP", "P"}
+        Whose ratio.
     """
     sizes = ["d", "H", "N"]
-    measured = growing(results)[[*sizes, "C"]]
+    measured = growing(results)[[*sizes, quantity]]
     halves = measured.assign(**{size: 2 * measured[size]})
     pairs = measured.merge(halves, on=sizes, suffixes=("", "_half"))
-    return pairs["C"] / pairs["C_half"]
+    return pairs[quantity] / pairs[f"{quantity}_half"]
+
+
+def ratios_at_equal_parameters(results: pd.DataFrame, few: int, many: int) -> pd.DataFrame:
+    """Compare numbers of heads at equal P: capacity with ``many`` heads over that with ``few``.
+
+    The line of ``few`` heads is interpolated between its measured d, logarithm against logarithm; there is no
+    extrapolation.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    few, many : int
+        Numbers of heads.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``N``, ``P`` and ``ratio``, a row a configuration of ``many`` heads.
+    """
+    rows = []
+    for N, here in growing(results).sort_values("P").groupby("N"):
+        line, others = here[here["H"] == few], here[here["H"] == many]
+        for P, C in zip(others["P"], others["C"], strict=True):
+            if len(line) > 1 and line["P"].min() <= P <= line["P"].max():
+                at_equal_P = np.exp(np.interp(np.log(P), np.log(line["P"]), np.log(line["C"])))
+                rows.append({"N": N, "P": P, "ratio": C / at_equal_P})
+    return pd.DataFrame(rows, columns=["N", "P", "ratio"])
