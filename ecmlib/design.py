@@ -16,7 +16,8 @@ from ecmlib.parameters import Parameters
 from ecmlib.training import Positive
 
 SIZES = ["d", "H", "N", "L", "K", "T"]  # what a law predicts from
-MAX_D = 4096  # no search goes on beyond: what a law says there rests on nothing
+MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
+_AT_ONCE = 64  # values of d that the search tries together
 
 
 class Law(Protocol):
@@ -54,7 +55,8 @@ def smallest_architectures(
     its lower end does, so the run falls short with a probability of at most ``(1 - level) / 2``. The two mistakes are
     not alike: a d that is too large by one costs a few per cent of the parameters, a missed target the whole run.
 
-    The search bisects d: it takes for granted that the lower end rises with d.
+    Every d is tried, from 1 up to 1024: the lower end of an interval need not rise with d where the scatter that a law
+    has measured differs, and bisection could miss the smallest.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def smallest_architectures(
     DataFrame
         A row a candidate, sorted by P: d, H, N, L, K, T; the predicted capacity C, its interval C_low to C_high; P; MPP
         (paper, eq. 12); outside_region, whether the law was not fitted on such sizes; and probability, the one of
-        reaching the target. Combinations of L and H that reach it with no d up to 4096 are left out.
+        reaching the target. Combinations of L and H that reach it with no d up to 1024 are left out.
 
     Raises
     ------
@@ -90,16 +92,8 @@ def smallest_architectures(
         T = min(int(law.region["T"][1]), K ** (N - 1)) if N > 1 else 1
     target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level)
     target.refuse_impossible()
-    candidates = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
-    lower_ends = _lower_end(candidates, law, level)
-    if lower_ends.max() < capacity:
-        raise ValueError(
-            f"capacity = {capacity:g}: law {law.name!r} promises at most {lower_ends.max():.0f} sequences (lower end "
-            f"of its {level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to {max(target.H)} "
-            f"and L up to {max(target.L)}"
-        )
-    candidates = candidates[lower_ends >= capacity].reset_index(drop=True)
-    candidates["d"] = _smallest_d(candidates, capacity, law, level)
+    combinations = _combinations({"H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
+    candidates = _smallest_d(combinations, capacity, law, level)
     candidates = predicted(candidates, law, level)
     candidates["probability"] = (law.predictive_draws(candidates[SIZES]) >= capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
@@ -217,16 +211,31 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
     return [Architecture(d=d, H=H, N=N, L=L, K=K).n_params for d, H, N, L, K in sizes]
 
 
-def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> NDArray[np.float64]:
-    return np.asarray(np.quantile(law.predictive_draws(frame[SIZES]), (1 - level) / 2, axis=0))
+def _smallest_d(combinations: pd.DataFrame, capacity: float, law: Law, level: float) -> pd.DataFrame:
+    """Add the smallest d that reaches the capacity; combinations without one are left out.
 
-
-def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:
-    """Bisect all candidates together; each reaches the capacity with its present d."""
-    too_small = np.zeros(len(candidates), dtype=np.int64)
-    enough = candidates["d"].to_numpy(dtype=np.int64)
-    while (enough - too_small > 1).any():
-        middle = np.maximum((too_small + enough) // 2, 1)
-        reached = _lower_end(candidates.assign(d=middle), law, level) >= capacity
-        too_small, enough = np.where(reached, too_small, middle), np.where(reached, middle, enough)
-    return enough
+    Raises
+    ------
+    ValueError
+        If none has one.
+    """
+    found, open_, most = [], combinations, 0.0
+    for first in range(1, MAX_D + 1, _AT_ONCE):
+        d = np.tile(np.arange(first, first + _AT_ONCE), len(open_))
+        tried = open_.loc[open_.index.repeat(_AT_ONCE)].assign(d=d)
+        lower_end = np.quantile(law.predictive_draws(tried[SIZES]), (1 - level) / 2, axis=0)
+        most = max(most, float(lower_end.max()))
+        enough = tried[lower_end >= capacity]
+        found.append(enough[~enough.index.duplicated()])
+        open_ = open_.drop(found[-1].index)
+        if open_.empty:
+            break
+    candidates = pd.concat(found, ignore_index=True)
+    if candidates.empty:
+        N, K, T = combinations.loc[0, ["N", "K", "T"]]
+        raise ValueError(
+            f"capacity = {capacity:g}: law {law.name!r} promises at most {most:.0f} sequences (lower end of its "
+            f"{level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to "
+            f"{combinations['H'].max()} and L up to {combinations['L'].max()}"
+        )
+    return candidates

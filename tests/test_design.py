@@ -36,17 +36,29 @@ class SmoothLaw:
 LAW = SmoothLaw()
 
 
+class BumpyLaw(SmoothLaw):
+    """Its scatter is wider at some d, as that of a law may be whose scatter was measured."""
+
+    name = "bumpy"
+
+    def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> np.ndarray:
+        width = 1 + 3 * (frame["d"].to_numpy() % 7 < 2)
+        return np.minimum(self.predict_frame(frame) * self.spread[:, None] ** width, frame["T"].to_numpy())
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     capacity=st.floats(1, 1000),
     N=st.integers(4, 32),
     level=st.sampled_from([0.5, 0.9, 0.99]),
+    law=st.sampled_from([LAW, BumpyLaw()]),
 )
-def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float) -> None:
-    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=LAW, level=level)
+def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float, law: SmoothLaw) -> None:
+    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=law, level=level)
+    assert len(candidates) == 4
     for _, row in candidates.iterrows():
         every = pd.DataFrame({"d": range(1, int(row["d"]) + 1), **{size: row[size] for size in SIZES[1:]}})
-        reached = predicted(every, LAW, level)["C_low"] >= capacity
+        reached = predicted(every, law, level)["C_low"] >= capacity
         assert reached.tolist() == [False] * (len(every) - 1) + [True]
 
 
