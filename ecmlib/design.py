@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.architecture import Architecture
+from ecmlib.configurations import SIZES
+from ecmlib.law import Law
 from ecmlib.parameters import Parameters
 from ecmlib.training import Positive
 
-SIZES = ["d", "H", "N", "L", "K", "T"]  # what a law predicts from
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
 _AT_ONCE = 64  # values of d that the search tries together
-
-
-class Law(Protocol):
-    """What is asked of a law of capacity; frames have the columns d, H, N, L, K and T."""
-
-    @property
-    def name(self) -> str:
-        """How tables call it."""
-
-    @property
-    def region(self) -> dict[str, tuple[float, float]]:
-        """Smallest and largest value of each column that the law was fitted on."""
-
-    def predict_frame(self, frame: pd.DataFrame) -> NDArray[np.float64]:
-        """Predicted capacity of each row, in sequences."""
-
-    def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> NDArray[np.float64]:
-        """Capacities (draws, rows) that one training run of each row may have."""
 
 
 def smallest_architectures(
@@ -94,7 +76,7 @@ def smallest_architectures(
     target.refuse_impossible()
     combinations = _combinations({"H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
     candidates = _smallest_d(combinations, capacity, law, level)
-    candidates = predicted(candidates, law, level)
+    candidates = predicted(candidates[SIZES], law, level)
     candidates["probability"] = (law.predictive_draws(candidates[SIZES]) >= capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
 
@@ -179,6 +161,29 @@ def memory_per_parameter(frame: pd.DataFrame, capacity: str = "C", by: Sequence[
     ]
     table = pd.concat(averages, ignore_index=True).rename(columns={"mean": "MPP", "size": "n"})
     return table[["hyperparameter", "value", "MPP", "n"]]
+
+
+def design_hits(designs: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Tell which designs reached their target when they were trained once.
+
+    Parameters
+    ----------
+    designs : DataFrame
+        A row a design: capacity (the target), d, H, N, L, K, T and what was predicted.
+    results : DataFrame
+        Restarts, as `ecmlib.load_results` returns them; the first one of a configuration counts.
+
+    Returns
+    -------
+    DataFrame
+        ``designs`` with C_plateau, the measured capacity, and reached; both are missing where a design has not been
+        trained. A run that diverged has reached nothing.
+    """
+    if results.empty:
+        return designs.assign(C_plateau=np.nan, reached=None)
+    once = results.loc[results["restart"] == 0, [*SIZES, "C_plateau"]].fillna({"C_plateau": 0.0})
+    hits = designs.merge(once, on=SIZES, how="left", validate="one_to_one")
+    return hits.assign(reached=(hits["C_plateau"] >= hits["capacity"]).astype(object).where(hits["C_plateau"].notna()))
 
 
 class _Target(Parameters):

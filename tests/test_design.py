@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecmlib import Architecture
+from ecmlib.configurations import SIZES
 from ecmlib.design import (
-    SIZES,
     best_design,
     capacity_over_parameters,
     memory_per_parameter,
