@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from ecmlib import Architecture
 from ecmlib.results import write_atomically
+from ecmlib.training import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent
 CASES = [
@@ -57,7 +58,7 @@ COLUMNS = {
 
 def run_processes(task: dict[str, Any], n: int, threads: int) -> list[dict[str, float]]:
     """Run ``loops.py`` in ``n`` fresh processes at once and return what each printed."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    environment = os.environ | (WORKER_ENVIRONMENT if threads == 1 else {"OMP_NUM_THREADS": str(threads)})
     command = [sys.executable, str(FOLDER / "loops.py"), json.dumps(task)]
     processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(n)]
     outputs = [process.communicate()[0] for process in processes]

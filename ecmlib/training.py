@@ -29,6 +29,16 @@ class Forward(NamedTuple):
     judged: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # the same, and whether each is the likeliest
 
 
+# With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
+# kernel and pay a page fault for each page of the next one.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+}
+
+
 class CurvePoint(NamedTuple):
     """What a model has memorised after some steps, counted over the whole library."""
 
