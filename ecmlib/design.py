@@ -33,9 +33,9 @@ def smallest_architectures(
 ) -> pd.DataFrame:
     """Find, for each L and H, the smallest d that reaches a wanted capacity.
 
-    An architecture *reaches* the target when the whole prediction interval of one training run lies at or above it:
-    its lower end does, so the run falls short with a probability of at most ``(1 - level) / 2``. The two mistakes are
-    not alike: a d that is too large by one costs a few per cent of the parameters, a missed target the whole run.
+    An architecture *reaches* the target when the whole prediction interval of one training run lies at or above it: its
+    lower end does, so that about ``(1 - level) / 2`` of runs fall short, or fewer. The two mistakes are not alike: a d
+    that is too large by one costs a few per cent of the parameters, a missed target costs the run.
 
     Every d is tried, from 1 up to 1024: the lower end of an interval need not rise with d where the scatter that a law
     has measured differs, and bisection could miss the smallest.

@@ -41,7 +41,7 @@ function showCapacity(law, form) {
   const facts = element("dl");
   for (const [term, value] of [
     ["capacity C", `${whole(said.C)} sequences`],
-    ["one run in ten falls outside", interval(said)],
+    ["90 % of runs", interval(said)],
     ["parameters P", whole(said.P)],
     ["memory per parameter MPP", `${said.MPP.toPrecision(3)} tokens`],
   ]) {
