@@ -3,6 +3,7 @@
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import Memorised, count_memorised, measure_mac
 from ecmlib.library import random_library
+from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.results import CapacityRecord, load_results
 from ecmlib.training import Protocol
 
@@ -10,9 +11,11 @@ __all__ = [
     "Architecture",
     "CapacityRecord",
     "Memorised",
+    "MlsRecord",
     "Protocol",
     "count_memorised",
     "load_results",
     "measure_mac",
+    "measure_mls",
     "random_library",
 ]

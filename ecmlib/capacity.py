@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.parameters import Parameters
-from ecmlib.results import CapacityRecord, Provenance, Restart, Status, record_name
-from ecmlib.training import (
-    CurvePoint,
-    DivergedError,
-    Forward,
-    Loss,
-    Positive,
-    Precision,
-    Protocol,
-    can_compile,
-    make_forward,
-    on_plateau,
-    resolve_device,
-    tally,
-    train,
-)
+from ecmlib.restart import run_restart, seed_of_restart
+from ecmlib.results import CapacityRecord, record_name
+from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device, tally
 
 
 class Memorised(NamedTuple):
@@ -131,7 +113,7 @@ def measure_mac(
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
-    path = None if results is None else _writable_folder(results) / record_name(architecture, protocol)
+    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     record = _stored_record(path, architecture, protocol)
     missing = range(len(record.restarts), run.restarts)
     if not missing:
@@ -141,26 +123,17 @@ def measure_mac(
     model = architecture.build(0).to(target)
     forward = make_forward(model, precision, run.compiled)
     for number in missing:
-        started, cpu_started = time.perf_counter(), time.process_time()
         restart_seed = seed_of_restart(seed, number)
         # Fresh weights go into the old model, whose compiled graph then serves every restart.
         model.load_state_dict(architecture.build(restart_seed).state_dict())
         bar: tqdm[Any] = tqdm(
             total=max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
         )
-        with bar:
-            status, curve = _run_to_the_end(model, forward, library, protocol, restart_seed, bar)
-        provenance = _provenance(target, run.compiled, time.perf_counter() - started, time.process_time() - cpu_started)
-        restart = _restart(restart_seed, status, curve, provenance)
+        restart = run_restart(model, forward, library, protocol, restart_seed, run.compiled, bar)
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})
         if path is not None:
             record.save(path)
     return record
-
-
-def seed_of_restart(seed: int, number: int) -> int:
-    """Seed of the weights and the order of restart ``number`` (from 0); differs for every pair."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 class _Run(Parameters):
@@ -168,43 +141,8 @@ class _Run(Parameters):
     compiled: bool
 
 
-def _run_to_the_end(
-    model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int, bar: tqdm[Any]
-) -> tuple[Status, list[CurvePoint]]:
-    curve: list[CurvePoint] = []
-    try:
-        for point in train(model, forward, library, protocol, seed):
-            curve.append(point)
-            counts = [earlier.last_count for earlier in curve]
-            bar.set_postfix(count=point.last_count, best=max(counts), refresh=False)
-            bar.update(point.step - bar.n)
-            if point.last_count == protocol.T:
-                return "complete", curve
-            if point.step >= protocol.min_steps and on_plateau([earlier.step for earlier in curve], counts):
-                return "plateau", curve
-    except DivergedError:
-        return "diverged", curve
-    return "max_steps", curve
-
-
-def _restart(
-    seed: int,
-    status: Status,
-    curve: list[CurvePoint],
-    provenance: Provenance,
-) -> Restart:
-    return Restart(
-        seed=seed,
-        status=status,
-        step=[point.step for point in curve],
-        last_count=[point.last_count for point in curve],
-        full_count=[point.full_count for point in curve],
-        bits=[point.bits for point in curve],
-        provenance=provenance,
-    )
-
-
-def _writable_folder(results: str | Path) -> Path:
+def writable_folder(results: str | Path) -> Path:
+    """Make the folder ``results``; an OSError says so if nothing can be written there."""
     folder = Path(results)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -224,25 +162,3 @@ def _stored_record(path: Path | None, architecture: Architecture, protocol: Prot
     if (record.architecture, record.protocol) != (architecture, protocol):
         raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another configuration")
     return record
-
-
-def _provenance(device: torch.device, compiled: bool, seconds: float, core_seconds: float) -> Provenance:
-    return Provenance(
-        commit=_commit(),
-        versions={"python": sys.version.split()[0]}
-        | {name: version(name) for name in ("ecmlib", "torch", "x-transformers")},
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        threads=torch.get_num_threads(),
-        compiled=compiled,
-        seconds=round(seconds, 3),
-        core_seconds=round(core_seconds, 3),
-    )
-
-
-def _commit() -> str | None:
-    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

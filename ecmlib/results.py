@@ -7,19 +7,17 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import pandas as pd
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize
 from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.restart import Restart
 from ecmlib.statistics import guess_corrected
-from ecmlib.training import Positive, Protocol, patience_stop
-
-Count = Annotated[int, Field(ge=0)]
-Status = Literal["plateau", "complete", "max_steps", "diverged"]  # how a restart ended
+from ecmlib.training import Protocol, patience_stop
 
 _CAPACITIES = (
     "C_plateau_raw",
@@ -31,39 +29,6 @@ _CAPACITIES = (
     "bits",
     "bits_per_parameter",
 )
-
-
-class Provenance(Parameters):
-    """With what a restart was measured."""
-
-    commit: str | None
-    versions: dict[str, str]
-    device: str
-    threads: Positive
-    compiled: bool
-    seconds: Annotated[float, Field(ge=0)]  # on the clock
-    core_seconds: Annotated[float, Field(ge=0)]  # of all cores together, whatever else ran
-
-
-class Restart(Parameters):
-    """One training run: its seed, how it ended, its whole curve, and where it was measured."""
-
-    seed: Count
-    status: Status
-    step: list[Count]
-    last_count: list[Count]
-    full_count: list[Count]
-    bits: list[float]
-    provenance: Provenance
-
-    @model_validator(mode="after")
-    def _curve_is_whole(self) -> Self:
-        lengths = {len(self.step), len(self.last_count), len(self.full_count), len(self.bits)}
-        if len(lengths) != 1 or (0 in lengths and self.status != "diverged"):
-            raise ValueError("step, last_count, full_count and bits must be equally long and not empty")
-        if any(later <= earlier for earlier, later in zip(self.step, self.step[1:], strict=False)):
-            raise ValueError("step must increase")
-        return self
 
 
 class CapacityRecord(Parameters):

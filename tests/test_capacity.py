@@ -9,7 +9,7 @@ from conftest import curves
 
 from ecmlib import Architecture, count_memorised, load_results, measure_mac, random_library
 
-CAPACITY = "ecmlib.capacity"
+TRAIN = "ecmlib.restart.train"
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])
@@ -63,7 +63,7 @@ def test_restarts_already_measured_are_not_measured_again(
     measure_mac(tiny, **quick | {"restarts": 1}, results=tmp_path)
     resumed = measure_mac(tiny, **quick, results=tmp_path)
     assert curves(resumed) == curves(whole)
-    monkeypatch.setattr(f"{CAPACITY}.train", pytest.fail)
+    monkeypatch.setattr(TRAIN, pytest.fail)
     assert measure_mac(tiny, **quick, results=tmp_path) == resumed
 
 
@@ -92,7 +92,7 @@ def test_interrupt_within_a_restart_keeps_the_finished_ones(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"{CAPACITY}.train", interrupt)
+    monkeypatch.setattr(TRAIN, interrupt)
     with pytest.raises(KeyboardInterrupt):
         measure_mac(tiny, **quick, results=tmp_path)
     assert len(load_results(tmp_path)) == 1
@@ -131,7 +131,7 @@ def test_diverged_restart_is_recorded_but_never_counted(tiny: Architecture, quic
 def test_bad_value_stops_before_training(
     bad: dict[str, Any], message: str, tiny: Architecture, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{CAPACITY}.train", pytest.fail)
+    monkeypatch.setattr(TRAIN, pytest.fail)
     with pytest.raises(ValueError, match=message):
         measure_mac(tiny, **quick | bad)
 
@@ -139,7 +139,7 @@ def test_bad_value_stops_before_training(
 def test_unwritable_results_stop_before_training(
     tiny: Architecture, quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{CAPACITY}.train", pytest.fail)
+    monkeypatch.setattr(TRAIN, pytest.fail)
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OSError, match=f"results = '{folder}': no folder that can be written"):

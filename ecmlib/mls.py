@@ -1,0 +1,208 @@
+"""The largest library that a transformer memorises completely: the MLS method (paper, section 5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from tqdm.auto import tqdm
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import writable_folder
+from ecmlib.library import LibrarySize, random_library
+from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.restart import Count, Provenance, Restart, Status, run_restart, seed_of_restart
+from ecmlib.results import record_name, write_atomically
+from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device
+
+
+class MlsProtocol(Parameters):
+    """How the largest memorised library is looked for.
+
+    Parameters
+    ----------
+    T_start, T_max : int
+        First size in sequences, and the largest one tried.
+    tolerance : float
+        The search ends when the smallest library that was not memorised is larger than the largest one that was by no
+        more than this fraction, or by one sequence.
+    restarts : int
+        Tries with new weights at a size; one that memorises the library is enough.
+    training : Protocol
+        Of one try; its T is not used.
+    """
+
+    T_start: Positive = 16
+    T_max: Positive = 16384
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    restarts: Positive = 3
+    training: Protocol
+
+    @model_validator(mode="after")
+    def _sizes_are_ordered(self) -> Self:
+        if self.T_start > self.T_max:
+            raise ValueError(f"T_start = {self.T_start}: input should be at most T_max = {self.T_max}")
+        return self
+
+
+class MlsTrial(Parameters):
+    """One try to memorise a library of T sequences; of its curve only the end is kept."""
+
+    T: Positive
+    seed: Count
+    status: Status
+    steps: Count
+    best_count: Count
+    provenance: Provenance
+
+
+class MlsRecord(Parameters):
+    """The largest library that an architecture memorised, with every try of the search."""
+
+    experiment: Literal["mls"] = "mls"
+    architecture: Architecture
+    protocol: MlsProtocol
+    trials: list[MlsTrial]
+
+    @property
+    def memorised(self) -> int:
+        """Sequences of the largest library memorised; 0 if none was."""
+        return max((trial.T for trial in self.trials if trial.status == "complete"), default=0)
+
+    @property
+    def not_memorised(self) -> int | None:
+        """Sequences of the smallest library that every restart failed at; None if there is none."""
+        tries = [trial.T for trial in self.trials if self.memorised < trial.T]
+        return min((T for T in set(tries) if tries.count(T) >= self.protocol.restarts), default=None)
+
+    @property
+    def censored(self) -> bool:
+        """Whether the largest size allowed was memorised: the answer may lie above it."""
+        return self.memorised == self.protocol.T_max
+
+    def next_size(self) -> int | None:
+        """Say what to try next, doubling first and bisecting then; None when the search is over."""
+        low, high, protocol = self.memorised, self.not_memorised, self.protocol
+        if high is None:
+            return None if low == protocol.T_max else min(max(2 * low, protocol.T_start), protocol.T_max)
+        if high - low <= max(1, protocol.tolerance * low):
+            return None
+        return (low + high) // 2
+
+    def save(self, path: str | Path) -> None:
+        """Write all or nothing; see `ecmlib.results.write_atomically`."""
+        write_atomically(Path(path), self.model_dump_json())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a record; a ValueError names the file and what is wrong in it."""
+        try:
+            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise ValueError(f"{path}: {one_sentence(error)}") from None
+
+
+def measure_mls(
+    architecture: Architecture,
+    *,
+    T_start: int = 16,
+    T_max: int = 16384,
+    tolerance: float = 0.02,
+    restarts: int = 3,
+    batch_size: int = 512,
+    lr: float = 1e-3,
+    loss: Loss = "all",
+    min_steps: int = 5_000,
+    max_steps: int = 20_000,
+    eval_every: int = 31,
+    seed: int = 0,
+    precision: Precision = "float32",
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    results: str | Path | None = None,
+    progress: bool = True,
+) -> MlsRecord:
+    """Measure the maximum library size (MLS): the largest library memorised completely (paper, section 5).
+
+    Sizes double until one is not memorised by any of ``restarts`` tries, and the gap is then bisected. Libraries are
+    nested: a smaller one is the beginning of a larger one.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is measured.
+    T_start, T_max, tolerance, restarts
+        See `MlsProtocol`.
+    batch_size, lr, loss, min_steps, max_steps, eval_every, seed, precision
+        See `Protocol`. A try ends when its library is memorised, on a plateau, or after ``max_steps``.
+    device, compiled, progress
+        See `measure_mac`.
+    results : path, optional
+        Folder of the record; each try is on disk before the next begins, and what is there is not tried again.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a parameter is out of range or ``results`` holds another search under this name.
+    OSError
+        Before any training, if ``results`` cannot be written.
+    """
+    training = Protocol(
+        T=T_max,
+        batch_size=batch_size,
+        lr=lr,
+        loss=loss,
+        min_steps=min_steps,
+        max_steps=max_steps,
+        eval_every=eval_every,
+        seed=seed,
+        precision=precision,
+    )
+    protocol = MlsProtocol(T_start=T_start, T_max=T_max, tolerance=tolerance, restarts=restarts, training=training)
+    run = _Run(compiled=can_compile() if compiled == "auto" else compiled)
+    LibrarySize(T=T_max, N=architecture.N, K=architecture.K)
+    target = resolve_device(device)
+    path = None if results is None else writable_folder(results) / record_name(architecture, training)
+    record = _stored_record(path, architecture, protocol)
+    library = random_library(T_max, architecture.N, architecture.K, seed).to(target)
+    model = architecture.build(0).to(target)
+    while (T := record.next_size()) is not None:
+        forward = make_forward(model, precision, run.compiled)  # another T is another shape
+        for number in range(sum(trial.T == T for trial in record.trials), restarts):
+            restart_seed = seed_of_restart(seed, number)
+            model.load_state_dict(architecture.build(restart_seed).state_dict())
+            bar: tqdm[Any] = tqdm(total=max_steps, unit="step", desc=f"T={T}", disable=not progress)
+            restart = run_restart(
+                model, forward, library[:T], training.model_copy(update={"T": T}), restart_seed, run.compiled, bar
+            )
+            record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
+            if path is not None:
+                record.save(path)
+            if restart.status == "complete":
+                break
+    return record
+
+
+class _Run(Parameters):
+    compiled: bool
+
+
+def _trial(T: int, restart: Restart) -> MlsTrial:
+    return MlsTrial(
+        T=T,
+        seed=restart.seed,
+        status=restart.status,
+        steps=restart.step[-1] if restart.step else 0,
+        best_count=max(restart.last_count, default=0),
+        provenance=restart.provenance,
+    )
+
+
+def _stored_record(path: Path | None, architecture: Architecture, protocol: MlsProtocol) -> MlsRecord:
+    if path is None or not path.exists():
+        return MlsRecord(architecture=architecture, protocol=protocol, trials=[])
+    record = MlsRecord.load(path)
+    if (record.architecture, record.protocol) != (architecture, protocol):
+        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another search")
+    return record

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
+from ecmlib.mls import MlsProtocol, MlsTrial
+from ecmlib.restart import Provenance, Status
+from ecmlib.results import record_name
+
+PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=0)
+SMALL = Architecture(d=8, N=3, K=8, head_dim=4)
+QUICK = {"T_max": 32, "T_start": 2, "restarts": 2, "lr": 0.01, "min_steps": 62, "max_steps": 310}
+
+
+def trial(T: int, status: Status) -> MlsTrial:
+    return MlsTrial(T=T, seed=0, status=status, steps=1, best_count=0, provenance=PROVENANCE)
+
+
+@given(
+    threshold=st.integers(0, 5000),
+    T_start=st.integers(1, 4000),
+    tolerance=st.floats(0.001, 0.5),
+    restarts=st.integers(1, 3),
+)
+def test_search_ends_within_tolerance_of_any_threshold(
+    threshold: int, T_start: int, tolerance: float, restarts: int
+) -> None:
+    protocol = MlsProtocol(T_start=T_start, T_max=4000, tolerance=tolerance, restarts=restarts, training=Protocol())
+    record = MlsRecord(architecture=SMALL, protocol=protocol, trials=[])
+    tried: set[int] = set()
+    while (T := record.next_size()) is not None:
+        assert T not in tried
+        tried.add(T)
+        new = [trial(T, "complete")] if threshold >= T else [trial(T, "plateau")] * restarts
+        record = record.model_copy(update={"trials": [*record.trials, *new]})
+    assert record.censored == (threshold >= 4000)
+    assert record.memorised <= threshold
+    if not record.censored:
+        assert record.not_memorised is not None
+        assert threshold < record.not_memorised <= record.memorised + max(1, tolerance * record.memorised)
+    assert len(tried) <= 32
+
+
+def test_one_success_among_restarts_is_enough() -> None:
+    protocol = MlsProtocol(T_start=4, T_max=64, restarts=2, training=Protocol())
+    record = MlsRecord(architecture=SMALL, protocol=protocol, trials=[trial(4, "plateau"), trial(4, "complete")])
+    assert record.memorised == 4
+    assert record.next_size() == 8
+    assert record.model_copy(update={"trials": [trial(4, "plateau")]}).next_size() == 4, "one restart is left"
+
+
+def test_measured_library_is_memorised_and_the_next_is_not(tmp_path: Path) -> None:
+    record = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
+    assert record.next_size() is None
+    assert 2 <= record.memorised <= 32
+    assert all(trial.best_count == trial.T for trial in record.trials if trial.status == "complete")
+    assert all(trial.best_count < trial.T for trial in record.trials if trial.status != "complete")
+    (path,) = tmp_path.glob("*.json")
+    assert MlsRecord.load(path) == record
+    assert measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False) == record, (
+        "nothing is tried again"
+    )
+
+
+def test_interrupted_search_resumes(tmp_path: Path) -> None:
+    whole = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
+    (path,) = tmp_path.glob("*.json")
+    whole.model_copy(update={"trials": whole.trials[:2]}).save(path)
+    resumed = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
+    ends = [[(trial.T, trial.seed, trial.steps, trial.best_count) for trial in r.trials] for r in (whole, resumed)]
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"T_start": 0}, "T_start = 0: input should be greater than or equal to 1"),
+        ({"T_start": 9, "T_max": 8}, "T_start = 9: input should be at most T_max = 8"),
+        ({"tolerance": 0.0}, "tolerance = 0.0: input should be greater than 0"),
+        ({"T_max": 65}, "T = 65"),
+    ],
+)
+def test_bad_parameter_is_named(parameters: dict[str, float], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        measure_mls(SMALL, **{**QUICK, **parameters}, results=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", sorted(Path("results/mls").glob("*.json")), ids=lambda path: path.stem)
+def test_committed_search_is_whole_and_named_after_its_architecture(path: Path) -> None:
+    record = MlsRecord.load(path)
+    assert path.name == record_name(record.architecture, record.protocol.training)
+    assert record.next_size() is None
