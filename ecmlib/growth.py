@@ -28,8 +28,9 @@ def growing(results: pd.DataFrame) -> pd.DataFrame:
     best = results.groupby(sizes)[["C_plateau", "C_plateau_raw"]].max().reset_index()
     chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
     inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
-    grown: pd.DataFrame = best[inside].assign(C=best["C_plateau"]).reset_index(drop=True)
-    return grown[[*sizes, "C"]].assign(MPP=grown["N"] * grown["C"] / grown["P"])
+    best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
+    grown: pd.DataFrame = best.loc[inside, [*sizes, "C", "MPP"]].reset_index(drop=True)
+    return grown
 
 
 def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
