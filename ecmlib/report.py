@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecmlib.results import CapacityRecord, load_results
+from ecmlib.results import load_results
 
 BITS_PER_PARAMETER = {  # what others found
     "Morris et al. 2025, float32": 3.8,
@@ -51,15 +51,6 @@ def headlines(rows: pd.DataFrame) -> dict[str, float]:
         "paper_rule": float((grown["C_paper_rule"] / grown["C_plateau"]).median()),
         "bits_per_parameter": rows["bits_per_parameter"].max(),
     }
-
-
-def curve_points(record: CapacityRecord) -> pd.DataFrame:
-    """Return the curves of a record: ``restart``, ``step``, both counts and ``bits`` a prediction."""
-    curve = ["step", "last_count", "full_count", "bits"]
-    return pd.concat(
-        pd.DataFrame({name: getattr(restart, name) for name in curve}).assign(restart=number)
-        for number, restart in enumerate(record.restarts)
-    )
 
 
 def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:

@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecmlib import Architecture, load_results, measure_mac
+from ecmlib import load_results
 from ecmlib.claims import CLAIMS, reproduction_table
-from ecmlib.report import curve_points, headlines, measured, spread_of_restarts
+from ecmlib.report import headlines, measured, spread_of_restarts
 
 
 def test_what_is_not_measured_is_empty(tmp_path: Path) -> None:
@@ -35,13 +35,6 @@ def test_spread_needs_five_restarts() -> None:
     spread = spread_of_restarts(pd.concat([many, few]))
     assert spread["groups"] == 1
     assert spread["best_of_five"] == pytest.approx(0.2)
-
-
-def test_curve_has_every_point(tiny: Architecture, quick: dict[str, object]) -> None:
-    record = measure_mac(tiny, **quick)  # type: ignore[arg-type]
-    points = curve_points(record)
-    assert len(points) == sum(len(restart.step) for restart in record.restarts)
-    assert points["last_count"].max() == record.C_plateau_raw
 
 
 def test_claims_without_records_say_so(tmp_path: Path) -> None:
