@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.baselines import BoostingModel, PolynomialModel
+from ecmlib.candidates import UnsaturatedModel
 from ecmlib.configurations import configurations, surviving
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.fitting import FitWarning
 from ecmlib.law import Law
-from ecmlib.laws import CANDIDATES, UnsaturatedModel
+from ecmlib.laws import CANDIDATES
 from ecmlib.signal_law import SignalLaw
 from ecmlib.statistics import aicc, mape
 
@@ -28,8 +29,8 @@ def fit_all(
 ) -> dict[str, Law]:
     """Fit every law to one frame, silently: what there is to doubt is in ``evidence.doubts``.
 
-    Only the ECM and our law get all bootstraps; the others get a tenth. Laws other than the ECM, whose optima are
-    easily found, get at most 20 starts. A polynomial with more coefficients than configurations is left out.
+    The ECM and our law get all bootstraps, the others a tenth; the ECM gets all starts, the others, whose optimum is
+    easily found, at most 20. A polynomial with more coefficients than there are configurations is left out.
 
     Parameters
     ----------
@@ -44,20 +45,24 @@ def fit_all(
         Laws by the names of their rows in the table; the published one is first, ours last.
     """
     n = len(configurations(frame, target, EmpiricalCapacityModel.same))
-    few = {"starts": min(starts, 20), "bootstraps": bootstraps // 10, "seed": seed}
+    few, tenth = min(starts, 20), bootstraps // 10
     laws: dict[str, Law] = {"ECM, published": EmpiricalCapacityModel.published(L=1)}
     with warnings.catch_warnings(action="ignore", category=FitWarning):
         laws["ECM"] = EmpiricalCapacityModel.fit(frame, target, starts=starts, bootstraps=bootstraps, seed=seed)
-        laws["ECM, fitted to MAPE"] = EmpiricalCapacityModel.fit(frame, target, "mape", **few)
-        laws["ECM without min"] = UnsaturatedModel.fit(frame, target, **few)
+        laws["ECM, fitted to MAPE"] = EmpiricalCapacityModel.fit(
+            frame, target, "mape", starts=starts, bootstraps=tenth, seed=seed
+        )
+        laws["ECM without min"] = UnsaturatedModel.fit(frame, target, starts=few, bootstraps=tenth, seed=seed)
         for degree in range(1, 6):
             if math.comb(degree + 3, 3) <= n:
-                resampled = {"bootstraps": bootstraps // 10, "seed": seed}
-                laws[f"polynomial {degree}"] = PolynomialModel.fit(frame, target, degree, **resampled)
-                laws[f"polynomial {degree} of log C"] = PolynomialModel.fit(frame, target, degree, "log", **resampled)
+                laws[f"polynomial {degree}"] = PolynomialModel.fit(frame, target, degree, bootstraps=tenth, seed=seed)
+                laws[f"polynomial {degree} of log C"] = PolynomialModel.fit(
+                    frame, target, degree, "log", bootstraps=tenth, seed=seed
+                )
         laws["gradient boosting"] = BoostingModel.fit(frame, target)
-        laws |= {candidate.name: candidate.fit(frame, target, **few) for candidate in CANDIDATES}
-        laws[OURS] = SignalLaw.fit(frame, target, starts=min(starts, 20), bootstraps=bootstraps, seed=seed)
+        for candidate in CANDIDATES:
+            laws[candidate.name] = candidate.fit(frame, target, starts=few, bootstraps=tenth, seed=seed)
+        laws[OURS] = SignalLaw.fit(frame, target, starts=few, bootstraps=bootstraps, seed=seed)
     return laws
 
 
