@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from ecmlib.experiments.measure import listed
+from ecmlib.experiments.measure import configured, listed
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
+from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
 from ecmlib.regression import Estimate, least_squares
-from ecmlib.results import CapacityRecord
+from ecmlib.results import CapacityRecord, record_name
 
 SATURATION = 512  # batch size after which the paper sees no more growth
 EPOCH = 31  # steps between two points of a curve, the paper's epoch at this batch size
@@ -138,6 +140,61 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
     return pd.DataFrame(rows, columns=["N", "C", "B_crit", "low", "high"])
 
 
+def noise_scales(
+    N: list[int],
+    steps: list[int],
+    every: list[int],
+    *,
+    results: str | Path,
+    train: bool = True,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    **shared: Any,
+) -> pd.DataFrame:
+    """Measure the noise scale for each N along ``steps`` steps of training with the default batch size.
+
+    Parameters
+    ----------
+    N, steps, every : list of int
+        ``every`` so many steps it is estimated.
+    results : path
+        Folder of the records.
+    train : bool
+        False reads what ``results`` holds and leaves out what it does not.
+    device, compiled
+        See `ecmlib.measure_mac`.
+    shared
+        What all have, of `Architecture` and `Protocol`.
+
+    Returns
+    -------
+    DataFrame
+        `NoiseScaleRecord.frame` of all N together.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a value is unknown or out of range.
+    FileNotFoundError
+        If nothing may be trained and no record is there.
+    """
+    for name, values in (("steps", steps), ("every", every)):
+        if len(values) != len(N):
+            raise ValueError(f"{name} = {values!r}: input should have one value for each of N = {N!r}")
+    frames = []
+    for length, most, distance in zip(N, steps, every, strict=True):
+        architecture, protocol = configured({**shared, "N": length, "max_steps": most, "eval_every": distance})
+        path = Path(results) / record_name(architecture, protocol)
+        if train:
+            chosen = protocol.model_dump(exclude={"loss", "patience_steps", "min_steps"})
+            measure_noise_scale(architecture, **chosen, device=device, compiled=compiled, results=results)
+        if path.exists():
+            frames.append(NoiseScaleRecord.load(path).frame())
+    if not frames:
+        raise FileNotFoundError(f"results = {str(results)!r}: no noise scale is there; train = True measures it")
+    return pd.concat(frames, ignore_index=True)
+
+
 def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
     """R14: the noise scale tells the batch size beyond which more sequences a step save few steps.
 
@@ -150,7 +207,7 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
     noise : DataFrame
         `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
     """
-    if critical.empty or noise.empty:
+    if critical.empty:
         return NOT_MEASURED
     meets, said, intervals = [], [], []
     for row in critical.itertuples():

@@ -21,6 +21,11 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     DataFrame
         A row a pair: ``d``, ``restart``, P and C of both, C at ``equal_steps``, where the shorter of both curves ends,
         and the ratios of C, "train" over "identity". A capacity below one sequence counts as one.
+
+    Raises
+    ------
+    ValueError
+        If there is no pair.
     """
     curves = pd.concat([record.curves() for record in records])
     rows = []
@@ -34,7 +39,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
             row |= {f"C_{ff}": max(curve["C"].max(), 1.0), f"C_{ff}_equal_steps": max(by_then["C"].max(), 1.0)}
         rows.append(row)
     if not rows:
-        return pd.DataFrame()
+        raise ValueError(f"records: none of the {len(records)} has a counterpart that differs in ff alone")
     pairs = pd.DataFrame(rows)
     return pairs.assign(
         ratio=pairs["C_train"] / pairs["C_identity"],
@@ -47,7 +52,7 @@ def judge(pairs: pd.DataFrame) -> Finding:
 
     Small is the lower half of the sizes, the median included. Ratios are averaged as logarithms, one of each size.
     """
-    if pairs.empty or pairs["d"].nunique() < 3:
+    if pairs["d"].nunique() < 3:
         return NOT_MEASURED
     by_d = pairs.groupby("d")[["ratio", "ratio_equal_steps"]].agg(stats.gmean)
     middle = float(np.median(by_d.index))

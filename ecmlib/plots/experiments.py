@@ -114,9 +114,8 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     finite = noise.replace(np.inf, np.nan).dropna()
     for (N, rows), color, marker in zip(finite.groupby("N"), sns.color_palette(PALETTE), _MARKERS, strict=False):
         line = rows.sort_values("step")
-        axes.plot(
-            "step", "noise_scale", data=line, color=color, marker=marker, markersize=3, label=f"noise scale, N={N}"
-        )
+        label = f"noise scale, N={N}"
+        axes.plot(line["step"], line["noise_scale"], color=color, marker=marker, markersize=3, label=label)
         axes.fill_between(line["step"], line["low"], line["high"], color=color, alpha=0.3, linewidth=0)
         for B_crit, lowest, highest in critical.loc[critical["N"] == N, ["B_crit", "low", "high"]].to_numpy():
             axes.axhspan(lowest, highest, color=color, alpha=0.12, linewidth=0)
