@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,18 +9,24 @@ import pytest
 from ecmlib import load_results
 from ecmlib.notebook import refuse_unknown_parameters
 
+SMALLEST = {"K": 8, "H": 1, "head_dim": 4, "T": 64, "compiled": False}
 NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
 TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measures in seconds
     "mac": {"d": 16, "T": 128, "N": 8, "restarts": 2, "max_steps": 62, "compiled": False},
     "design": {"capacity": 30, "N": 8, "H_max": 2, "max_steps": 31, "compiled": False},
+    "feedforward": SMALLEST | {"d": [4, 8, 12], "L": 1, "N": 4, "max_steps": 31},
+    "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},
+    "vocabulary": SMALLEST | {"K": [4, 8, 16], "d": [8], "N": 4, "max_steps": 31},
+    "batch_size": SMALLEST | {"N": [4], "d": 8, "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
+    "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 
 
 def papermill(name: str, folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
     notebook = Path("notebooks", f"{name}.ipynb")
     command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb")]
-    for parameter, value in {**TINY[name], "results": folder / "results", **parameters}.items():
-        command += ["-p", parameter, str(value)]
+    for parameter, value in {"results": str(folder / "results"), **TINY[name], **parameters}.items():
+        command += ["-y", json.dumps({parameter: value})]  # lists have no other way in
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
