@@ -5,6 +5,7 @@ PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
 GRID := mac-cpu
 PROFILE := local
+LAW := results/law/ecm.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 .DEFAULT_GOAL := help
 
@@ -38,6 +39,11 @@ bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machi
 sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu
 	$(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config grid=$(GRID)
 
+designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design once, tabulate the hits
+	test -e results/designs/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
+	$(MAKE) sweep GRID=designs
+	$(PYTHON) workflow/prove_designs.py tabulate
+
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
@@ -45,4 +51,4 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build runs/*
 
-.PHONY: help install mac lint test bench sweep picture clean
+.PHONY: help install mac lint test bench sweep designs picture clean

@@ -180,10 +180,11 @@ def design_hits(designs: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         trained. A run that diverged has reached nothing.
     """
     if results.empty:
-        return designs.assign(C_plateau=np.nan, reached=None)
+        results = pd.DataFrame(columns=[*SIZES, "restart", "C_plateau"], dtype=float)
     once = results.loc[results["restart"] == 0, [*SIZES, "C_plateau"]].fillna({"C_plateau": 0.0})
     hits = designs.merge(once, on=SIZES, how="left", validate="one_to_one")
-    return hits.assign(reached=(hits["C_plateau"] >= hits["capacity"]).astype(object).where(hits["C_plateau"].notna()))
+    reached = (hits["C_plateau"] >= hits["capacity"]).astype("boolean")
+    return hits.assign(reached=reached.mask(hits["C_plateau"].isna()))
 
 
 class _Target(Parameters):
