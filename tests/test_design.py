@@ -59,19 +59,25 @@ class BumpyLaw(SmoothLaw):
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    capacity=st.floats(1, 1000),
-    N=st.integers(4, 32),
-    level=st.sampled_from([0.5, 0.9, 0.99]),
-    law=st.sampled_from([LAW, BumpyLaw()]),
-)
-def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float, law: SmoothLaw) -> None:
-    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=law, level=level)
+@given(capacity=st.floats(1, 1000), N=st.integers(4, 32), level=st.sampled_from([0.5, 0.9, 0.99]))
+def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float) -> None:
+    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=LAW, level=level)
     assert len(candidates) == 4
     for _, row in candidates.iterrows():
         every = pd.DataFrame({"d": range(1, int(row["d"]) + 1), **{size: row[size] for size in SIZES[1:]}})
-        reached = predicted(every, law, level)["C_low"] >= capacity
+        reached = predicted(every, LAW, level)["C_low"] >= capacity
         assert reached.tolist() == [False] * (len(every) - 1) + [True]
+
+
+@settings(max_examples=10, deadline=None)
+@given(capacity=st.floats(1, 1000))
+def test_search_ends_at_a_first_d_that_reaches_even_where_scatter_varies(capacity: float) -> None:
+    candidates = smallest_architectures(capacity, 8, law=BumpyLaw())
+    for _, row in candidates[candidates["d"] > 1].iterrows():
+        pair = pd.DataFrame([row[SIZES], row[SIZES]]).astype(int)
+        pair.iloc[0, 0] -= 1
+        reached = (predicted(pair, BumpyLaw())["C_low"] >= capacity).tolist()
+        assert reached == [False, True]
 
 
 def test_candidates_are_sorted_and_say_what_they_are() -> None:
