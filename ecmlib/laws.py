@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.law import Law
+from ecmlib.signal_law import SignalLaw
 
-LAWS: dict[str, type[Law]] = {law.name: law for law in (EmpiricalCapacityModel,)}
+LAWS: dict[str, type[Law]] = {law.name: law for law in (EmpiricalCapacityModel, SignalLaw)}
 
 
 def load_law(path: str | Path) -> Law:
