@@ -5,7 +5,7 @@ PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
 GRID := mac-cpu
 PROFILE := local
-LAW := results/law/ecm.json
+LAW := results/law/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 .DEFAULT_GOAL := help
 
