@@ -189,10 +189,11 @@ def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
     pd.testing.assert_frame_equal(designs, draw_designs(LAW, n=5))
     assert not designs.equals(draw_designs(LAW, n=5, seed=1))
     assert len(designs.drop_duplicates(SIZES)) == 5
+    assert designs["H"].nunique() > 1
     for _, row in designs.iterrows():
         assert row["d"] <= 64
         assert not row["outside_region"]
-        best = best_design(smallest_architectures(row["capacity"], row["N"], law=LAW))
+        best = best_design(smallest_architectures(row["capacity"], row["N"], H=[row["H"]], law=LAW))
         assert best[SIZES].tolist() == row[SIZES].tolist()
 
 
