@@ -5,15 +5,26 @@ from ecmlib.plots.curves import plot_curves
 from ecmlib.plots.design import plot_candidates, plot_capacity_over_parameters, plot_memory_per_parameter
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
+from ecmlib.plots.hopfield import plot_cues, plot_dilution, plot_storage
+from ecmlib.plots.mls import plot_mac_and_mls
+from ecmlib.plots.parameters import plot_parameters
+from ecmlib.plots.shatter import plot_epochs, plot_quantiles
 from ecmlib.plots.theory import plot_promised
 
 __all__ = [
     "plot_bits_per_parameter",
     "plot_candidates",
     "plot_capacity_over_parameters",
+    "plot_cues",
     "plot_curves",
+    "plot_dilution",
+    "plot_epochs",
     "plot_grid",
     "plot_guesses",
+    "plot_mac_and_mls",
     "plot_memory_per_parameter",
+    "plot_parameters",
     "plot_promised",
+    "plot_quantiles",
+    "plot_storage",
 ]
