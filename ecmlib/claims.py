@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
+from ecmlib.finding import NOT_MEASURED, Finding, all_hold
 from ecmlib.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
 from ecmlib.report import measured
 
@@ -59,7 +59,7 @@ def _linear_rise(results: Path) -> Finding:
     low, high = _interval_of_median(exponents)
     by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
     return Finding(
-        verdict_of(low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)),
+        all_hold([low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)]),
         f"C grows as d to the power {exponents.median():.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
         f"{by_N.median():.2f} C (medians)",
         f"power {low:.2f} to {high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers it in "
@@ -90,7 +90,7 @@ def _small_ones_are_efficient(results: Path) -> Finding:
     by_d, by_H = (ratios_on_doubling(grid, size, "MPP") for size in ("d", "H"))
     (low_d, high_d), (low_H, high_H) = _interval_of_median(by_d), _interval_of_median(by_H)
     return Finding(
-        verdict_of(high_d < 1, low_H > high_d),
+        all_hold([high_d < 1, low_H > high_d]),
         f"below saturation, doubling d gives {by_d.median():.2f} MPP, doubling H {by_H.median():.2f} MPP (medians)",
         f"{low_d:.2f} to {high_d:.2f}; {low_H:.2f} to {high_H:.2f}",
     )
