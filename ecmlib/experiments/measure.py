@@ -33,6 +33,14 @@ def listed(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} = {values!r}: input should be a list of one value or more")
 
 
+def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
+    """Sort values by what they describe; a ValueError says which is unknown or out of range."""
+    architecture = Architecture(**{name: value for name, value in values.items() if name in Architecture.model_fields})
+    protocol = Protocol(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
+    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
+    return architecture, protocol
+
+
 def measure_all(
     configurations: Sequence[Mapping[str, Any]],
     *,
@@ -65,7 +73,7 @@ def measure_all(
     FileNotFoundError
         If nothing may be trained and no record is there.
     """
-    chosen = [_split({**shared, **configuration}) for configuration in configurations]
+    chosen = [configured({**shared, **configuration}) for configuration in configurations]
     if train:
         return [
             measure_mac(
@@ -85,10 +93,3 @@ def measure_all(
             f"results = {str(results)!r}: none of the {len(paths)} configurations is there; train = True measures them"
         )
     return stored
-
-
-def _split(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
-    architecture = Architecture(**{name: value for name, value in values.items() if name in Architecture.model_fields})
-    protocol = Protocol(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
-    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
-    return architecture, protocol
