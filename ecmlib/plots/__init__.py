@@ -5,6 +5,14 @@ from ecmlib.plots.curves import plot_curves
 from ecmlib.plots.design import plot_candidates, plot_capacity_over_parameters, plot_memory_per_parameter
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
+from ecmlib.plots.law import (
+    plot_extrapolation,
+    plot_law,
+    plot_predicted,
+    plot_ratios,
+    plot_residuals,
+    plot_slopes,
+)
 from ecmlib.plots.theory import plot_promised
 
 __all__ = [
@@ -12,8 +20,14 @@ __all__ = [
     "plot_candidates",
     "plot_capacity_over_parameters",
     "plot_curves",
+    "plot_extrapolation",
     "plot_grid",
     "plot_guesses",
+    "plot_law",
     "plot_memory_per_parameter",
+    "plot_predicted",
     "plot_promised",
+    "plot_ratios",
+    "plot_residuals",
+    "plot_slopes",
 ]
