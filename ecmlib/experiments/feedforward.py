@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.regression import least_squares
 from ecmlib.results import CapacityRecord
 
@@ -62,7 +62,7 @@ def judge(pairs: pd.DataFrame) -> Finding:
         for _, column in by_d.items()
     )
     return Finding(
-        all_hold([at_end["small"].contains(1), at_end["large"].high < 1]),
+        verdict_of(at_end["small"].contains(1), at_end["large"].high < 1),
         f"with feed-forward blocks models hold {at_end['small'].value:.2f} times as many sequences for d <= {middle:g} "
         f"and {at_end['large'].value:.2f} times for larger d; at equal steps "
         f"{at_equal_steps['small'].value:.2f} and {at_equal_steps['large'].value:.2f} times",

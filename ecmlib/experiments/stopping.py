@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.fitting import FitWarning
 from ecmlib.regression import Estimate, least_squares
 from ecmlib.results import CapacityRecord
@@ -110,7 +110,7 @@ def judge(replayed: pd.DataFrame) -> Finding:
         return NOT_MEASURED
     share = _mean_share(unsaturated, 0.95)
     return Finding(
-        all_hold([share.high >= 1]),
+        verdict_of(share.high >= 1),
         f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
         f"{share.value:.2f} of the sequences that it holds in the end",
         f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise everything: {share}",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.regression import Estimate, least_squares
 from ecmlib.results import CapacityRecord
 
@@ -54,7 +54,7 @@ def judge(table: pd.DataFrame) -> Finding:
     within = (of_one_d.max() / of_one_d.min()).max()
     constant = [name for name, quantity in (("sequences", "C"), ("bits", "bits")) if of[quantity].contains(0)]
     return Finding(
-        all_hold([of["bits"].contains(0), not of["C"].contains(0)]),
+        verdict_of(of["bits"].contains(0), not of["C"].contains(0)),
         f"constant over K: {' and '.join(constant) or 'neither'}; sequences grow as (log2 K)^{of['C'].value:.2f}, "
         f"bits as (log2 K)^{of['bits'].value:.2f}; over all K the largest differs from the smallest by factors of "
         f"{within['C']:.1f} and {within['bits']:.1f} at one d",

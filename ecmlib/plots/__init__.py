@@ -15,6 +15,14 @@ from ecmlib.plots.experiments import (
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
 from ecmlib.plots.hopfield import plot_cues, plot_dilution, plot_storage
+from ecmlib.plots.law import (
+    plot_extrapolation,
+    plot_law,
+    plot_predicted,
+    plot_ratios,
+    plot_residuals,
+    plot_slopes,
+)
 from ecmlib.plots.mls import plot_mac_and_mls
 from ecmlib.plots.parameters import plot_parameters
 from ecmlib.plots.shatter import plot_epochs, plot_quantiles
@@ -29,9 +37,11 @@ __all__ = [
     "plot_curves",
     "plot_dilution",
     "plot_epochs",
+    "plot_extrapolation",
     "plot_feedforward",
     "plot_grid",
     "plot_guesses",
+    "plot_law",
     "plot_law_over_patience",
     "plot_layers",
     "plot_mac_and_mls",
@@ -39,8 +49,12 @@ __all__ = [
     "plot_noise_scale",
     "plot_parameters",
     "plot_patience",
+    "plot_predicted",
     "plot_promised",
     "plot_quantiles",
+    "plot_ratios",
+    "plot_residuals",
+    "plot_slopes",
     "plot_storage",
     "plot_vocabulary",
 ]
