@@ -2,7 +2,12 @@
 
 from ecmlib.plots.bits import plot_bits_per_parameter
 from ecmlib.plots.curves import plot_curves
-from ecmlib.plots.design import plot_candidates, plot_capacity_over_parameters, plot_memory_per_parameter
+from ecmlib.plots.design import (
+    plot_candidates,
+    plot_capacity_over_parameters,
+    plot_design_hits,
+    plot_memory_per_parameter,
+)
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
 from ecmlib.plots.theory import plot_promised
@@ -12,6 +17,7 @@ __all__ = [
     "plot_candidates",
     "plot_capacity_over_parameters",
     "plot_curves",
+    "plot_design_hits",
     "plot_grid",
     "plot_guesses",
     "plot_memory_per_parameter",
