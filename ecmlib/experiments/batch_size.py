@@ -101,7 +101,7 @@ def judge(readings: pd.DataFrame) -> Finding:
     steps, epochs = growth(readings, "C_steps"), growth(readings, "C_epochs")
     saturates = [by["before"].low > 1 and by["after"].low <= 1 for by in (steps, epochs)]
     return Finding(
-        verdict_of(saturates),
+        verdict_of(*saturates),
         f"a doubled batch multiplies capacity by {steps['before'].value:.2f} below {SATURATION} and by "
         f"{steps['after'].value:.2f} above at equal steps; by {epochs['before'].value:.2f} and "
         f"{epochs['after'].value:.2f} at equal epochs",
@@ -220,7 +220,7 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
         said.append(f"N={N:.0f}: noise scale {late.median():.0f}, curves say {B_crit:.0f}")
         ends = f"second half of training {late.min():.0f} to {late.max():.0f}"
         intervals.append(f"N={N:.0f}: {ends}, 95 % interval of the curves {low:.0f} to {high:.0f}")
-    return Finding(verdict_of(meets), "; ".join(said), "; ".join(intervals)) if meets else NOT_MEASURED
+    return Finding(verdict_of(*meets), "; ".join(said), "; ".join(intervals)) if meets else NOT_MEASURED
 
 
 def _critical(B: np.ndarray, S: np.ndarray) -> Estimate:

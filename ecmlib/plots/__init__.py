@@ -11,6 +11,11 @@ from ecmlib.plots.experiments import (
     plot_noise_scale,
     plot_patience,
     plot_vocabulary,
+from ecmlib.plots.design import (
+    plot_candidates,
+    plot_capacity_over_parameters,
+    plot_design_hits,
+    plot_memory_per_parameter,
 )
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
@@ -35,6 +40,7 @@ __all__ = [
     "plot_capacity_over_parameters",
     "plot_cues",
     "plot_curves",
+    "plot_design_hits",
     "plot_dilution",
     "plot_epochs",
     "plot_extrapolation",
