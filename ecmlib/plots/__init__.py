@@ -2,7 +2,12 @@
 
 from ecmlib.plots.bits import plot_bits_per_parameter
 from ecmlib.plots.curves import plot_curves
-from ecmlib.plots.design import plot_candidates, plot_capacity_over_parameters, plot_memory_per_parameter
+from ecmlib.plots.design import (
+    plot_candidates,
+    plot_capacity_over_parameters,
+    plot_design_hits,
+    plot_memory_per_parameter,
+)
 from ecmlib.plots.experiments import (
     plot_batch_size,
     plot_feedforward,
@@ -11,11 +16,6 @@ from ecmlib.plots.experiments import (
     plot_noise_scale,
     plot_patience,
     plot_vocabulary,
-from ecmlib.plots.design import (
-    plot_candidates,
-    plot_capacity_over_parameters,
-    plot_design_hits,
-    plot_memory_per_parameter,
 )
 from ecmlib.plots.grid import plot_grid
 from ecmlib.plots.guessing import plot_guesses
