@@ -42,7 +42,13 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
 
-clean:  ## delete what make has made, but no result
-	rm -rf .venv _build runs/*
+book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
+	$(BIN)jupyter-book build book --all -W --keep-going
 
-.PHONY: help install mac lint test bench sweep picture clean
+test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
+	$(PYTHON) -m pytest tests/book_in_browser.py
+
+clean:  ## delete what make has made, but no result
+	rm -rf .venv _build book/data runs/*
+
+.PHONY: help install mac lint test bench sweep picture book test-book clean

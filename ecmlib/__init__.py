@@ -5,6 +5,7 @@ from ecmlib.capacity import Memorised, count_memorised, measure_mac
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.results import CapacityRecord, load_results
+from ecmlib.shatter import ShatterRecord, epochs_to_shatter
 from ecmlib.training import Protocol
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "Memorised",
     "MlsRecord",
     "Protocol",
+    "ShatterRecord",
     "count_memorised",
+    "epochs_to_shatter",
     "load_results",
     "measure_mac",
     "measure_mls",

@@ -103,6 +103,22 @@ class CapacityRecord(Parameters):
             )
         return pd.DataFrame(rows)
 
+    def curves(self) -> pd.DataFrame:
+        """Return one row a point of a curve.
+
+        Columns: architecture, protocol, ``P``, ``restart``, ``status``, ``step``, both counts, ``bits`` a prediction,
+        and ``C``: the best last-token count so far, less its guesses.
+        """
+        common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
+        curves = []
+        for number, restart in enumerate(self.restarts):
+            measured = ["step", "last_count", "full_count", "bits"]
+            curve = pd.DataFrame({name: getattr(restart, name) for name in measured})
+            T, K = self.protocol.T, self.architecture.K
+            best = [guess_corrected(count, T, K) for count in curve["last_count"].cummax()]
+            curves.append(curve.assign(**common, restart=number, status=restart.status, C=best))
+        return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+
     def save(self, path: str | Path) -> None:
         """Write to a temporary file beside ``path``, flush it to the disk and rename it: all or nothing."""
         write_atomically(Path(path), self.model_dump_json())
@@ -165,7 +181,7 @@ def record_name(architecture: Architecture, protocol: Protocol) -> str:
     return "_".join(f"{name}{value}" for name, value in (always | others).items()) + ".json"
 
 
-def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
+def load_records(folder: str | Path, skip_bad: bool = False) -> list[CapacityRecord]:
     """Read every record of a folder.
 
     Parameters
@@ -174,11 +190,6 @@ def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
         A folder of ``*.json`` records, such as ``results/mac-cpu``.
     skip_bad : bool
         Whether a file that is no record is passed over with a warning.
-
-    Returns
-    -------
-    DataFrame
-        One row a restart; see `CapacityRecord.frame`. Empty if the folder has no record.
 
     Raises
     ------
@@ -190,14 +201,26 @@ def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder = {str(folder)!r}: there is no such folder")
-    frames = []
+    records = []
     for path in sorted(folder.glob("*.json")):
         try:
-            frames.append(CapacityRecord.load(path).frame())
+            records.append(CapacityRecord.load(path))
         except ValueError as error:
             if not skip_bad:
                 raise
             warnings.warn(f"skipped {error}", stacklevel=2)
+    return records
+
+
+def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
+    """Read every record of a folder, a row a restart; see `load_records` and `CapacityRecord.frame`.
+
+    Returns
+    -------
+    DataFrame
+        Empty if the folder has no record.
+    """
+    frames = [record.frame() for record in load_records(folder, skip_bad)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

@@ -10,9 +10,22 @@ from matplotlib.figure import Figure
 PALETTE = "colorblind"
 
 
-def new_figure(width: float = 6, height: float = 3.6) -> tuple[Figure, Axes]:
-    """Return a figure with one pair of axes, sizes in inches, readable at a phone's width."""
+def new_figure(width: float = 5, height: float = 3.2) -> tuple[Figure, Axes]:
+    """Return a figure with one pair of axes, sizes in inches; a phone shows 5 inches readably."""
     with sns.axes_style("whitegrid"):
         figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
     plt.close(figure)  # else a notebook that displays it would show it twice
     return figure, axes
+
+
+def new_panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure of equal panels, two abreast, that share both axes."""
+    rows = (count + 1) // 2
+    with sns.axes_style("whitegrid"):
+        figure, grid = plt.subplots(
+            rows, 2, figsize=(5, 0.4 + 2.1 * rows), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        )
+    plt.close(figure)
+    for unused in grid.flat[count:]:
+        unused.remove()
+    return figure, list(grid.flat[:count])

@@ -1,0 +1,131 @@
+"""What the paper claims and what the committed records say of it: the rows of the book's reproduction table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
+from ecmlib.report import measured
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper, and how it is judged."""
+
+    name: str
+    claim: str
+    where: str  # in the paper
+    page: str  # of the book, with the place on it
+    judge: Callable[[Path], Finding]
+
+
+def reproduction_table(results: str | Path) -> pd.DataFrame:
+    """Judge every claim by the records at hand.
+
+    Parameters
+    ----------
+    results : path
+        The folder of all grids.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``name``, ``claim``, ``where``, ``number``, ``interval``, ``verdict`` and ``page``, a row a claim; where
+        a claim's records are missing, the verdict is "not measured yet".
+    """
+    rows = []
+    for claim in CLAIMS:
+        finding = claim.judge(Path(results))
+        rows.append(
+            {"name": claim.name, "claim": claim.claim, "where": claim.where}
+            | {"number": finding.number, "interval": finding.interval, "verdict": finding.verdict, "page": claim.page}
+        )
+    return pd.DataFrame(rows)
+
+
+def _linear_rise(results: Path) -> Finding:
+    """R6: each of three statements about the main grid."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    exponents = exponents_over_d(grid)["exponent"]
+    low, high = _interval_of_median(exponents)
+    by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
+    return Finding(
+        all_hold([low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)]),
+        f"C grows as d to the power {exponents.median():.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
+        f"{by_N.median():.2f} C (medians)",
+        f"power {low:.2f} to {high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers it in "
+        f"{(by_N < 1).sum()} of {len(by_N)}",
+    )
+
+
+def _twice_with_four_heads(results: Path) -> Finding:
+    """R12: the ratio of capacities with four and two heads at equal P."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    compared = ratios_at_equal_parameters(grid, few=2, many=4)
+    low, high = _interval_of_median(compared["ratio"])
+    return Finding(
+        "supported" if low <= 2 <= high else "not supported",
+        f"at equal P, four heads hold {compared['ratio'].median():.2f} times what two hold (median of {len(compared)} "
+        f"comparisons, P from {compared['P'].min():,} to {compared['P'].max():,}; the paper's 2M are outside)",
+        f"{low:.2f} to {high:.2f}",
+    )
+
+
+def _small_ones_are_efficient(results: Path) -> Finding:
+    """R13: memory per parameter falls with d, and less with H."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    by_d, by_H = (ratios_on_doubling(grid, size, "MPP") for size in ("d", "H"))
+    (low_d, high_d), (low_H, high_H) = _interval_of_median(by_d), _interval_of_median(by_H)
+    return Finding(
+        all_hold([high_d < 1, low_H > high_d]),
+        f"below saturation, doubling d gives {by_d.median():.2f} MPP, doubling H {by_H.median():.2f} MPP (medians)",
+        f"{low_d:.2f} to {high_d:.2f}; {low_H:.2f} to {high_H:.2f}",
+    )
+
+
+def _interval_of_median(values: pd.Series, level: float = 0.95) -> tuple[float, float]:
+    drawn = stats.bootstrap((values.to_numpy(),), np.median, confidence_level=level, method="percentile", rng=0)
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+
+
+def _mostly(holds: pd.Series) -> bool:
+    """Whether more of the pairs hold than a fair coin would give in 95 of 100 trials."""
+    return bool(stats.binomtest(int(holds.sum()), len(holds), alternative="greater").pvalue < 0.05)
+
+
+CLAIMS = (
+    Claim(
+        "R6",
+        "Capacity rises linearly in d to a saturation just under T; it falls with N and rises with H",
+        "Fig. 7",
+        "experiments.html#the-main-grid",
+        _linear_rise,
+    ),
+    Claim(
+        "R12",
+        "With 2M parameters, four heads hold twice what two heads hold",
+        "Fig. 11",
+        "analysis.html#heads-or-width",
+        _twice_with_four_heads,
+    ),
+    Claim(
+        "R13",
+        "Small networks use their parameters more efficiently; heads cost less efficiency than d",
+        "(12)",
+        "analysis.html#memory-per-parameter",
+        _small_ones_are_efficient,
+    ),
+)

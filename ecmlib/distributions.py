@@ -1,0 +1,167 @@
+"""Which distribution do counts follow? Fits by maximum likelihood, compared by AIC and Kolmogorov-Smirnov distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RoundedLogNormal:
+    """Distribution of the whole number nearest to a log-normal one, so that its likelihood is that of a count.
+
+    Parameters
+    ----------
+    mu, sigma : float
+        Mean and standard deviation of the logarithm.
+    """
+
+    mu: float
+    sigma: float
+
+    def cdf(self, k: Counts) -> NDArray[np.float64]:
+        """Probability of at most k."""
+        return np.asarray(stats.norm.cdf((np.log(np.floor(k) + 0.5) - self.mu) / self.sigma))
+
+    def logpmf(self, k: Counts) -> NDArray[np.float64]:
+        """Logarithm of the probability of k >= 1."""
+        upper, lower = ((np.log(k + shift) - self.mu) / self.sigma for shift in (0.5, -0.5))
+        # Of two nearly equal probabilities, the smaller tails keep more digits.
+        flip = lower > 0
+        high = np.where(flip, stats.norm.logsf(lower), stats.norm.logcdf(upper))
+        low = np.where(flip, stats.norm.logsf(upper), stats.norm.logcdf(lower))
+        return np.asarray(high + np.log1p(-np.exp(low - high)))
+
+    def ppf(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Count below which a fraction q lies."""
+        return np.rint(np.exp(self.mu + self.sigma * stats.norm.ppf(q)))
+
+    def rvs(self, size: int, random_state: np.random.Generator) -> Counts:
+        """Draw counts."""
+        drawn = np.exp(self.mu + self.sigma * random_state.standard_normal(size))
+        return np.maximum(np.rint(drawn), 1).astype(np.int64)
+
+
+def fit_negative_binomial(counts: Counts) -> Any:
+    """Fit a negative binomial (paper, eq. 9) as scipy's ``nbinom(n, p)``; n need not be whole.
+
+    For any n, the likeliest mean n(1-p)/p is the sample's, which leaves a search over n alone.
+
+    Raises
+    ------
+    ValueError
+        If the counts scatter no more than a Poisson distribution, whose limit the negative binomial is.
+    """
+    mean, variance = counts.mean(), counts.var()
+    if variance <= mean:
+        raise ValueError(f"variance = {variance:.4g}: a negative binomial's is larger than its mean, here {mean:.4g}")
+
+    def distribution(log_n: float) -> Any:
+        n = np.exp(log_n)
+        return stats.nbinom(n, n / (n + mean))
+
+    guess = np.log(mean**2 / (variance - mean))
+    found = optimize.minimize_scalar(
+        lambda log_n: -distribution(log_n).logpmf(counts).sum(), bracket=(guess - 0.5, guess + 0.5)
+    )
+    return distribution(float(found.x))
+
+
+def fit_poisson(counts: Counts) -> Any:
+    """Fit a Poisson distribution: its mean is the sample's."""
+    return stats.poisson(counts.mean())
+
+
+def fit_log_normal(counts: Counts) -> RoundedLogNormal:
+    """Fit a rounded log-normal by the moments of the logarithm."""
+    logarithms = np.log(counts)
+    return RoundedLogNormal(float(logarithms.mean()), float(logarithms.std()))
+
+
+FITS: dict[str, tuple[Callable[[Counts], Any], int]] = {  # each with its number of parameters
+    "negative binomial": (fit_negative_binomial, 2),
+    "Poisson": (fit_poisson, 1),
+    "log-normal": (fit_log_normal, 2),
+}
+
+
+def compare_distributions(counts: Sequence[int | None], bootstraps: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Fit every distribution and say how well it describes the counts.
+
+    Parameters
+    ----------
+    counts : sequence of int
+        At least 10 positive counts that are not all the same.
+    bootstraps : int
+        Samples drawn from each fitted distribution and fitted again, for the p-value of the Kolmogorov-Smirnov
+        distance: the tables hold neither for fitted parameters nor for counts.
+    seed : int
+        Of those samples.
+
+    Returns
+    -------
+    DataFrame
+        A row a distribution, best AIC first: distribution, parameters, log_likelihood, AIC, KS, p_value.
+
+    Raises
+    ------
+    ValueError
+        For a missing (censored) count, too few counts, or counts below 1.
+    """
+    values = checked_counts(counts)
+    generator = np.random.default_rng(seed)
+    rows = []
+    for name, (fit, n_parameters) in FITS.items():
+        fitted = fit(values)
+        log_likelihood = float(np.sum(fitted.logpmf(values)))
+        distance = _ks_distance(values, fitted)
+        drawn = (fitted.rvs(size=len(values), random_state=generator) for _ in range(bootstraps))
+        exceeding = sum(_ks_distance(sample, fit(sample)) >= distance for sample in drawn)
+        rows.append(
+            {
+                "distribution": name,
+                "parameters": _parameters(fitted),
+                "log_likelihood": log_likelihood,
+                "AIC": 2 * n_parameters - 2 * log_likelihood,
+                "KS": distance,
+                "p_value": (exceeding + 1) / (bootstraps + 1),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("AIC", ignore_index=True)
+
+
+def checked_counts(counts: Sequence[int | None]) -> Counts:
+    """Return the counts as an array, or say in a ValueError why they cannot be fitted."""
+    missing = sum(count is None for count in counts)
+    if missing:
+        raise ValueError(f"{missing} of {len(counts)} counts are censored: train longer (max_epochs) before fitting")
+    values = np.array(counts, dtype=np.int64)
+    if len(values) < 10:
+        raise ValueError(f"counts has {len(values)} entries: input should have at least 10")
+    if values.min() < 1:
+        raise ValueError(f"counts holds {values.min()}: input should be greater than or equal to 1")
+    return values
+
+
+def _ks_distance(counts: Counts, fitted: Any) -> float:
+    """Largest distance between the counts' cumulative distribution and the fitted one, at whole numbers."""
+    support, occurrences = np.unique(counts, return_counts=True)
+    empirical = np.cumsum(occurrences) / len(counts)
+    at = np.abs(empirical - fitted.cdf(support))
+    before = np.abs(np.concatenate([[0], empirical[:-1]]) - fitted.cdf(support - 1))
+    return float(max(at.max(), before.max()))
+
+
+def _parameters(fitted: Any) -> str:
+    if isinstance(fitted, RoundedLogNormal):
+        return f"mu={fitted.mu:.4g}, sigma={fitted.sigma:.4g}"
+    names = {"nbinom": ("n", "p"), "poisson": ("mu",)}[fitted.dist.name]
+    return ", ".join(f"{name}={value:.4g}" for name, value in zip(names, fitted.args, strict=True))

@@ -1,0 +1,153 @@
+"""How a law's parameters are found and doubted: least squares from many starts, bootstrap, identifiability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+Array = NDArray[np.float64]
+Formula = Callable[[NDArray[np.inexact]], NDArray[np.inexact]]  # parameters (..., p) -> predictions (..., n)
+FitLoss = Literal["log", "mape", "squares"]
+
+_MAPE_KINK = 1e-2  # relative errors below this count quadratically, so that MAPE has a gradient
+_CONDITION = 30  # condition number above which parameters are called unidentifiable
+_TINY = 1e-3  # sequences; a law that predicts less is as wrong, on a logarithmic scale, as one that predicts this
+
+
+class FitWarning(UserWarning):
+    """A fit that has to be doubted: a parameter on a bound, or one that the data do not determine."""
+
+
+class Optimum(NamedTuple):
+    """Where least squares ended."""
+
+    parameters: Array  # (p,)
+    cost: float
+    share_of_starts: float  # starts that reached this cost
+
+
+def minimise(
+    formula: Formula, measured: Array, starts: Array, bounds: tuple[Array, Array], loss: FitLoss, weights: Array
+) -> Optimum:
+    """Fit by `scipy.optimize.least_squares` from every start, with exact derivatives; the lowest cost wins.
+
+    Parameters
+    ----------
+    formula : callable
+        Maps parameters (..., p), real or complex, to predictions (..., n).
+    measured : array of shape (n,)
+        Capacities; greater than 0 unless ``loss`` is "squares".
+    starts : array of shape (m, p)
+    bounds : pair of arrays of shape (p,)
+    loss : {"log", "mape", "squares"}
+        What is summed: squared differences of logarithms, absolute relative errors (quadratic below 1 %), or
+        squared differences. Sums, not means: the tolerances then mean the same for every n.
+    weights : array of shape (n,)
+        How often each point counts.
+
+    Returns
+    -------
+    Optimum
+    """
+    residuals, jacobian = _objective(formula, measured, loss, weights)
+    lower, upper = bounds
+    runs = [
+        least_squares(
+            residuals,
+            np.clip(start, lower, upper),
+            jacobian,
+            bounds,
+            loss="soft_l1" if loss == "mape" else "linear",
+            f_scale=_MAPE_KINK,
+            x_scale="jac",
+            xtol=1e-12,
+            ftol=1e-12,
+            gtol=1e-12,
+            max_nfev=200,
+        )
+        for start in starts
+    ]
+    costs = np.array([run.cost for run in runs])
+    best = int(np.argmin(costs))
+    return Optimum(runs[best].x, float(costs[best]), float(np.mean(costs <= costs[best] * (1 + 1e-4) + 1e-12)))
+
+
+def bootstrap(
+    formula: Formula,
+    measured: Array,
+    optimum: Array,
+    bounds: tuple[Array, Array],
+    loss: FitLoss,
+    n_bootstraps: int,
+    seed: int,
+) -> Array:
+    """Refit to configurations drawn with replacement: parameters of shape (n_bootstraps, p).
+
+    Each refit starts from the optimum and from a jittered copy of it: the optima of resampled data lie near.
+    """
+    random = np.random.default_rng(seed)
+    n = len(measured)
+    draws = []
+    for _ in range(n_bootstraps):
+        weights = np.bincount(random.integers(n, size=n), minlength=n).astype(float)
+        jitter = 1 + 0.2 * random.standard_normal(len(optimum))
+        starts = np.vstack([optimum, optimum * jitter])
+        draws.append(minimise(formula, measured, starts, bounds, loss, weights).parameters)
+    return np.array(draws).reshape(n_bootstraps, len(optimum))
+
+
+def doubts(
+    names: tuple[str, ...], formula: Formula, measured: Array, parameters: Array, bounds: tuple[Array, Array]
+) -> list[str]:
+    """Say in words which parameters sit on a bound and which ones the data do not determine.
+
+    Those whose columns of the Jacobian of log capacity, scaled to length 1, are nearly dependent can move
+    together without a change of the fit: a condition number above 30, which Belsley (1991) calls harmful.
+    """
+    said = [
+        f"{name} = {value:.6g} sits on its bound"
+        for name, value, low, high in zip(names, parameters, *bounds, strict=True)
+        if min(value - low, high - value) <= 1e-9 * (high - low)
+    ]
+    _, jacobian = _objective(formula, np.maximum(measured, _TINY), "log", np.ones(len(measured)))
+    columns = jacobian(parameters)
+    lengths = np.linalg.norm(columns, axis=0)
+    said += [f"{name} is not identifiable: no point depends on it" for name in np.array(names)[lengths == 0]]
+    used = np.flatnonzero(lengths)
+    _, singular, directions = np.linalg.svd(columns[:, used] / lengths[used], full_matrices=False)
+    for value, direction in zip(singular, directions, strict=True):
+        if value * _CONDITION < singular[0]:
+            moved = ", ".join(names[used[i]] for i in np.flatnonzero(np.abs(direction) > 0.3))
+            said.append(f"{moved} are not identifiable: they trade off against each other")
+    return said
+
+
+def _objective(
+    formula: Formula, measured: Array, loss: FitLoss, weights: Array
+) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """Return residuals (n,) and their Jacobian (n, p) as functions of the parameters."""
+    # soft_l1 grows like the residual itself, so a weight enters it as it is and a squared one by its root.
+    factor = weights if loss == "mape" else np.sqrt(weights)
+    scale = {"log": np.ones_like(measured), "mape": measured, "squares": np.full_like(measured, np.std(measured) or 1)}
+    divisor = scale[loss] / factor.clip(1e-300)
+
+    def residuals(parameters: Array) -> Array:
+        predicted = np.real(formula(parameters))
+        if loss == "log":
+            return np.asarray(factor * (np.log(np.maximum(predicted, _TINY)) - np.log(measured)))
+        return np.asarray((predicted - measured) / divisor)
+
+    def jacobian(parameters: Array) -> Array:
+        # A complex step has no rounding error: imag(f(x + ih)) / h is the derivative to the last digit.
+        step = 1e-30
+        values = formula(parameters + 1j * step * np.eye(len(parameters)))
+        slopes = values.imag / step
+        if loss == "log":
+            return np.asarray((factor * np.where(values.real > _TINY, slopes / values.real, 0)).T)
+        return np.asarray((slopes / divisor).T)
+
+    return residuals, jacobian

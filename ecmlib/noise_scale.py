@@ -1,0 +1,227 @@
+"""How noisy gradients are: the simple noise scale, from which a batch size may be chosen (paper, section 5.2)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field, ValidationError, model_validator
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import writable_folder
+from ecmlib.library import random_library
+from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
+from ecmlib.results import record_name, write_atomically
+from ecmlib.training import Positive, Precision, Protocol, can_compile, make_forward, resolve_device, train
+
+Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
+
+
+class SquaredNorms(NamedTuple):
+    """Squared gradient norms of two batch sizes, a value a repetition."""
+
+    small: list[float]  # mean over the small batches that make up a big one
+    big: list[float]
+
+
+class Sampling(Parameters):
+    """From which batches the noise scale is estimated.
+
+    Parameters
+    ----------
+    small, big : int
+        The two batch sizes, in sequences; a big batch is made up of at least two small ones.
+    repetitions : int
+        Big batches drawn, at least 2.
+    """
+
+    small: Positive = 64
+    big: Positive = 2048
+    repetitions: Annotated[int, Field(ge=2)] = 8
+
+    @model_validator(mode="after")
+    def _small_divides_big(self) -> Self:
+        if self.big % self.small or self.big == self.small:
+            raise ValueError(f"big = {self.big}: input should be 2 or more times small = {self.small}")
+        return self
+
+
+class NoisePoint(Parameters):
+    """What was found after some steps of training."""
+
+    step: Count
+    last_count: Count
+    small: list[float]
+    big: list[float]
+
+
+class NoiseScaleRecord(Parameters):
+    """The simple noise scale of one architecture along the training of its first restart."""
+
+    experiment: Literal["noise-scale"] = "noise-scale"
+    architecture: Architecture
+    protocol: Protocol
+    sampling: Sampling
+    points: list[NoisePoint]
+    provenance: Provenance
+
+    def frame(self, level: float = 0.9) -> pd.DataFrame:
+        """Return one row a point: N, d, ``step``, ``last_count``, ``noise_scale`` in sequences, ``low`` and ``high``.
+
+        The interval is the percentile bootstrap over repetitions; infinite where noise hides the gradient.
+        """
+        rows = []
+        for point in self.points:
+            low, high = _bootstrap(SquaredNorms(point.small, point.big), self.sampling, level)
+            scale = simple_noise_scale(SquaredNorms(point.small, point.big), self.sampling)
+            row = {"step": point.step, "last_count": point.last_count, "noise_scale": scale, "low": low, "high": high}
+            rows.append({"N": self.architecture.N, "d": self.architecture.d} | row)
+        return pd.DataFrame(rows)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a record; a ValueError names the file and what is wrong in it."""
+        try:
+            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise ValueError(f"{path}: {one_sentence(error)}") from None
+
+
+def measure_noise_scale(
+    architecture: Architecture,
+    T: int = 16000,
+    *,
+    small: int = 64,
+    big: int = 2048,
+    repetitions: int = 8,
+    batch_size: int = 512,
+    lr: float = 1e-3,
+    max_steps: int = 20_000,
+    eval_every: int = 310,
+    seed: int = 0,
+    precision: Precision = "float32",
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    results: str | Path | None = None,
+) -> NoiseScaleRecord:
+    """Train as `measure_mac` trains its first restart, and estimate the noise scale at every point of the curve.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is trained.
+    small, big, repetitions
+        See `Sampling`.
+    T, batch_size, lr, max_steps, eval_every, seed, precision
+        See `Protocol`.
+    device, compiled
+        See `measure_mac`.
+    results : path, optional
+        Folder of the record; one that is there is returned as it is.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a parameter is out of range or ``results`` holds another measurement under this name.
+    DivergedError
+        If the loss does.
+    """
+    sampling = Sampling(small=small, big=big, repetitions=repetitions)
+    protocol = Protocol(
+        T=T,
+        batch_size=batch_size,
+        lr=lr,
+        max_steps=max_steps,
+        eval_every=eval_every,
+        seed=seed,
+        precision=precision,
+    )
+    target = resolve_device(device)
+    library = random_library(T, architecture.N, architecture.K, seed).to(target)
+    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
+    if path is not None and path.exists():
+        return _stored_record(path, architecture, protocol, sampling)
+    started, cpu_started = time.perf_counter(), time.process_time()
+    compile_it = can_compile() if compiled == "auto" else compiled
+    restart_seed = seed_of_restart(seed, 0)
+    model = architecture.build(restart_seed).to(target)
+    forward = make_forward(model, precision, compile_it)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    generator = torch.Generator().manual_seed(restart_seed)
+
+    def gradient(rows: torch.Tensor) -> torch.Tensor:
+        loss = forward.losses(library[rows.to(target)]).mean()
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, trained)])
+
+    points = []
+    for point in train(model, forward, library, protocol, restart_seed):
+        norms = squared_norms(gradient, T, sampling, generator)
+        points.append(NoisePoint(step=point.step, last_count=point.last_count, small=norms.small, big=norms.big))
+    record = NoiseScaleRecord(
+        architecture=architecture,
+        protocol=protocol,
+        sampling=sampling,
+        points=points,
+        provenance=provenance(target, compile_it, time.perf_counter() - started, time.process_time() - cpu_started),
+    )
+    if path is not None:
+        write_atomically(path, record.model_dump_json())
+    return record
+
+
+def squared_norms(gradient: Gradient, T: int, sampling: Sampling, generator: torch.Generator) -> SquaredNorms:
+    """Draw big batches with replacement, and compare their gradients with those of the small batches they consist of.
+
+    Parameters
+    ----------
+    gradient : callable
+        From row numbers (small,) to the gradient of the mean loss of these rows.
+    T : int
+        Rows to draw from.
+    sampling : Sampling
+        Batch sizes and number of big batches.
+    generator : Generator
+        Of the row numbers.
+    """
+    small, big = [], []
+    for _ in range(sampling.repetitions):
+        parts = torch.randint(T, (sampling.big // sampling.small, sampling.small), generator=generator)
+        gradients = torch.stack([gradient(rows) for rows in parts]).double()
+        small.append(float(gradients.square().sum(dim=1).mean()))
+        big.append(float(gradients.mean(dim=0).square().sum()))
+    return SquaredNorms(small, big)
+
+
+def simple_noise_scale(norms: SquaredNorms, sampling: Sampling) -> float:
+    """Estimate ``tr(Sigma) / |G|^2`` in sequences (McCandlish et al. 2018, arXiv 1812.06162, eq. 2.9, appendix A.1).
+
+    A gradient averaged over B sequences has the expected squared norm ``|G|^2 + tr(Sigma) / B``: two batch sizes give
+    unbiased estimates of both unknowns. Infinite where that of ``|G|^2`` is not positive.
+    """
+    small, big = float(np.mean(norms.small)), float(np.mean(norms.big))
+    squared_gradient = (sampling.big * big - sampling.small * small) / (sampling.big - sampling.small)
+    trace = (small - big) / (1 / sampling.small - 1 / sampling.big)
+    return trace / squared_gradient if squared_gradient > 0 else math.inf
+
+
+def _bootstrap(norms: SquaredNorms, sampling: Sampling, level: float, draws: int = 500) -> tuple[float, float]:
+    picks = np.random.default_rng(0).integers(len(norms.small), size=(draws, len(norms.small)))
+    small, big = np.array(norms.small), np.array(norms.big)
+    scales = [simple_noise_scale(SquaredNorms(small[pick].tolist(), big[pick].tolist()), sampling) for pick in picks]
+    # "lower" and "higher" never average with an infinite value
+    low = np.quantile(scales, (1 - level) / 2, method="lower")
+    return float(low), float(np.quantile(scales, (1 + level) / 2, method="higher"))
+
+
+def _stored_record(path: Path, architecture: Architecture, protocol: Protocol, sampling: Sampling) -> NoiseScaleRecord:
+    record = NoiseScaleRecord.load(path)
+    if (record.architecture, record.protocol, record.sampling) != (architecture, protocol, sampling):
+        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another measurement")
+    return record

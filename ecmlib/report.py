@@ -1,0 +1,74 @@
+"""What the book says in numbers: headlines computed from the committed records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.results import load_results
+
+BITS_PER_PARAMETER = {  # what others found
+    "Morris et al. 2025, float32": 3.8,
+    "Morris et al. 2025, bfloat16": 3.5,
+    "Allen-Zhu and Li 2024, knowledge": 2.0,
+}
+
+
+def measured(results: str | Path, grid: str) -> pd.DataFrame:
+    """Return the rows of a grid's records, none if nothing is measured yet.
+
+    Parameters
+    ----------
+    results : path
+        The folder of all grids.
+    grid : str
+        Name of one.
+    """
+    folder = Path(results) / grid
+    return load_results(folder) if folder.is_dir() else pd.DataFrame()
+
+
+def headlines(rows: pd.DataFrame) -> dict[str, float]:
+    """Sum up a grid.
+
+    Returns
+    -------
+    dict
+        ``configurations``, ``restarts``, ``core_hours``; ``complete`` and ``unfinished``, the shares of configurations
+        that memorised their whole library and of restarts that ended at ``max_steps``; ``paper_rule``, the median share
+        of `C_plateau` that the paper's stopping rule finds; ``bits_per_parameter``, the largest of all.
+    """
+    best = rows.groupby(["d", "H", "N", "L", "K", "T", "ff", "batch_size"])[["C_plateau_raw", "C_plateau"]].max()
+    grown = rows[rows["C_plateau"] > 1]
+    return {
+        "configurations": len(best),
+        "restarts": len(rows),
+        "core_hours": rows["core_seconds"].sum() / 3600,
+        "complete": float((best["C_plateau_raw"] == best.index.get_level_values("T")).mean()),
+        "unfinished": float((rows["status"] == "max_steps").mean()),
+        "paper_rule": float((grown["C_paper_rule"] / grown["C_plateau"]).median()),
+        "bits_per_parameter": rows["bits_per_parameter"].max(),
+    }
+
+
+def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
+    """Say how much restarts of one configuration differ, from configurations with five or more.
+
+    Returns
+    -------
+    dict
+        ``groups``, the number of those configurations; ``scatter``, the standard deviation by the mean of `C_plateau`,
+        and ``best_of_five``, by which share the best of five restarts exceeds the mean, both the median over them.
+    """
+    groups = [
+        capacities
+        for _, capacities in rows.groupby(["d", "H", "N", "K", "T", "precision"])["C_plateau"]
+        if len(capacities) >= 5
+    ]
+    return {
+        "groups": len(groups),
+        "scatter": float(np.median([capacities.std() / capacities.mean() for capacities in groups])),
+        "best_of_five": float(np.median([capacities[:5].max() / capacities.mean() - 1 for capacities in groups])),
+    }

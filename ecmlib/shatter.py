@@ -1,0 +1,208 @@
+"""How many epochs a transformer needs to memorise a small library completely, over many trials (paper, eq. 9)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import Field, ValidationError
+from torch.func import functional_call, stack_module_state
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import writable_folder
+from ecmlib.library import LibrarySize, random_library
+from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
+from ecmlib.results import write_atomically
+from ecmlib.training import Positive, resolve_device
+
+Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
+
+
+class ShatterProtocol(Parameters):
+    """How often and how long a library is trained on.
+
+    Parameters
+    ----------
+    T : int
+        Sequences of a trial's library, all of them in every batch: an epoch is one step.
+    trials : int
+        Independent trials, each with its own weights and its own library.
+    lr : float
+        Learning rate of Adam, whose other settings are PyTorch's defaults.
+    max_epochs : int
+        A trial that needs more is recorded as censored.
+    seed : int
+        With the number of the trial, of its weights and its library.
+    """
+
+    T: Positive = 16
+    trials: Positive = 1000
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    max_epochs: Positive = 20_000
+    seed: Count = 0
+
+
+class ShatterRecord(Parameters):
+    """Epochs after which each trial's library was memorised; None for a trial that was not done by ``max_epochs``."""
+
+    experiment: Literal["shatter"] = "shatter"
+    architecture: Architecture
+    protocol: ShatterProtocol
+    epochs: list[Count | None]
+    provenance: list[Provenance]  # one entry a stack of trials
+
+    def save(self, path: str | Path) -> None:
+        """Write all or nothing; see `ecmlib.results.write_atomically`."""
+        write_atomically(Path(path), self.model_dump_json())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a record; a ValueError names the file and what is wrong in it."""
+        try:
+            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise ValueError(f"{path}: {one_sentence(error)}") from None
+
+
+def epochs_to_shatter(
+    architecture: Architecture,
+    *,
+    T: int = 16,
+    trials: int = 1000,
+    lr: float = 1e-3,
+    max_epochs: int = 20_000,
+    seed: int = 0,
+    stack: int = 250,
+    device: str = "auto",
+    results: str | Path | None = None,
+    progress: bool = True,
+) -> ShatterRecord:
+    """Count the epochs until all T last tokens are predicted, in many independent trials (paper, section 5.1).
+
+    Trials are trained side by side in stacks, as one model with one more dimension; Adam treats every weight by
+    itself, so that no trial knows of another.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is measured.
+    T, trials, lr, max_epochs, seed
+        See `ShatterProtocol`.
+    stack : int
+        Trials trained together; it changes speed, memory and the last bits of sums, but no trial.
+    device : {"auto", "cpu", "cuda"}
+        "auto" takes CUDA where there is one.
+    results : path, optional
+        Folder of the record; each finished stack is on disk before the next begins, and what is there is not repeated.
+    progress : bool
+        Whether a bar counts trials.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a parameter is out of range or ``results`` holds other trials under this name.
+    OSError
+        Before any training, if ``results`` cannot be written.
+    """
+    protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
+    run = _Run(stack=stack)
+    LibrarySize(T=T, N=architecture.N, K=architecture.K)
+    target = resolve_device(device)
+    path = None if results is None else writable_folder(results) / _record_name(architecture, protocol)
+    record = _stored_record(path, architecture, protocol)
+    with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
+        while (done := len(record.epochs)) < trials:
+            started, cpu_started = time.perf_counter(), time.process_time()
+            numbers = range(done, min(done + run.stack, trials))
+            epochs = _train_stack(architecture, protocol, [seed_of_restart(seed, n) for n in numbers], target)
+            measured = provenance(target, False, time.perf_counter() - started, time.process_time() - cpu_started)
+            record = record.model_copy(
+                update={"epochs": [*record.epochs, *epochs], "provenance": [*record.provenance, measured]}
+            )
+            if path is not None:
+                record.save(path)
+            bar.update(len(epochs))
+    return record
+
+
+class _Run(Parameters):
+    stack: Positive
+
+
+def _train_stack(
+    architecture: Architecture, protocol: ShatterProtocol, seeds: list[int], device: torch.device
+) -> list[int | None]:
+    models = [architecture.build(seed).to(device) for seed in seeds]
+    libraries = torch.stack([random_library(protocol.T, architecture.N, architecture.K, seed) for seed in seeds])
+    libraries = libraries.to(device)
+    weights, _ = stack_module_state(models)
+    optimizer = torch.optim.Adam([w for w in weights.values() if w.requires_grad], lr=protocol.lr)
+    losses_and_hits = _stacked_forward(models[0])
+    epochs: list[int | None] = [None] * len(seeds)
+    trials = list(range(len(seeds)))  # those in the stack
+    for epoch in range(protocol.max_epochs + 1):
+        losses, right = losses_and_hits(weights, libraries)
+        for place in right.all(dim=1).nonzero()[:, 0].tolist():
+            if epochs[trials[place]] is None:
+                epochs[trials[place]] = epoch
+        going_on = [place for place, trial in enumerate(trials) if epochs[trial] is None]
+        if not going_on:
+            break
+        optimizer.zero_grad()
+        torch.autograd.backward(losses.sum())  # of a sum over trials, each trial's weights get their own gradient
+        optimizer.step()
+        if 2 * len(going_on) <= len(trials):  # not at every end of a trial: copying costs, too
+            trials = [trials[place] for place in going_on]
+            libraries = libraries[going_on]
+            weights, optimizer = _selected(weights, optimizer, going_on, protocol.lr)
+    return epochs
+
+
+def _stacked_forward(base: torch.nn.Module) -> Callable[[Weights, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
+    """Return a function to the mean losses (trials,) and to which last tokens (trials, T) are predicted."""
+
+    def forward(weights: Weights, library: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = functional_call(base, weights, (library[:, :-1],))
+        loss = functional.cross_entropy(logits.flatten(0, 1), library[:, 1:].flatten())
+        return loss, logits[:, -1].argmax(-1) == library[:, -1]
+
+    return torch.vmap(forward)
+
+
+def _selected(
+    weights: Weights, optimizer: torch.optim.Adam, places: list[int], lr: float
+) -> tuple[Weights, torch.optim.Adam]:
+    """Keep some trials of a stack, with what Adam knows of them."""
+    kept = {name: old.detach()[places].requires_grad_(old.requires_grad) for name, old in weights.items()}
+    successor = torch.optim.Adam([w for w in kept.values() if w.requires_grad], lr=lr)
+    for name, old in weights.items():
+        if old.requires_grad:
+            successor.state[kept[name]] = {
+                key: value[places] if value.shape == old.shape else value for key, value in optimizer.state[old].items()
+            }
+    return kept, successor
+
+
+def _record_name(architecture: Architecture, protocol: ShatterProtocol) -> str:
+    sizes = "_".join(f"{name}{getattr(architecture, name)}" for name in ("d", "H", "N", "L", "K"))
+    others = [f"T{protocol.T}"] + [
+        f"{name}{value}"
+        for name, value in protocol
+        if name != "T" and value != type(protocol).model_fields[name].default
+    ]
+    return "_".join([sizes, *others]) + ".json"
+
+
+def _stored_record(path: Path | None, architecture: Architecture, protocol: ShatterProtocol) -> ShatterRecord:
+    if path is None or not path.exists():
+        return ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[])
+    record = ShatterRecord.load(path)
+    if (record.architecture, record.protocol) != (architecture, protocol):
+        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds other trials")
+    return record

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from ecmlib.book import claims_table, show
+from ecmlib.plots.style import new_figure
+
+
+def drawn(data: pd.DataFrame, title: str = "") -> Figure:
+    figure, axes = new_figure()
+    axes.plot(data["x"], data["y"])
+    axes.set(title=title)
+    return figure
+
+
+def test_figure_is_a_vector_with_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = pd.DataFrame({"x": [1, 2], "y": [3.5, 4.5]})
+    first, second = (show(drawn, data, "some", title="a title")._repr_svg_() for _ in range(2))
+    assert "<svg" in first
+    assert first == second, "two builds of one book would differ"
+    pd.testing.assert_frame_equal(pd.read_csv("data/some.csv"), data)
+
+
+def test_figure_without_data_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Not measured yet" in show(drawn, pd.DataFrame(), "none").data
+    assert Path("data/none.csv").exists(), "the caption's link needs it"
+
+
+def test_verdicts_link_to_their_place() -> None:
+    row = {"name": "R1", "claim": "a", "where": "Fig. 2", "number": "1", "interval": "0 to 2"}
+    html = claims_table(pd.DataFrame([row | {"verdict": "not supported", "page": "law.html#here"}])).data
+    assert '<a href="law.html#here">not supported</a>' in html
+    assert 'class="not-supported"' in html

@@ -1,0 +1,63 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecmlib import Architecture
+from ecmlib.growth import SATURATED, exponents_over_d, growing, ratios_at_equal_parameters, ratios_on_doubling
+from ecmlib.statistics import expected_guesses
+
+T, K = 2048, 128
+
+
+def made(power: float, heads: float) -> pd.DataFrame:
+    """Results whose capacities follow a law that is known: scale * d^power * H^heads / N."""
+    rows = [
+        {"d": d, "H": H, "N": N, "L": 1, "K": K, "T": T, "P": Architecture(d, H, N, K=K).n_params}
+        for d in (8, 16, 32, 64)
+        for H in (1, 2, 4)
+        for N in (4, 8)
+    ]
+    frame = pd.DataFrame(rows)
+    C = 5 * frame["d"] ** power * frame["H"] ** heads / frame["N"]
+    return frame.assign(C_plateau=C, C_plateau_raw=C + (T - C) / K)
+
+
+@pytest.mark.parametrize("power", [1.0, 1.7, 2.3])
+def test_exponent_is_recovered(power: float) -> None:
+    exponents = exponents_over_d(made(power, 0.5))
+    assert len(exponents) > 0
+    np.testing.assert_allclose(exponents["exponent"], power)
+
+
+def test_ratios_on_doubling_are_recovered() -> None:
+    results = made(1.5, 0.5)
+    np.testing.assert_allclose(ratios_on_doubling(results, "d"), 2**1.5)
+    np.testing.assert_allclose(ratios_on_doubling(results, "H"), 2**0.5)
+    np.testing.assert_allclose(ratios_on_doubling(results, "N"), 0.5)
+    ratio_of_P = ratios_on_doubling(results, "d", "P")
+    np.testing.assert_allclose(ratios_on_doubling(results, "d", "MPP"), 2**1.5 / ratio_of_P)
+
+
+def test_heads_compare_at_equal_parameters() -> None:
+    results = made(1.0, 0.0)
+    results["C_plateau"] = results["P"] / 100  # whatever the heads
+    results["C_plateau_raw"] = results["C_plateau"] + expected_guesses(T, K)
+    compared = ratios_at_equal_parameters(results, few=1, many=4)
+    assert len(compared) > 0
+    np.testing.assert_allclose(compared["ratio"], 1)
+
+
+def test_neither_chance_nor_saturation_grows() -> None:
+    results = made(1.0, 0.0)
+    chance = results.assign(C_plateau=2.0, C_plateau_raw=expected_guesses(T, K) + 2)
+    saturated = results.assign(C_plateau=SATURATED * T, C_plateau_raw=SATURATED * T)
+    assert growing(chance).empty
+    assert growing(saturated).empty
+    assert exponents_over_d(saturated).empty
+    assert ratios_at_equal_parameters(saturated, 1, 2).empty
+
+
+def test_best_restart_counts() -> None:
+    results = made(1.0, 0.0)
+    worse = results.assign(C_plateau=results["C_plateau"] / 2, C_plateau_raw=results["C_plateau_raw"] / 2)
+    pd.testing.assert_frame_equal(growing(pd.concat([results, worse])), growing(results))

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ecmlib import load_results
+from ecmlib.claims import CLAIMS, reproduction_table
+from ecmlib.report import headlines, measured, spread_of_restarts
+
+
+def test_what_is_not_measured_is_empty(tmp_path: Path) -> None:
+    assert measured(tmp_path, "mac-cpu").empty
+
+
+def test_headlines_of_a_made_grid() -> None:
+    row = {"d": 8, "H": 1, "N": 8, "L": 1, "K": 128, "T": 100, "ff": "train", "batch_size": 512, "core_seconds": 1800.0}
+    ended = row | {"status": "complete", "C_plateau_raw": 100, "C_plateau": 100.0, "C_paper_rule": 50.0}
+    cut = row | {"status": "max_steps", "C_plateau_raw": 60, "C_plateau": 60.0, "C_paper_rule": 60.0, "d": 4}
+    rows = pd.DataFrame([ended, cut]).assign(bits_per_parameter=[1.0, 2.0])
+    assert headlines(rows) == {
+        "configurations": 2,
+        "restarts": 2,
+        "core_hours": 1.0,
+        "complete": 0.5,
+        "unfinished": 0.5,
+        "paper_rule": 0.75,
+        "bits_per_parameter": 2.0,
+    }
+
+
+def test_spread_needs_five_restarts() -> None:
+    row = {"d": 8, "H": 1, "N": 8, "K": 128, "T": 100, "precision": "float32"}
+    many = pd.DataFrame([row | {"C_plateau": C} for C in (8.0, 9.0, 10.0, 11.0, 12.0)])
+    few = pd.DataFrame([row | {"d": 4, "C_plateau": C} for C in (1.0, 50.0)])
+    spread = spread_of_restarts(pd.concat([many, few]))
+    assert spread["groups"] == 1
+    assert spread["best_of_five"] == pytest.approx(0.2)
+
+
+def test_claims_without_records_say_so(tmp_path: Path) -> None:
+    assert set(reproduction_table(tmp_path)["verdict"]) == {"not measured yet"}
+
+
+def test_every_claim_is_judged_once() -> None:
+    table = reproduction_table("results")
+    assert table["name"].tolist() == [claim.name for claim in CLAIMS]
+    assert table["name"].is_unique
+    judged = table[table["verdict"] != "not measured yet"]
+    assert (judged["number"] != "").all()
+    assert not load_results("results/mac-cpu").empty
+    assert set(judged["name"]) >= {"R6", "R12", "R13"}
