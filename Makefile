@@ -66,4 +66,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install mac lint test bench sweep experiments designs picture book test-book clean
+.PHONY: help install mac lint test bench sweep designs experiments picture book test-book clean

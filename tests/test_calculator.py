@@ -126,16 +126,16 @@ def test_candidates_agree_with_python_on_drawn_targets(page: Page, folder: Path,
     law = load_law(folder / "_static" / f"{name}.json")
     targets = [
         {"capacity": float(np.exp(random.uniform(1, 8))), "N": int(random.integers(2, 33)), "K": 128, "T": 2048}
-        for _ in range(12)
+        for _ in range(6)
     ]
     targets += [{"capacity": 3000, "N": 16, "K": 128, "T": 2048}, {"capacity": 150, "N": 2, "K": 128, "T": 2048}]
     expression = """argument.map(({capacity, ...sizes}) => {
-        try { return law.smallestArchitectures(capacity, sizes, {H: [1, 2, 5]}); } catch { return "impossible"; }
+        try { return law.smallestArchitectures(capacity, sizes, {H: [1, 5]}); } catch { return "impossible"; }
     })"""
     answers = in_browser(page, name, expression, targets)
     for target, there in zip(targets, answers, strict=True):
         try:
-            here: pd.DataFrame | str = smallest_architectures(**target, H=(1, 2, 5), law=law)
+            here: pd.DataFrame | str = smallest_architectures(**target, H=(1, 5), law=law)
         except ValueError:
             here = "impossible"
         if isinstance(here, str):
