@@ -12,6 +12,7 @@ NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
 TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measures in seconds
     "mac": {"d": 16, "T": 128, "N": 8, "restarts": 2, "max_steps": 62, "compiled": False},
     "design": {"capacity": 30, "N": 8, "H_max": 2, "max_steps": 31, "compiled": False},
+    "fit": {"starts": 2, "bootstraps": 10, "folds": 2},
 }
 
 
