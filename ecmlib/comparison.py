@@ -225,8 +225,8 @@ def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:
     leads = errors[rows[0]] <= np.nanmin(errors, axis=0) + 1e-9  # all are equal where everything is saturated
     ahead = [f"{table.index[int(np.nanargmin(errors[:, i]))]} leads on {known[i]}" for i in np.flatnonzero(~leads)]
     return (
-        f"{ours} beats {theirs} on {len(better)} of {len(known)} held-out columns ({', '.join(better)}); no law is better "
-        f"on {leads.sum()} of them" + (f": {', '.join(ahead)}." if ahead else ".")
+        f"{ours} beats {theirs} on {len(better)} of {len(known)} held-out columns ({', '.join(better)}); no law is "
+        f"better on {leads.sum()} of them" + (f": {', '.join(ahead)}." if ahead else ".")
     )
 
 

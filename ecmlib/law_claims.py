@@ -10,7 +10,7 @@ from scipy import stats
 
 from ecmlib.configurations import configurations
 from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.fitting import Array
 from ecmlib.growth import exponents_over_d, growing
 from ecmlib.law import Law
@@ -34,7 +34,7 @@ def heat_maps(results: Path, laws: Path) -> Finding:
         holds.append(low <= PUBLISHED_MAPE)
         said.append(f"L={L}: {errors.mean():.2f}, {low:.2f} to {high:.2f}")
     return Finding(
-        all_hold(holds) if len(holds) == 2 else "not measured yet",
+        verdict_of(*holds) if len(holds) == 2 else "not measured yet",
         f"MAPE of the paper's form, fitted to ours: {'; '.join(said)}; the paper's, on its own, {PUBLISHED_MAPE}",
         f"{_LEVEL:.0%} intervals, configurations resampled",
     )
@@ -52,7 +52,7 @@ def slopes(results: Path, laws: Path) -> Finding:
     exponents = exponents_over_d(frame)["exponent"].to_numpy(float)
     least, most = _interval_of_mean(exponents)
     return Finding(
-        all_hold([bool(high < np.log(2)), bool(least <= 1 <= most)]),
+        verdict_of(high < np.log(2), least <= 1 <= most),
         f"mean C/d of the {len(means)} pairs of N and H is met within a factor {np.exp(off.mean()):.2f}, but C/d is no "
         f"constant: C grows as d to the power {exponents.mean():.2f}",
         f"factor {np.exp(low):.2f} to {np.exp(high):.2f}, power {least:.2f} to {most:.2f}",
@@ -86,7 +86,7 @@ def table_1(results: Path, laws: Path) -> Finding:
     inside = table["published"].between(table["low"], table["high"])
     T = int(ecm.region["T"][1])
     return Finding(
-        all_hold([bool(one) for one in inside]),
+        verdict_of(*inside),
         f"{inside.sum()} of {len(inside)} published parameters lie in our {_LEVEL:.0%} intervals: "
         f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there",
         "; ".join(f"{name} {row.low:.3g} to {row.high:.3g}" for name, row in table.iterrows()),
@@ -108,7 +108,7 @@ def extrapolation(results: Path, laws: Path) -> Finding:
         return NOT_MEASURED
     low, high = _interval_of_mean(outside)
     return Finding(
-        all_hold([not low <= 0 <= high]),
+        verdict_of(not low <= 0 <= high),
         f"fitted to d <= {largest:g}, it predicts {np.exp(outside.mean()):.2f} of the capacity at larger d (geometric "
         f"mean of the {len(outside)} below T); it is off by a factor {np.exp(np.abs(outside).mean()):.2f} there and "
         f"{np.exp(np.abs(off[~beyond]).mean()):.2f} where it was fitted",
