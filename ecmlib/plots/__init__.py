@@ -6,10 +6,10 @@ from ecmlib.plots.design import plot_candidates, plot_capacity_over_parameters, 
 from ecmlib.plots.experiments import (
     plot_batch_size,
     plot_feedforward,
-    plot_law_over_patience,
     plot_layers,
     plot_noise_scale,
     plot_patience,
+    plot_slopes_over_patience,
     plot_vocabulary,
 )
 from ecmlib.plots.grid import plot_grid
@@ -25,11 +25,11 @@ __all__ = [
     "plot_feedforward",
     "plot_grid",
     "plot_guesses",
-    "plot_law_over_patience",
     "plot_layers",
     "plot_memory_per_parameter",
     "plot_noise_scale",
     "plot_patience",
     "plot_promised",
+    "plot_slopes_over_patience",
     "plot_vocabulary",
 ]
