@@ -93,15 +93,21 @@ def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:
 
 
 def judge(readings: pd.DataFrame) -> Finding:
-    """R5: capacity grows with batch size up to 512 and no further; at equal steps and at equal epochs."""
+    """R5: capacity grows with batch size up to 512 and no further; at equal steps and at equal epochs.
+
+    No further: the interval of the growth after 512 reaches 1 or less, and excludes the growth before.
+    """
     sizes = readings.drop_duplicates(["N", "batch_size"])
     enough = len(sizes) >= sizes["N"].nunique() + 3
     if not enough or not (sizes["batch_size"] < SATURATION).any() or not (sizes["batch_size"] > SATURATION).any():
         return NOT_MEASURED
     steps, epochs = growth(readings, "C_steps"), growth(readings, "C_epochs")
-    saturates = [by["before"].low > 1 and by["after"].low <= 1 for by in (steps, epochs)]
+    saturates = [
+        by["before"].low > 1 and by["after"].low <= 1 and by["after"].high < by["before"].value
+        for by in (steps, epochs)
+    ]
     return Finding(
-        all_hold(saturates),
+        all_hold([*grows, *saturates]),
         f"a doubled batch multiplies capacity by {steps['before'].value:.2f} below {SATURATION} and by "
         f"{steps['after'].value:.2f} above at equal steps; by {epochs['before'].value:.2f} and "
         f"{epochs['after'].value:.2f} at equal epochs",

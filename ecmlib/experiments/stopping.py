@@ -122,8 +122,8 @@ def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Fi
         f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
         f"{share.value:.2f} of the sequences that it holds in the end, and the law's slopes are {min(values):.2f} to "
         f"{max(values):.2f} of those with a patience of {longest} steps",
-        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise everything: {share}; "
-        f"95 % bootstrap intervals of the slopes' ratios: "
+        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise all: {share}; "
+        "95 % bootstrap intervals of the slopes' ratios: "
         + ", ".join(f"f({H}, {N}) {ratio}" for (H, N), ratio in ratios.items()),
     )
 
