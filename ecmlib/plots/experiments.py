@@ -108,7 +108,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     noise : DataFrame
         `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
     critical : DataFrame
-        What `ecmlib.experiments.batch_size.critical_batch_sizes` returns.
+        What `ecmlib.experiments.critical_batch.critical_batch_sizes` returns.
     """
     figure, axes = new_figure()
     finite = noise.replace(np.inf, np.nan).dropna()
