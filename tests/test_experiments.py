@@ -90,8 +90,10 @@ def test_feedforward_without_a_pair_is_refused_and_two_sizes_give_no_verdict() -
 
 def deeper(exponent_d: float, exponent_P: float) -> list[CapacityRecord]:
     sizes = layers.plan(32, [1, 2, 3, 4], H=1, N=8)
+    wobbles = (1, 1.02, 0.98, 1, 0.98, 1.02, 1)
     return [
-        invented({"N": 8, **size}, 200 * size["L"] ** (exponent_d if size["d"] == 32 else exponent_P)) for size in sizes
+        invented({"N": 8, **size}, wobble * 200 * size["L"] ** (exponent_d if size["d"] == 32 else exponent_P))
+        for size, wobble in zip(sizes, wobbles, strict=True)
     ]
 
 
