@@ -5,6 +5,7 @@ PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
 GRID := mac-cpu
 PROFILE := local
+LAW := results/law/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
@@ -47,6 +48,11 @@ render-%: notebooks/%.ipynb $(INSTALLED)
 	$(BIN)papermill --log-level ERROR --no-progress-bar $< runs/$*.ipynb \
 	    $(RENDER_$*) $(if $(shell grep '"train = ' $<),-p train False)
 
+designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design once, tabulate the hits
+	test -e results/designs/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
+	$(MAKE) sweep GRID=designs
+	$(PYTHON) workflow/prove_designs.py tabulate
+
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
@@ -60,4 +66,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install mac lint test bench sweep experiments picture book test-book clean
+.PHONY: help install mac lint test bench sweep designs experiments picture book test-book clean

@@ -72,13 +72,30 @@ def test_sweep_asks_only_for_what_is_missing(tiny_jobs: list[Job], tmp_path: Pat
     one_restart = CapacityRecord.load(tiny_jobs[0].record)
     one_restart.model_copy(update={"restarts": one_restart.restarts[:1]}).save(tiny_jobs[0].record)
     tiny_jobs[1].record.unlink()
+    marks = leave_stale_marks(tiny_jobs, tmp_path)
     planned = output_of(sweep(tmp_path, "--dry-run"))
     assert [f"{job.name}.done" in planned for job in tiny_jobs] == [True, True, False, False]
+    assert all(mark.exists() for mark in marks), "a dry run changes nothing"
+
+
+def test_bad_record_is_named_and_kept_and_stops_no_other_job(tiny_jobs: list[Job], tmp_path: Path) -> None:
+    bad, missing, *measured = tiny_jobs
+    for job in measured:
+        measure(job, compiled=False)
+    bad.record.write_text("{}")
+    process = sweep(tmp_path, "--retries", "0")
+    printed = output_of(process)
+    assert process.returncode != 0
+    assert bad.name in printed
+    assert f"{bad.record.name}: architecture is missing" in (tmp_path / "runs" / "tiny" / f"{bad.name}.log").read_text()
+    assert bad.record.read_text() == "{}"
+    assert missing.is_finished()
 
 
 def test_sweep_killed_at_random_moments_ends_with_the_records_of_an_undisturbed_one(
     tiny_jobs: list[Job], tmp_path: Path
 ) -> None:
+    leave_stale_marks(tiny_jobs, tmp_path)
     moments = random.Random(0)
     for _ in range(5):
         process = sweep(tmp_path)
@@ -94,6 +111,14 @@ def test_sweep_killed_at_random_moments_ends_with_the_records_of_an_undisturbed_
     for job in tiny_jobs:
         disturbed = CapacityRecord.load(job.record)
         assert curves(disturbed) == curves(measure(job._replace(record=tmp_path / job.record.name), compiled="auto"))
+
+
+def leave_stale_marks(jobs: list[Job], folder: Path) -> list[Path]:
+    marks = [folder / "runs" / "tiny" / f"{job.name}.done" for job in jobs]
+    for mark in marks:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    return marks
 
 
 def sweep(folder: Path, *options: str) -> subprocess.Popen[str]:

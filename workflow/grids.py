@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import yaml
+from experiments import EXPERIMENTS, Experiment
 from pydantic import Field, model_validator
 
-from ecmlib import Architecture, CapacityRecord, Protocol
+from ecmlib import Architecture
 from ecmlib.parameters import Parameters
 from ecmlib.results import record_name
 from ecmlib.training import Positive
@@ -22,7 +23,9 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 class Job(NamedTuple):
     """One configuration with all its restarts."""
 
+    experiment: Experiment
     parameters: dict[str, Any]  # of the notebook
+    plan: Any  # the record before anything is measured
     record: Path
     restarts: int
 
@@ -36,9 +39,28 @@ class Job(NamedTuple):
         """The parameters as papermill takes them."""
         return " ".join(f"-p {name} {value}" for name, value in self.parameters.items())
 
+    def missing(self) -> int:
+        """Count the parts (of experiment ``mac``: restarts) that are still to be measured.
+
+        Raises
+        ------
+        ValueError
+            If the file is no record, or holds another configuration; the message names it.
+        """
+        wanted = self.experiment.wanted(self.restarts)
+        if not self.record.exists():
+            return wanted
+        record = self.experiment.load(self.record)
+        if (record.architecture, record.protocol) != (self.plan.architecture, self.plan.protocol):
+            raise ValueError(f"{self.record}: holds another configuration than its grid and its name say")
+        return max(0, wanted - len(self.experiment.parts(record)))
+
     def is_finished(self) -> bool:
-        """Whether the record holds as many restarts as the grid asks for."""
-        return self.record.exists() and len(CapacityRecord.load(self.record).restarts) >= self.restarts
+        """Whether nothing is missing. A bad record is not finished: its job will fail and say why."""
+        try:
+            return self.missing() == 0
+        except ValueError:
+            return False
 
 
 class Grid(Parameters):
@@ -47,7 +69,7 @@ class Grid(Parameters):
     Parameters
     ----------
     experiment : str
-        Notebook that measures a configuration.
+        Which one (`experiments.EXPERIMENTS`), and the name of the notebook that measures a configuration.
     restarts : int
         Training runs a configuration.
     parameters : dict
@@ -56,6 +78,8 @@ class Grid(Parameters):
         Values whose combinations are the configurations.
     configurations : list of dict
         Configurations that are no such product.
+    complete : bool
+        Whether every record is there, which a test then checks.
     """
 
     experiment: str
@@ -63,14 +87,14 @@ class Grid(Parameters):
     parameters: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, list[Any]] = Field(default_factory=dict)
     configurations: list[dict[str, Any]] = Field(default_factory=list)
+    complete: bool = False
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:
         if not self._points():
             raise ValueError("axes and configurations are empty: a grid needs at least one configuration")
-        if not (NOTEBOOKS / f"{self.experiment}.ipynb").exists():
-            known = ", ".join(sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-            raise ValueError(f"experiment = {self.experiment!r}: there is no such notebook; there are {known}")
+        if self.experiment not in EXPERIMENTS:
+            raise ValueError(f"experiment = {self.experiment!r}: there is no such; there are {', '.join(EXPERIMENTS)}")
         return self
 
     def jobs(self, results: Path) -> Iterator[Job]:
@@ -81,12 +105,15 @@ class Grid(Parameters):
         ValueError
             If a parameter is unknown or out of range.
         """
+        experiment = EXPERIMENTS[self.experiment]
         for point in self._points():
             values = self.parameters | point
-            architecture = Architecture(**{name: values[name] for name in values if name in Architecture.model_fields})
-            protocol = Protocol(**{name: values[name] for name in values if name not in Architecture.model_fields})
+            sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
+            others = {name: value for name, value in values.items() if name not in sizes}
+            plan = experiment.plan(Architecture(**sizes), others, self.restarts)
+            path = results / record_name(plan.architecture, experiment.training(plan))
             parameters = values | {"restarts": self.restarts, "results": str(results)}
-            yield Job(parameters, results / record_name(architecture, protocol), self.restarts)
+            yield Job(experiment, parameters, plan, path, self.restarts)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.experiments.measure import listed
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.growth import NO_CHANCE
 from ecmlib.regression import Estimate, least_squares
 from ecmlib.results import CapacityRecord
@@ -106,7 +106,7 @@ def judge(readings: pd.DataFrame) -> Finding:
     saturates = [by["after"].low <= 1 and by["after"].high < by["before"].value for by in (steps, epochs)]
     silent = sorted(set(readings["N"]) - set(judged["N"]))
     return Finding(
-        all_hold([*grows, *saturates]),
+        verdict_of(*grows, *saturates),
         f"a doubled batch multiplies capacity by {steps['before'].value:.2f} below {SATURATION} and by "
         f"{steps['after'].value:.2f} above at equal steps; by {epochs['before'].value:.2f} and "
         f"{epochs['after'].value:.2f} at equal epochs"

@@ -12,7 +12,7 @@ from scipy import optimize, stats
 
 from ecmlib.experiments.batch_size import one_for_each
 from ecmlib.experiments.measure import configured
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
 from ecmlib.regression import Estimate
 from ecmlib.results import CapacityRecord, record_name
@@ -128,7 +128,7 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
         said.append(f"N={N:.0f}: noise scale {late.median():.0f}, curves say {B_crit:.0f}")
         ends = f"second half of training {late.min():.0f} to {late.max():.0f}"
         intervals.append(f"N={N:.0f}: {ends}, 95 % interval of the curves {low:.0f} to {high:.0f}")
-    return Finding(all_hold(meets), "; ".join(said), "; ".join(intervals)) if meets else NOT_MEASURED
+    return Finding(verdict_of(*meets), "; ".join(said), "; ".join(intervals)) if meets else NOT_MEASURED
 
 
 def _critical(B: np.ndarray, S: np.ndarray) -> Estimate:

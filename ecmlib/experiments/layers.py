@@ -11,7 +11,7 @@ import pandas as pd
 from ecmlib.architecture import Architecture
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.experiments.measure import listed
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.regression import least_squares
 from ecmlib.results import CapacityRecord
 
@@ -75,7 +75,7 @@ def judge(table: pd.DataFrame) -> Finding:
     published = table[table["equal"] == "d"].set_index("L")["published"]
     promised = float(published.get(2, np.nan) / published[1])
     return Finding(
-        all_hold([by_d.low > 1, by_d.contains(promised)]),
+        verdict_of(by_d.low > 1, by_d.contains(promised)),
         f"doubling L multiplies capacity by {by_d.value:.2f} at equal d, by {by_P.value:.2f} at equal P; "
         f"Table 1 says {promised:.2f} from one layer to two at equal d",
         f"95 % t intervals over {len(points)} configurations: {by_d} at equal d, {by_P} at equal P",

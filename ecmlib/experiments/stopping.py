@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.fitting import FitWarning
 from ecmlib.regression import Estimate, least_squares
 from ecmlib.results import CapacityRecord
@@ -118,7 +118,7 @@ def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Fi
     ratios = {corner: _ratio_of_slopes(laws[PAPER], laws[longest], *corner) for corner in CORNERS}
     values = [ratio.value for ratio in ratios.values()]
     return Finding(
-        all_hold([share.high >= 1, all(ratio.high >= 1 for ratio in ratios.values())]),
+        verdict_of(share.high >= 1, all(ratio.high >= 1 for ratio in ratios.values())),
         f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
         f"{share.value:.2f} of the sequences that it holds in the end, and the law's slopes are {min(values):.2f} to "
         f"{max(values):.2f} of those with a patience of {longest} steps",

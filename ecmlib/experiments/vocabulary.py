@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.regression import Estimate, least_squares
 from ecmlib.results import CapacityRecord
 
@@ -60,7 +60,7 @@ def judge(table: pd.DataFrame) -> Finding:
     sequences_constant = of["C"].contains(0) and not of["C"].contains(-1)
     constant = [name for name, holds in (("sequences", sequences_constant), ("bits", bits_constant)) if holds]
     return Finding(
-        all_hold([bits_constant, not of["C"].contains(0)]),
+        verdict_of(bits_constant, not of["C"].contains(0)),
         f"constant over K: {' and '.join(constant) or 'neither'}; sequences grow as (log2 K)^{of['C'].value:.2f}, "
         f"bits as (log2 K)^{of['bits'].value:.2f}; over all K the largest differs from the smallest by factors of "
         f"{within['C']:.1f} and {within['bits']:.1f} at one d",
