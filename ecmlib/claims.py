@@ -12,7 +12,7 @@ from scipy import stats
 
 from ecmlib import law_claims
 from ecmlib.architecture import Architecture
-from ecmlib.experiments import batch_size, combinations, feedforward, mls, parameters, shatter
+from ecmlib.experiments import batch_size, combinations, critical_batch, feedforward, mls, parameters, shatter
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
 from ecmlib.report import compared, mac_and_mls, measured, noise_scales, shatter_records
@@ -85,8 +85,8 @@ def _batch_size(results: Path) -> Finding:
 
 
 def _noise_scale(results: Path) -> Finding:
-    critical, noise = compared(batch_size.critical_batch_sizes, results, "batch-size"), noise_scales(results)
-    return NOT_MEASURED if critical.empty or noise.empty else batch_size.judge_noise_scale(critical, noise)
+    critical, noise = compared(critical_batch.critical_batch_sizes, results, "batch-size"), noise_scales(results)
+    return NOT_MEASURED if critical.empty or noise.empty else critical_batch.judge_noise_scale(critical, noise)
 
 
 def _linear_rise(results: Path) -> Finding:
