@@ -55,7 +55,7 @@ def slopes(results: Path, laws: Path) -> Finding:
     least, most = _interval_of_mean(exponents)
     return Finding(
         verdict_of(high < np.log(2), least <= 1 + _SLIGHT and most >= 1 - _SLIGHT),
-        f"mean C/d of the {len(means)} pairs of N and H is met within a factor {np.exp(off.mean()):.2f}; over d, C grows "
+        f"mean C/d of the {len(means)} pairs of N and H is met within a factor {np.exp(off.mean()):.2f}; C grows as d "
         f"to the power {exponents.mean():.2f}, which had to be 1 for C/d to be a slope",
         f"factor {np.exp(low):.2f} to {np.exp(high):.2f}, power {least:.2f} to {most:.2f}",
     )
@@ -90,7 +90,8 @@ def table_1(results: Path, laws: Path) -> Finding:
     return Finding(
         verdict_of(*inside),
         f"{inside.sum()} of {len(inside)} published parameters lie in our {_LEVEL:.0%} intervals: "
-        f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there",
+        f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there. "
+        f"Of ours, {'; '.join(ecm.fitted.doubts) or 'all are identifiable'}",
         "; ".join(f"{name} {row.low:.3g} to {row.high:.3g}" for name, row in table.iterrows()),
     )
 
