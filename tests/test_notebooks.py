@@ -25,7 +25,7 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
     "feedforward": SMALLEST | {"d": [4, 8, 12], "L": 1, "N": 4, "max_steps": 31},
     "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},
     "vocabulary": SMALLEST | {"K": [4, 8, 16], "d": [8], "N": 4, "max_steps": 31},
-    "batch_size": SMALLEST | {"N": [4], "d": 8, "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
+    "batch_size": SMALLEST | {"N": [4], "d": [8], "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
     "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 
