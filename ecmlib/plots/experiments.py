@@ -71,9 +71,9 @@ def plot_vocabulary(table: pd.DataFrame) -> Figure:
         for (d, rows), color, marker in zip(table.groupby("d"), sns.color_palette(PALETTE), _MARKERS, strict=False):
             axes.plot(rows["K"], rows[quantity] / rows[quantity].iloc[0], color=color, marker=marker, label=f"d={d}")
         axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
-        axes.set(xlabel="K, tokens", title=f"capacity in {title}", ylim=(0, None))
+        axes.set(xlabel="K, tokens", title=f"capacity in {title}")
         axes.set_xscale("log", base=2)
-    panels[0].set_ylabel("by that of the smallest K")
+    panels[0].set(ylabel="by that of the smallest K", ylim=(0, None))  # once both panels are drawn
     panels[0].legend(fontsize="small")
     return figure
 
