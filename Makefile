@@ -5,7 +5,11 @@ PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
 GRID := mac-cpu
 PROFILE := local
+LAW := results/law/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+# What `make experiments` gives to notebooks: no parameter `train` may stay True.
+RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -44,6 +48,17 @@ status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cp
 test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own, as root
 	$(PYTHON) -m pytest tests/sweep_on_slurm.py
 
+experiments: $(NOTEBOOKS:notebooks/%.ipynb=render-%)  ## render every notebook into runs/ from committed results
+
+render-%: notebooks/%.ipynb $(INSTALLED)
+	$(BIN)papermill --log-level ERROR --no-progress-bar $< runs/$*.ipynb \
+	    $(RENDER_$*) $(if $(shell grep '"train = ' $<),-p train False)
+
+designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design once, tabulate the hits
+	test -e results/designs/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
+	$(MAKE) sweep GRID=designs
+	$(PYTHON) workflow/prove_designs.py tabulate
+
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
@@ -57,4 +72,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install mac lint test bench sweep status test-slurm picture book test-book clean
+.PHONY: help install mac lint test bench sweep status test-slurm designs experiments picture book test-book clean

@@ -2,6 +2,7 @@
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import Memorised, count_memorised, measure_mac
+from ecmlib.design import smallest_architectures
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.results import CapacityRecord, load_results
@@ -21,4 +22,5 @@ __all__ = [
     "measure_mac",
     "measure_mls",
     "random_library",
+    "smallest_architectures",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib.finding import NOT_MEASURED, Finding, all_hold
+from ecmlib.experiments import batch_size, feedforward, layers
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
-from ecmlib.report import measured
+from ecmlib.report import compared, measured, noise_scales
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ class Claim:
     judge: Callable[[Path], Finding]
 
 
-def reproduction_table(results: str | Path) -> pd.DataFrame:
-    """Judge every claim by the records at hand.
+def reproduction_table(results: str | Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Judge claims by the records at hand.
 
     Parameters
     ----------
     results : path
         The folder of all grids.
+    names : sequence of str, optional
+        Which claims; all by default.
 
     Returns
     -------
@@ -42,12 +45,34 @@ def reproduction_table(results: str | Path) -> pd.DataFrame:
     """
     rows = []
     for claim in CLAIMS:
+        if names is not None and claim.name not in names:
+            continue
         finding = claim.judge(Path(results))
         rows.append(
             {"name": claim.name, "claim": claim.claim, "where": claim.where}
             | {"number": finding.number, "interval": finding.interval, "verdict": finding.verdict, "page": claim.page}
         )
     return pd.DataFrame(rows)
+
+
+def _feedforward(results: Path) -> Finding:
+    pairs = compared(feedforward.compare, results, "feedforward")
+    return NOT_MEASURED if pairs.empty else feedforward.judge(pairs)
+
+
+def _batch_size(results: Path) -> Finding:
+    readings = compared(batch_size.compare, results, "batch-size")
+    return NOT_MEASURED if readings.empty else batch_size.judge(readings)
+
+
+def _noise_scale(results: Path) -> Finding:
+    critical, noise = compared(batch_size.critical_batch_sizes, results, "batch-size"), noise_scales(results)
+    return NOT_MEASURED if critical.empty or noise.empty else batch_size.judge_noise_scale(critical, noise)
+
+
+def _layers(results: Path) -> Finding:
+    table = compared(layers.compare, results, "layers")
+    return NOT_MEASURED if table.empty else layers.judge(table)
 
 
 def _linear_rise(results: Path) -> Finding:
@@ -59,7 +84,7 @@ def _linear_rise(results: Path) -> Finding:
     low, high = _interval_of_median(exponents)
     by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
     return Finding(
-        all_hold([low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)]),
+        verdict_of(low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)),
         f"C grows as d to the power {exponents.median():.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
         f"{by_N.median():.2f} C (medians)",
         f"power {low:.2f} to {high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers it in "
@@ -90,7 +115,7 @@ def _small_ones_are_efficient(results: Path) -> Finding:
     by_d, by_H = (ratios_on_doubling(grid, size, "MPP") for size in ("d", "H"))
     (low_d, high_d), (low_H, high_H) = _interval_of_median(by_d), _interval_of_median(by_H)
     return Finding(
-        all_hold([high_d < 1, low_H > high_d]),
+        verdict_of(high_d < 1, low_H > high_d),
         f"below saturation, doubling d gives {by_d.median():.2f} MPP, doubling H {by_H.median():.2f} MPP (medians)",
         f"{low_d:.2f} to {high_d:.2f}; {low_H:.2f} to {high_H:.2f}",
     )
@@ -108,11 +133,32 @@ def _mostly(holds: pd.Series) -> bool:
 
 CLAIMS = (
     Claim(
+        "R1",
+        "Feed-forward blocks add no capacity at small d, and less than none at larger d",
+        "Fig. 2",
+        "experiments.html#feed-forward-blocks",
+        _feedforward,
+    ),
+    Claim(
+        "R5",
+        "Capacity grows with the batch size and saturates after 512",
+        "Fig. 6",
+        "experiments.html#batch-size",
+        _batch_size,
+    ),
+    Claim(
         "R6",
         "Capacity rises linearly in d to a saturation just under T; it falls with N and rises with H",
         "Fig. 7",
         "experiments.html#the-main-grid",
         _linear_rise,
+    ),
+    Claim(
+        "R7",
+        "Two layers hold more than one, by as much as Table 1 says",
+        "Fig. 8",
+        "experiments.html#layers",
+        _layers,
     ),
     Claim(
         "R12",
@@ -124,8 +170,15 @@ CLAIMS = (
     Claim(
         "R13",
         "Small networks use their parameters more efficiently; heads cost less efficiency than d",
-        "(12)",
+        "eq. 12",
         "analysis.html#memory-per-parameter",
         _small_ones_are_efficient,
+    ),
+    Claim(
+        "R14",
+        "The batch size can be chosen from the gradient noise scale",
+        "section 5.2",
+        "experiments.html#batch-size",
+        _noise_scale,
     ),
 )

@@ -8,16 +8,17 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.architecture import Architecture
 from ecmlib.configurations import SIZES
+from ecmlib.fitting import Array
 from ecmlib.law import Law
 from ecmlib.parameters import Parameters
 from ecmlib.training import Positive
 
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
-_AT_ONCE = 64  # values of d that the search tries together
 
 
 def smallest_architectures(
@@ -37,8 +38,8 @@ def smallest_architectures(
     lower end does, so that about ``(1 - level) / 2`` of runs fall short, or fewer. The two mistakes are not alike: a d
     that is too large by one costs a few per cent of the parameters, a missed target costs the run.
 
-    Every d is tried, from 1 up to 1024: the lower end of an interval need not rise with d where the scatter that a law
-    has measured differs, and bisection could miss the smallest.
+    The search bisects d from 1 to 1024. Where the lower end does not rise with d all the way, because scatter was
+    measured to be wider among larger predictions, the d found is one that reaches the target while d - 1 does not.
 
     Parameters
     ----------
@@ -74,8 +75,16 @@ def smallest_architectures(
         T = min(int(law.region["T"][1]), K ** (N - 1)) if N > 1 else 1
     target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level)
     target.refuse_impossible()
-    combinations = _combinations({"H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
-    candidates = _smallest_d(combinations, capacity, law, level)
+    widest = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
+    lower_end = _lower_end(widest, law, level)
+    if lower_end.max() < capacity:
+        raise ValueError(
+            f"capacity = {capacity:g}: law {law.name!r} promises at most {lower_end.max():.0f} sequences (lower end of "
+            f"its {level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to {max(target.H)} "
+            f"and L up to {max(target.L)}"
+        )
+    candidates = widest[lower_end >= capacity].reset_index(drop=True)
+    candidates["d"] = _smallest_d(candidates, capacity, law, level)
     candidates = predicted(candidates[SIZES], law, level)
     candidates["probability"] = (law.predictive_draws(candidates[SIZES]) >= capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
@@ -180,10 +189,11 @@ def design_hits(designs: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         trained. A run that diverged has reached nothing.
     """
     if results.empty:
-        return designs.assign(C_plateau=np.nan, reached=None)
+        results = pd.DataFrame(columns=[*SIZES, "restart", "C_plateau"], dtype=float)
     once = results.loc[results["restart"] == 0, [*SIZES, "C_plateau"]].fillna({"C_plateau": 0.0})
     hits = designs.merge(once, on=SIZES, how="left", validate="one_to_one")
-    return hits.assign(reached=(hits["C_plateau"] >= hits["capacity"]).astype(object).where(hits["C_plateau"].notna()))
+    reached = (hits["C_plateau"] >= hits["capacity"]).astype("boolean")
+    return hits.assign(reached=reached.mask(hits["C_plateau"].isna()))
 
 
 class _Target(Parameters):
@@ -216,31 +226,16 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
     return [Architecture(d=d, H=H, N=N, L=L, K=K).n_params for d, H, N, L, K in sizes]
 
 
-def _smallest_d(combinations: pd.DataFrame, capacity: float, law: Law, level: float) -> pd.DataFrame:
-    """Add the smallest d that reaches the capacity; combinations without one are left out.
+def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
+    return np.asarray(np.quantile(law.predictive_draws(frame[SIZES]), (1 - level) / 2, axis=0))
 
-    Raises
-    ------
-    ValueError
-        If none has one.
-    """
-    found, open_, most = [], combinations, 0.0
-    for first in range(1, MAX_D + 1, _AT_ONCE):
-        d = np.tile(np.arange(first, first + _AT_ONCE), len(open_))
-        tried = open_.loc[open_.index.repeat(_AT_ONCE)].assign(d=d)
-        lower_end = np.quantile(law.predictive_draws(tried[SIZES]), (1 - level) / 2, axis=0)
-        most = max(most, float(lower_end.max()))
-        enough = tried[lower_end >= capacity]
-        found.append(enough[~enough.index.duplicated()])
-        open_ = open_.drop(found[-1].index)
-        if open_.empty:
-            break
-    candidates = pd.concat(found, ignore_index=True)
-    if candidates.empty:
-        N, K, T = combinations.loc[0, ["N", "K", "T"]]
-        raise ValueError(
-            f"capacity = {capacity:g}: law {law.name!r} promises at most {most:.0f} sequences (lower end of its "
-            f"{level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to "
-            f"{combinations['H'].max()} and L up to {combinations['L'].max()}"
-        )
-    return candidates
+
+def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:
+    """Bisect all candidates together; each reaches the capacity with the d that it has."""
+    enough = candidates["d"].to_numpy(np.int64)
+    too_small = np.zeros_like(enough)
+    while (enough - too_small > 1).any():
+        middle = np.maximum((too_small + enough) // 2, 1)
+        reached = _lower_end(candidates.assign(d=middle), law, level) >= capacity
+        too_small, enough = np.where(reached, too_small, middle), np.where(reached, middle, enough)
+    return enough

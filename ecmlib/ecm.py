@@ -71,7 +71,7 @@ class EmpiricalCapacityModel(ParametricLaw):
 
     def slope(self, H: ArrayLike, N: ArrayLike) -> Array:
         """Sequences per unit of d below saturation, ``f(H, N)`` (eq. 10); H and N broadcast."""
-        return np.asarray(_slope(self.parameters[:5], np.asarray(H, float), np.asarray(N, float)))
+        return np.asarray(slope_of(self.parameters[:5], np.asarray(H, float), np.asarray(N, float)))
 
     def saturation(self, H: ArrayLike) -> Array:
         """Sequences that more d adds nothing to, ``alpha H + beta`` (eq. 11)."""
@@ -112,7 +112,7 @@ class EmpiricalCapacityModel(ParametricLaw):
         """Eq. (11)."""
         d, H, N = sizes["d"], sizes["H"], sizes["N"]
         *slope, alpha, beta = np.moveaxis(parameters, -1, 0)[..., None]
-        rise, saturation = _slope(slope, H, N) * d, alpha * H + beta
+        rise, saturation = slope_of(slope, H, N) * d, alpha * H + beta
         return np.asarray(np.where(np.real(rise) < np.real(saturation), rise, saturation))
 
     @classmethod
@@ -135,7 +135,8 @@ class EmpiricalCapacityModel(ParametricLaw):
         return np.array(proposals)
 
 
-def _slope(parameters: Any, H: Array, N: Array) -> Any:
+def slope_of(parameters: Any, H: Array, N: Array) -> Any:
+    """Slope (eq. 10) of a, b, c, d0 and e, cut off at its pole."""
     a, b, c, d0, e = parameters
     denominator = N ** (b * H + c) + d0
     return a / np.where(np.real(denominator) > _POLE, denominator, _POLE) + e

@@ -1,4 +1,4 @@
-"""What data say of a claim."""
+"""How the data's answer to a claim is said."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ class Finding(NamedTuple):
     interval: str = ""  # and how sure that is
 
     def __str__(self) -> str:
-        return f"{self.verdict}: {self.number} ({self.interval})" if self.number else self.verdict
+        """Verdict, numbers and intervals in one line."""
+        return "; ".join(
+            part for part in (f"{self.verdict.upper()}: {self.number}".rstrip(": "), self.interval) if part
+        )
 
 
 NOT_MEASURED = Finding("not measured yet")
 
 
-def all_hold(holds: list[bool]) -> Verdict:
-    """Judge a claim of several parts: "supported" if all hold, "mixed" if some do."""
+def verdict_of(*holds: bool) -> Verdict:
+    """All statements of a claim hold, some do, or none."""
     return "supported" if all(holds) else "mixed" if any(holds) else "not supported"

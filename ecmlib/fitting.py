@@ -31,7 +31,13 @@ class Optimum(NamedTuple):
 
 
 def minimise(
-    formula: Formula, measured: Array, starts: Array, bounds: tuple[Array, Array], loss: FitLoss, weights: Array
+    formula: Formula,
+    measured: Array,
+    starts: Array,
+    bounds: tuple[Array, Array],
+    loss: FitLoss,
+    weights: Array,
+    tolerance: float = 1e-12,
 ) -> Optimum:
     """Fit by `scipy.optimize.least_squares` from every start, with exact derivatives; the lowest cost wins.
 
@@ -48,6 +54,8 @@ def minimise(
         squared differences. Sums, not means: the tolerances then mean the same for every n.
     weights : array of shape (n,)
         How often each point counts.
+    tolerance : float
+        Relative change of cost or parameters below which a run ends.
 
     Returns
     -------
@@ -64,9 +72,9 @@ def minimise(
             loss="soft_l1" if loss == "mape" else "linear",
             f_scale=_MAPE_KINK,
             x_scale="jac",
-            xtol=1e-12,
-            ftol=1e-12,
-            gtol=1e-12,
+            xtol=tolerance,
+            ftol=tolerance,
+            gtol=tolerance,
             max_nfev=200,
         )
         for start in starts
@@ -79,7 +87,7 @@ def minimise(
 def bootstrap(
     formula: Formula,
     measured: Array,
-    optimum: Array,
+    optimum: Optimum,
     bounds: tuple[Array, Array],
     loss: FitLoss,
     n_bootstraps: int,
@@ -87,17 +95,18 @@ def bootstrap(
 ) -> Array:
     """Refit to configurations drawn with replacement: parameters of shape (n_bootstraps, p).
 
-    Each refit starts from the optimum and from a jittered copy of it: the optima of resampled data lie near.
+    Each refit starts from the optimum and, where not every start had found it, from a jittered copy of it too.
     """
     random = np.random.default_rng(seed)
-    n = len(measured)
+    n, found = len(measured), optimum.parameters
     draws = []
     for _ in range(n_bootstraps):
         weights = np.bincount(random.integers(n, size=n), minlength=n).astype(float)
-        jitter = 1 + 0.2 * random.standard_normal(len(optimum))
-        starts = np.vstack([optimum, optimum * jitter])
-        draws.append(minimise(formula, measured, starts, bounds, loss, weights).parameters)
-    return np.array(draws).reshape(n_bootstraps, len(optimum))
+        starts = [found]
+        if optimum.share_of_starts < 1:
+            starts.append(found * (1 + 0.2 * random.standard_normal(len(found))))
+        draws.append(minimise(formula, measured, np.array(starts), bounds, loss, weights, 1e-8).parameters)
+    return np.array(draws).reshape(n_bootstraps, len(found))
 
 
 def doubts(

@@ -74,6 +74,10 @@ class Law(Parameters):
         """Predict capacities, one a row."""
 
     @abstractmethod
+    def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
+        """Fit the same law to other data, by default without bootstrap."""
+
+    @abstractmethod
     def _predict_draws(self, frame: pd.DataFrame) -> Array:
         """Predict with every bootstrapped set of parameters: shape (draws, rows)."""
 

@@ -5,10 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ecmlib.baselines import BoostingModel, PolynomialModel
+from ecmlib.candidates import (
+    BitsPerParameter,
+    PowerLaw,
+    SignalOfOneKind,
+    SignalOfWeights,
+    ThresholdLaw,
+    UnsaturatedModel,
+)
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.law import Law
+from ecmlib.signal_law import SignalLaw
 
-LAWS: dict[str, type[Law]] = {law.name: law for law in (EmpiricalCapacityModel,)}
+CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
+LAWS: dict[str, type[Law]] = {
+    law.name: law
+    for law in (EmpiricalCapacityModel, UnsaturatedModel, PolynomialModel, BoostingModel, SignalLaw, *CANDIDATES)
+}
 
 
 def load_law(path: str | Path) -> Law:

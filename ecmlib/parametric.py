@@ -168,7 +168,7 @@ class ParametricLaw(Law):
         doubted = doubts(tuple(cls.bounds), predict, measured, found, (low, high))
         for doubt in doubted:
             warnings.warn(doubt, FitWarning, stacklevel=3)
-        draws = bootstrap(predict, measured, found, (low, high), options.loss, options.bootstraps, options.seed)
+        draws = bootstrap(predict, measured, optimum, (low, high), options.loss, options.bootstraps, options.seed)
         return cls.from_parameters(found.tolist())._with_evidence(
             frame,
             points,

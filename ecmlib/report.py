@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ecmlib.results import load_results
+from ecmlib.noise_scale import NoiseScaleRecord
+from ecmlib.results import CapacityRecord, load_records, load_results
 
 BITS_PER_PARAMETER = {  # what others found
     "Morris et al. 2025, float32": 3.8,
@@ -28,6 +30,21 @@ def measured(results: str | Path, grid: str) -> pd.DataFrame:
     """
     folder = Path(results) / grid
     return load_results(folder) if folder.is_dir() else pd.DataFrame()
+
+
+def compared(
+    compare: Callable[[Sequence[CapacityRecord]], pd.DataFrame], results: str | Path, grid: str
+) -> pd.DataFrame:
+    """Apply an experiment's ``compare`` to a grid's records; no rows while there are fewer than two."""
+    folder = Path(results) / grid
+    records = load_records(folder) if folder.is_dir() else []
+    return compare(records) if len(records) > 1 else pd.DataFrame()
+
+
+def noise_scales(results: str | Path) -> pd.DataFrame:
+    """Return the noise scales measured along training, a row a point; none if nothing is measured yet."""
+    records = sorted((Path(results) / "batch-size" / "noise-scale").glob("*.json"))
+    return pd.concat([NoiseScaleRecord.load(path).frame() for path in records]) if records else pd.DataFrame()
 
 
 def headlines(rows: pd.DataFrame) -> dict[str, float]:

@@ -1,9 +1,11 @@
-"""What chance does: guesses among the counted sequences."""
+"""What chance does: guesses among the counted sequences; and how far predictions are off."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
@@ -24,3 +26,21 @@ def guess_corrected(count: float, T: int, K: int) -> float:
     a full count and scatters around 0 for an untrained network.
     """
     return (count - expected_guesses(T, K)) / (1 - 1 / K)
+
+
+def mape(measured: ArrayLike, predicted: ArrayLike) -> float:
+    """Mean absolute percentage error, as a fraction: the mean of ``|predicted - measured| / |measured|``."""
+    truth = np.asarray(measured, float)
+    return float(np.mean(np.abs((np.asarray(predicted, float) - truth) / truth)))
+
+
+def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:
+    """Akaike's information criterion for small samples, of normal errors of the logarithm; NaN for too few points.
+
+    The errors' variance counts as a parameter; capacities of less than one sequence count as one.
+    """
+    residuals = np.log(np.maximum(np.asarray(predicted, float), 1)) - np.log(np.maximum(np.asarray(measured, float), 1))
+    n, k = residuals.size, n_parameters + 1
+    if n <= k + 1:
+        return float("nan")
+    return float(n * np.log(np.mean(residuals**2)) + 2 * k + 2 * k * (k + 1) / (n - k - 1))

@@ -111,3 +111,20 @@ def test_search_finds_shatter(page: Page, site: str) -> None:
     page.goto(f"{site}search.html?q=shatter")
     expect(page.locator("#search-results li a").first).to_be_visible()
     assert "experiments" in str(page.evaluate("[...document.querySelectorAll('#search-results a')].map(a => a.href)"))
+
+
+def test_calculator_is_usable_by_keyboard(page: Page, site: str) -> None:
+    opened(page, site + "design.html")
+    answer = page.locator("#calculator-capacity output")
+    expect(answer).to_contain_text("sequences")
+    page.locator("#calculator-capacity input[name=d]").focus()
+    before = answer.inner_text()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("24")
+    expect(answer).not_to_have_text(before)
+    for _ in range(6):
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "capacity"
+    page.keyboard.press("Control+A")
+    page.keyboard.type("150")
+    expect(page.locator("#calculator-target tbody tr").first).to_be_visible()

@@ -1,19 +1,31 @@
+import io
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from grids import Grid, load_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prove_designs import HITS, RESULTS, TARGETS, draw_designs, write_grid
 
-from ecmlib import Architecture
+from ecmlib import Architecture, load_results
 from ecmlib.configurations import SIZES
 from ecmlib.design import (
     best_design,
     capacity_over_parameters,
+    design_hits,
     memory_per_parameter,
     predicted,
     smallest_architectures,
+)
+from ecmlib.plots import (
+    plot_candidates,
+    plot_capacity_over_parameters,
+    plot_design_hits,
+    plot_memory_per_parameter,
 )
 
 
@@ -47,19 +59,25 @@ class BumpyLaw(SmoothLaw):
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    capacity=st.floats(1, 1000),
-    N=st.integers(4, 32),
-    level=st.sampled_from([0.5, 0.9, 0.99]),
-    law=st.sampled_from([LAW, BumpyLaw()]),
-)
-def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float, law: SmoothLaw) -> None:
-    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=law, level=level)
+@given(capacity=st.floats(1, 1000), N=st.integers(4, 32), level=st.sampled_from([0.5, 0.9, 0.99]))
+def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float) -> None:
+    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=LAW, level=level)
     assert len(candidates) == 4
     for _, row in candidates.iterrows():
         every = pd.DataFrame({"d": range(1, int(row["d"]) + 1), **{size: row[size] for size in SIZES[1:]}})
-        reached = predicted(every, law, level)["C_low"] >= capacity
+        reached = predicted(every, LAW, level)["C_low"] >= capacity
         assert reached.tolist() == [False] * (len(every) - 1) + [True]
+
+
+@settings(max_examples=10, deadline=None)
+@given(capacity=st.floats(1, 1000))
+def test_search_ends_at_a_first_d_that_reaches_even_where_scatter_varies(capacity: float) -> None:
+    candidates = smallest_architectures(capacity, 8, law=BumpyLaw())
+    for _, row in candidates[candidates["d"] > 1].iterrows():
+        pair = pd.DataFrame([row[SIZES], row[SIZES]]).astype(int)
+        pair.iloc[0, 0] -= 1
+        reached = (predicted(pair, BumpyLaw())["C_low"] >= capacity).tolist()
+        assert reached == [False, True]
 
 
 def test_candidates_are_sorted_and_say_what_they_are() -> None:
@@ -153,3 +171,61 @@ def test_memory_per_parameter_averages_over_the_other_hyperparameters() -> None:
     table = memory_per_parameter(frame, capacity="C_plateau", by=["d", "H"]).set_index(["hyperparameter", "value"])
     assert table["MPP"].to_dict() == {("d", 8): 1.5, ("d", 16): 2.0, ("H", 1): 2.0, ("H", 2): 1.5}
     assert table["n"].to_dict() == {("d", 8): 2, ("d", 16): 1, ("H", 1): 1, ("H", 2): 2}
+
+
+def test_hits_compare_the_first_restart_with_the_target() -> None:
+    sizes = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 2048}
+    designs = pd.DataFrame([{"capacity": 100, "d": d, **sizes} for d in (16, 17, 18, 19)])
+    measured = [(16, 0, 100.0), (16, 1, 90.0), (17, 0, 99.9), (17, 1, 200.0), (18, 0, np.nan)]
+    results = pd.DataFrame([{"d": d, **sizes, "restart": number, "C_plateau": C} for d, number, C in measured])
+    hits = design_hits(designs, results)
+    assert hits["reached"].tolist() == [True, False, False, pd.NA]
+    assert hits["C_plateau"].tolist()[:3] == [100.0, 99.9, 0.0]
+    assert design_hits(designs, pd.DataFrame())["reached"].isna().all()
+
+
+def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
+    designs = draw_designs(LAW, n=5)
+    pd.testing.assert_frame_equal(designs, draw_designs(LAW, n=5))
+    assert not designs.equals(draw_designs(LAW, n=5, seed=1))
+    assert len(designs.drop_duplicates(SIZES)) == 5
+    assert designs["H"].nunique() > 1
+    for _, row in designs.iterrows():
+        assert row["d"] <= 64
+        assert not row["outside_region"]
+        best = best_design(smallest_architectures(row["capacity"], row["N"], H=[row["H"]], law=LAW))
+        assert best[SIZES].tolist() == row[SIZES].tolist()
+
+
+def test_grid_of_designs_trains_each_once_on_a_library_of_its_own(tmp_path: Path) -> None:
+    designs = draw_designs(LAW, n=3)
+    write_grid(designs, tmp_path / "designs.yaml")
+    grid = Grid(**yaml.safe_load((tmp_path / "designs.yaml").read_text()))
+    jobs = list(grid.jobs(tmp_path))
+    assert [[job.parameters[size] for size in SIZES] for job in jobs] == designs[SIZES].to_numpy().tolist()
+    assert {job.restarts for job in jobs} == {1}
+    assert {job.parameters["seed"] for job in jobs} == {1}
+
+
+@pytest.mark.skipif(not TARGETS.exists(), reason="the designs are not drawn yet")
+def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn() -> None:
+    targets = pd.read_csv(TARGETS)
+    jobs = load_grid("designs").jobs(RESULTS)
+    assert [[job.parameters[size] for size in SIZES] for job in jobs] == targets[SIZES].to_numpy().tolist()
+    if HITS.exists():
+        recomputed = design_hits(targets, load_results(RESULTS))
+        pd.testing.assert_frame_equal(pd.read_csv(HITS), pd.read_csv(io.StringIO(recomputed.to_csv(index=False))))
+
+
+def test_every_figure_is_drawn_from_what_it_is_given() -> None:
+    frame = capacity_over_parameters(LAW, d=[8, 16, 128], H=[1, 2], N=[8])
+    lines = plot_capacity_over_parameters(frame).axes[0].get_legend_handles_labels()[1]
+    assert lines == ["H = 1", "H = 2"]
+    assert len(plot_memory_per_parameter(memory_per_parameter(frame, by=["d", "H"])).axes) == 2
+    candidates = smallest_architectures(500, 16, law=LAW)
+    measured = candidates[["d", "H", "L"]].iloc[[3]].assign(C_plateau=510.0)
+    labels = plot_candidates(candidates, 500, measured).axes[0].get_legend_handles_labels()[1]
+    assert set(labels) == {"predicted", "predicted, outside the fitted region", "measured", "target"}
+    designs = draw_designs(LAW, n=3).assign(C_plateau=[1.0, 5000.0, np.nan], reached=[False, True, None])
+    labels = plot_design_hits(designs).axes[0].get_legend_handles_labels()[1]
+    assert {"hit (1)", "miss (1)"} < set(labels)

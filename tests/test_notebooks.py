@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,18 +9,33 @@ import pytest
 from ecmlib import load_results
 from ecmlib.notebook import refuse_unknown_parameters
 
+SMALLEST = {"K": 8, "H": 1, "head_dim": 4, "T": 64, "compiled": False}
 NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
 TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measures in seconds
     "mac": {"d": 16, "T": 128, "N": 8, "restarts": 2, "max_steps": 62, "compiled": False},
+    "hopfield": {"n": [20, 40], "trials": 2},
+    "mls": {
+        **{"d": [8], "H": [1], "K": 8, "N": 4, "T": 32, "T_start": 2, "T_max": 4, "restarts": 1},
+        **{"min_steps": 31, "max_steps": 31, "compiled": False},
+    },
+    "parameters": {"d": [4, 8], "H": [1, 2]},
+    "shatter": {"d": [8], "K": 8, "N": 4, "T": 4, "trials": 20, "lr": 0.01, "bootstraps": 4},
     "design": {"capacity": 30, "N": 8, "H_max": 2, "max_steps": 31, "compiled": False},
+    "feedforward": SMALLEST | {"d": [4, 8, 12], "L": 1, "N": 4, "max_steps": 31},
+    "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},
+    "vocabulary": SMALLEST | {"K": [4, 8, 16], "d": [8], "N": 4, "max_steps": 31},
+    "batch_size": SMALLEST | {"N": [4], "d": 8, "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
+    "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 
 
 def papermill(name: str, folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+    """Run a notebook at its tiny size; whatever folder of records it has is one in ``folder``."""
     notebook = Path("notebooks", f"{name}.ipynb")
-    command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb")]
-    for parameter, value in {**TINY[name], "results": folder / "results", **parameters}.items():
-        command += ["-p", parameter, str(value)]
+    declared = notebook.read_text(encoding="utf-8")
+    folders: dict[str, object] = {"results": str(folder / "results"), "mac_results": [str(folder / "mac")]}
+    chosen = {key: value for key, value in folders.items() if f"{key} = " in declared} | TINY[name] | parameters
+    command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb"), "-y", json.dumps(chosen)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -6,13 +6,23 @@ const HEAD_DIM = 64; // size of one attention head, in every model measured
 const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib/law.py)
 const MAX_D = 1024; // no search goes on beyond (ecmlib/design.py)
 
-// Each law: the names of its parameters, in the order of its saved draws, and its formula.
+// Each law: the names of its parameters, in the order of its saved draws, and its formula, explained in ecmlib.
 const LAWS = {
+  // ecmlib/ecm.py
   ecm: {
     parameters: ["a", "b", "c", "d0", "e", "alpha", "beta"],
     capacity([a, b, c, d0, e, alpha, beta], { d, H, N }) {
       const slope = a / Math.max(N ** (b * H + c) + d0, 1e-9) + e;
       return Math.min(slope * d, alpha * H + beta);
+    },
+  },
+  // ecmlib/signal_law.py
+  signal: {
+    parameters: ["bits_ff", "bits_att", "lam"],
+    capacity([bits_ff, bits_att, lam], { d, H, N, L, K, T }) {
+      const rank = Math.min(d, HEAD_DIM);
+      const stored = (bits_ff * 8 * d ** 2 + bits_att * 2 * H * rank * (2 * d - rank)) * L ** lam;
+      return T * detected(stored / (T * (N - 1) * Math.log2(K)), K);
     },
   },
 };
@@ -51,12 +61,10 @@ export class Law {
   // Capacities that one training run may have.
   predictiveDraws(sizes) {
     const scatter = this.scatterAround(this.capacity(this.parameters, sizes));
-    return Float64Array.from(this.draws, (parameters, draw) => this.drawn(parameters, sizes, scatter, draw));
-  }
-
-  drawn(parameters, sizes, scatter, draw) {
-    const predicted = Math.max(this.capacity(parameters, sizes), 1);
-    return Math.min(predicted * Math.exp(scatter[draw % scatter.length]), sizes.T);
+    return Float64Array.from(this.draws, (parameters, draw) => {
+      const predicted = Math.max(this.capacity(parameters, sizes), 1);
+      return Math.min(predicted * Math.exp(scatter[draw % scatter.length]), sizes.T);
+    });
   }
 
   // Residuals of the measurements whose predictions lie nearest.
@@ -70,17 +78,9 @@ export class Law {
     return this.residuals.slice(first, first + window);
   }
 
-  // Whether the lower end of the interval is at or above the capacity; most sizes are refused after a few draws.
+  // Whether the lower end of the interval is at or above the capacity.
   reaches(capacity, sizes, level) {
-    const scatter = this.scatterAround(this.capacity(this.parameters, sizes));
-    const q = (1 - level) / 2;
-    let below = 0;
-    for (let draw = 0; draw < this.draws.length; draw++) {
-      if (this.drawn(this.draws[draw], sizes, scatter, draw) >= capacity) continue;
-      below += 1;
-      if (below > Math.floor(q * (this.draws.length - 1)) + 1) return false;
-    }
-    return quantile(this.predictiveDraws(sizes).sort(), q) >= capacity;
+    return quantile(this.predictiveDraws(sizes).sort(), (1 - level) / 2) >= capacity;
   }
 
   // For each L and H the smallest d whose whole interval lies at or above the capacity, sorted by P.
@@ -94,14 +94,17 @@ export class Law {
     const found = [];
     for (const heads of H) {
       for (const layers of L) {
-        for (let d = 1; d <= MAX_D; d++) {
-          const sizes = { d, H: heads, N, L: layers, K, T };
-          if (!this.reaches(capacity, sizes, level)) continue;
-          const draws = this.predictiveDraws(sizes);
-          const probability = draws.filter((draw) => draw >= capacity).length / draws.length;
-          found.push({ ...this.predict(sizes, level), probability });
-          break;
+        const sizes = (d) => ({ d, H: heads, N, L: layers, K, T });
+        let [tooSmall, enough] = [0, MAX_D];
+        if (!this.reaches(capacity, sizes(enough), level)) continue;
+        while (enough - tooSmall > 1) {
+          const middle = Math.floor((tooSmall + enough) / 2);
+          if (this.reaches(capacity, sizes(middle), level)) enough = middle;
+          else tooSmall = middle;
         }
+        const draws = this.predictiveDraws(sizes(enough));
+        const probability = draws.filter((draw) => draw >= capacity).length / draws.length;
+        found.push({ ...this.predict(sizes(enough), level), probability });
       }
     }
     if (!found.length) {
@@ -126,4 +129,58 @@ function quantile(sorted, q) {
   const below = Math.floor(position);
   const above = Math.min(below + 1, sorted.length - 1);
   return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+}
+
+// Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/signal_law.py).
+function detected(share, K) {
+  const stored = Math.min(Math.max(share, 1e-12), 1 - 1e-12);
+  const chance = chanceToDetect(K)(Math.sqrt(-2 * Math.log(K) * Math.log1p(-stored)));
+  return (chance - 1 / K) / (1 - 1 / K);
+}
+
+// The chance, as a function of the signal, that the largest of K Gaussian numbers is the one that the signal shifts. An
+// interval asks for it a thousand times, so the integral is done at the nodes of an interpolation, once for each K.
+const chances = new Map();
+function chanceToDetect(K) {
+  if (!chances.has(K)) {
+    const most = Math.sqrt(-2 * Math.log(K) * Math.log(1e-12));
+    chances.set(K, interpolated((signal) => integratedChance(signal, K), most));
+  }
+  return chances.get(K);
+}
+
+function integratedChance(signal, K) {
+  let sum = 0;
+  for (let node = -50; node <= 50; node++) {
+    const x = 0.16 * node;
+    sum += Math.exp((-x * x) / 2) * normalDistribution(x + signal) ** (K - 1);
+  }
+  return (0.16 * sum) / Math.sqrt(2 * Math.PI);
+}
+
+// Phi(x), by its Taylor series (Marsaglia, Journal of Statistical Software 11(4), 2004).
+function normalDistribution(x) {
+  if (x < -8 || x > 8.5) return x < 0 ? 0 : 1;
+  let [sum, before, term] = [x, 0, x];
+  for (let i = 3; sum !== before; i += 2) {
+    before = sum;
+    term *= (x * x) / i;
+    sum += term;
+  }
+  return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
+}
+
+// A smooth function on [0, end] as a Chebyshev series, summed by Clenshaw's recurrence.
+function interpolated(f, end, n = 200) {
+  const angles = Array.from({ length: n }, (_, j) => ((j + 0.5) * Math.PI) / n);
+  const values = angles.map((angle) => f((end / 2) * (1 + Math.cos(angle))));
+  const coefficients = angles.map(
+    (_, k) => (2 / n) * values.reduce((sum, value, j) => sum + value * Math.cos(k * angles[j]), 0),
+  );
+  return (x) => {
+    const t = (2 * x) / end - 1;
+    let [one, two] = [0, 0];
+    for (let k = n - 1; k > 0; k--) [one, two] = [2 * t * one - two + coefficients[k], one];
+    return t * one - two + coefficients[0] / 2;
+  };
 }

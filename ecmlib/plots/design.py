@@ -59,7 +59,7 @@ def plot_memory_per_parameter(averages: pd.DataFrame) -> Figure:
 
 
 def plot_candidates(candidates: pd.DataFrame, capacity: float, measured: pd.DataFrame | None = None) -> Figure:
-    """Draw the candidates for a target: parameters, predicted capacity with its interval, and what was measured.
+    """Draw the candidates for a target, a line each: predicted capacity with its interval, and what was measured.
 
     Parameters
     ----------
@@ -68,33 +68,30 @@ def plot_candidates(candidates: pd.DataFrame, capacity: float, measured: pd.Data
     capacity : float
         The target, in sequences.
     measured : DataFrame, optional
-        The columns P and C_plateau of trained architectures.
+        Training runs of candidates, as `ecmlib.CapacityRecord.frame` returns them.
     """
-    figure, axes = new_figure()
+    figure, axes = new_figure(height=1.4 + 0.22 * len(candidates))
+    lines = pd.Series(range(len(candidates)), index=pd.MultiIndex.from_frame(candidates[["d", "H", "L"]]))
     for outside, marker, meaning in ((False, "o", "predicted"), (True, "s", "predicted, outside the fitted region")):
         part = candidates[candidates["outside_region"] == outside]
-        if part.empty:
-            continue
-        reach = [part["C"] - part["C_low"], part["C_high"] - part["C"]]
-        color = sns.color_palette(PALETTE)[int(outside)]
-        axes.errorbar(part["P"], part["C"], np.maximum(reach, 0), fmt=marker, color=color, capsize=3, label=meaning)
-    for _, row in candidates.iterrows():
-        at, name = (row["P"], row["C_high"]), f"d={row['d']}\nH={row['H']}, L={row['L']}"
-        axes.annotate(name, at, (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=5)
+        if not part.empty:
+            arms = np.maximum([part["C"] - part["C_low"], part["C_high"] - part["C"]], 0)
+            color = sns.color_palette(PALETTE)[int(outside)]
+            axes.errorbar(part["C"], part.index, xerr=arms, fmt=marker, color=color, capsize=3, label=meaning)
     if measured is not None:
-        axes.plot(measured["P"], measured["C_plateau"], "*", color="black", markersize=11, label="measured")
-    axes.axhline(capacity, color="black", linestyle="--", linewidth=0.8, label="target")
-    axes.set(xlabel="parameters P", ylabel="capacity C (sequences)", xscale="log")
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(ScalarFormatter())
-    axes.tick_params(axis="x", which="both", labelsize="small")
-    axes.margins(0.08, 0.15)
-    axes.legend(fontsize="small")
+        places = lines.reindex(pd.MultiIndex.from_frame(measured[["d", "H", "L"]]))
+        axes.plot(measured["C_plateau"], places, "*", color="black", markersize=11, label="measured")
+    axes.axvline(capacity, color="black", linestyle="--", linewidth=0.8, label="target")
+    names = [f"d={row['d']}, H={row['H']}, L={row['L']}: P={row['P']:,}" for _, row in candidates.iterrows()]
+    axes.set_yticks(lines, names, fontsize="small")
+    axes.invert_yaxis()
+    axes.set(xlabel="capacity C (sequences)")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     return figure
 
 
 def plot_design_hits(hits: pd.DataFrame) -> Figure:
-    """Draw the measured capacity of each design against its target; a hit lies on or above the diagonal.
+    """Draw the measured capacity of each design, and its predicted interval, as multiples of its target.
 
     Parameters
     ----------
@@ -103,13 +100,16 @@ def plot_design_hits(hits: pd.DataFrame) -> Figure:
     """
     figure, axes = new_figure()
     trained = hits.dropna(subset="C_plateau")
-    axes.vlines(trained["capacity"], trained["C_low"], trained["C_high"], color="grey", label="predicted interval")
+    target = trained["capacity"]
+    ends = trained["C_low"] / target, trained["C_high"] / target
+    axes.vlines(target, *ends, color="grey", linewidth=1, label="predicted interval")
     for reached, marker, meaning in ((True, "o", "hit"), (False, "X", "miss")):
         part = trained[trained["reached"] == reached]
         color = sns.color_palette(PALETTE)[0 if reached else 3]
-        axes.plot(part["capacity"], part["C_plateau"], marker, color=color, label=f"{meaning} ({len(part)})")
-    ends = [trained["capacity"].min(), trained["capacity"].max()]
-    axes.plot(ends, ends, color="black", linestyle="--", linewidth=0.8, label="target")
-    axes.set(xscale="log", yscale="log", xlabel="target (sequences)", ylabel="capacity C (sequences)")
+        share = part["C_plateau"] / part["capacity"]
+        axes.plot(part["capacity"], share, marker, color=color, label=f"{meaning} ({len(part)})")
+    axes.axhline(1, color="black", linestyle="--", linewidth=0.8, label="target")
+    axes.set(xscale="log", xlabel="target (sequences)", ylabel="capacity C / target")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.legend(fontsize="small")
     return figure

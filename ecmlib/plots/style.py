@@ -18,12 +18,12 @@ def new_figure(width: float = 5, height: float = 3.2) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def new_panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure of equal panels, two abreast, that share both axes."""
+def new_panels(count: int, share_y: bool = True) -> tuple[Figure, list[Axes]]:
+    """Return a figure of equal panels, two abreast, that share their x axis and, if asked, their y axis."""
     rows = (count + 1) // 2
     with sns.axes_style("whitegrid"):
         figure, grid = plt.subplots(
-            rows, 2, figsize=(5, 0.4 + 2.1 * rows), sharex=True, sharey=True, squeeze=False, layout="constrained"
+            rows, 2, figsize=(5, 0.4 + 2.1 * rows), sharex=True, sharey=share_y, squeeze=False, layout="constrained"
         )
     plt.close(figure)
     for unused in grid.flat[count:]:

@@ -1,0 +1,156 @@
+"""Which law predicts best what it has not seen."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.baselines import BoostingModel, PolynomialModel
+from ecmlib.candidates import UnsaturatedModel
+from ecmlib.configurations import configurations, surviving
+from ecmlib.ecm import EmpiricalCapacityModel
+from ecmlib.fitting import FitWarning
+from ecmlib.law import Law
+from ecmlib.laws import CANDIDATES
+from ecmlib.signal_law import SignalLaw
+from ecmlib.statistics import aicc, mape
+
+OURS = "signal law (ours)"
+HELD_OUT = ["leave_one_configuration", "leave_one_H", "leave_one_N", "leave_largest_d", "holdout"]
+
+
+def fit_all(
+    frame: pd.DataFrame, target: str = "C_plateau", starts: int = 200, bootstraps: int = 1000, seed: int = 0
+) -> dict[str, Law]:
+    """Fit every law to one frame, silently: what there is to doubt is in ``evidence.doubts``.
+
+    The ECM and our law get all bootstraps, the others a tenth; the ECM gets all starts, the others, whose optimum is
+    easily found, at most 20. A polynomial with more coefficients than there are configurations is left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of one L, K, T and protocol, as `ecmlib.load_results` returns it.
+    target, starts, bootstraps, seed
+        See `ecmlib.parametric.FitOptions`.
+
+    Returns
+    -------
+    dict
+        Laws by the names of their rows in the table; the published one is first, ours last.
+    """
+    n = len(configurations(frame, target, EmpiricalCapacityModel.same))
+    few, tenth = min(starts, 20), bootstraps // 10
+    laws: dict[str, Law] = {"ECM, published": EmpiricalCapacityModel.published(L=1)}
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        laws["ECM"] = EmpiricalCapacityModel.fit(frame, target, starts=starts, bootstraps=bootstraps, seed=seed)
+        laws["ECM, fitted to MAPE"] = EmpiricalCapacityModel.fit(
+            frame, target, "mape", starts=starts, bootstraps=tenth, seed=seed
+        )
+        laws["ECM without min"] = UnsaturatedModel.fit(frame, target, starts=few, bootstraps=tenth, seed=seed)
+        for degree in range(1, 6):
+            if math.comb(degree + 3, 3) <= n:
+                laws[f"polynomial {degree}"] = PolynomialModel.fit(frame, target, degree, bootstraps=tenth, seed=seed)
+                laws[f"polynomial {degree} of log C"] = PolynomialModel.fit(
+                    frame, target, degree, "log", bootstraps=tenth, seed=seed
+                )
+        laws["gradient boosting"] = BoostingModel.fit(frame, target)
+        for candidate in CANDIDATES:
+            laws[candidate.name] = candidate.fit(frame, target, starts=few, bootstraps=tenth, seed=seed)
+        laws[OURS] = SignalLaw.fit(frame, target, starts=few, bootstraps=bootstraps, seed=seed)
+    return laws
+
+
+def compare(
+    laws: Mapping[str, Law], frame: pd.DataFrame, holdout: pd.DataFrame | None = None, level: float = 0.9
+) -> pd.DataFrame:
+    """Table of errors on what was fitted, on what was left out, and on data that no fit has seen.
+
+    A law is refitted without the left-out configurations from where its full fit ended. Errors are MAPE as fractions,
+    of the best restart of a configuration.
+
+    Parameters
+    ----------
+    laws : mapping
+        As `fit_all` returns it.
+    frame : DataFrame
+        What they were fitted to.
+    holdout : DataFrame, optional
+        Other configurations.
+    level : float
+        Of the prediction intervals whose coverage is counted.
+
+    Returns
+    -------
+    DataFrame
+        A row a law: ``parameters``, ``in_sample``; ``leave_one_configuration``, ``leave_one_H``, ``leave_one_N``,
+        ``leave_largest_d``; ``holdout``; ``AICc`` of log capacity, in sample; ``coverage``: the share of the holdout's
+        restarts inside their prediction interval. NaN where it cannot be told.
+    """
+    target = next(law.evidence.target for law in laws.values() if law.evidence)
+    return pd.DataFrame({name: _judge(law, frame, holdout, target, level) for name, law in laws.items()}).T
+
+
+def _judge(law: Law, frame: pd.DataFrame, holdout: pd.DataFrame | None, target: str, level: float) -> dict[str, float]:
+    points = configurations(frame, target)
+    measured = points[target].to_numpy(float)
+    fitted, known = law.evidence is not None, law.n_parameters > 0
+    row = {
+        "parameters": law.n_parameters if known else math.nan,
+        "in_sample": mape(measured, law.predict_frame(points)),
+        "leave_one_configuration": left_out(law, points, target, points.index),
+        "leave_one_H": left_out(law, points, target, points["H"]),
+        "leave_one_N": left_out(law, points, target, points["N"]),
+        "leave_largest_d": left_out(law, points, target, points["d"], only=points["d"].max()),
+        "holdout": math.nan,
+        "AICc": aicc(measured, law.predict_frame(points), law.n_parameters if fitted else 0) if known else math.nan,
+        "coverage": math.nan,
+    }
+    if holdout is not None and len(holdout):
+        unseen = configurations(holdout, target)
+        row["holdout"] = mape(unseen[target], law.predict_frame(unseen))
+        if fitted:
+            row["coverage"] = coverage(law, holdout, target, level)
+    return row
+
+
+def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:
+    """MAPE on configurations that a refit has not seen, one group left out at a time; NaN if a fit lacks data.
+
+    Parameters
+    ----------
+    law : Law
+        A fitted one.
+    points : DataFrame
+        As `ecmlib.configurations.configurations` returns it.
+    target : str
+    groups : iterable
+        Of the length of ``points``.
+    only : optional
+        The one group to leave out.
+    """
+    if law.evidence is None:
+        return math.nan
+    membership = np.asarray(list(groups))
+    errors: list[float] = []
+    for group in [only] if only is not None else np.unique(membership):
+        out = membership == group
+        if np.count_nonzero(~out) <= law.n_parameters:
+            return math.nan
+        predicted = law.refit(points[~out]).predict_frame(points[out])
+        measured = points.loc[out, target].to_numpy(float)
+        errors += np.abs(predicted / measured - 1).tolist()
+    return float(np.mean(errors))
+
+
+def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
+    """Share of restarts whose capacity lies in the law's prediction interval, ends included."""
+    alive = surviving(frame)
+    low, high = np.quantile(law.predictive_draws(alive), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    measured = alive[target].to_numpy(float)
+    return float(np.mean((low <= measured) & (measured <= high)))

@@ -1,0 +1,144 @@
+"""Do counting (MAC) and complete memorisation (MLS) measure the same capacity? (paper, Fig. 4; claim R3)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import measure_mac
+from ecmlib.experiments.measure import combinations
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
+from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.regression import least_squares
+from ecmlib.results import CapacityRecord, record_name
+from ecmlib.statistics import expected_guesses
+from ecmlib.training import Protocol
+
+MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
+
+
+def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFrame:
+    """Put both capacities of every architecture side by side.
+
+    Parameters
+    ----------
+    searches : sequence of MlsRecord
+        Finished or not; one without an upper limit yet is left out.
+    counted : DataFrame
+        MAC measurements, a row a restart, as `ecmlib.load_results` returns them.
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture measured both ways: ``d``, ``H``, ``N``, ``MLS``, ``not_memorised`` (the next larger size
+        tried), ``censored``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K), and ``offset``, MAC_raw
+        less MLS.
+    """
+    rows = []
+    for search in searches:
+        size = search.architecture
+        same = counted[(counted[["d", "H", "N", "L", "K"]] == [size.d, size.H, size.N, size.L, size.K]).all(axis=1)]
+        if same.empty or search.next_size() is not None:
+            continue
+        raw, corrected, T = same["C_plateau_raw"].max(), same["C_plateau"].max(), int(same["T"].iloc[0])
+        rows.append(
+            {"d": size.d, "H": size.H, "N": size.N, "MLS": search.memorised, "not_memorised": search.not_memorised}
+            | {"censored": search.censored, "MAC_raw": raw, "MAC": corrected}
+            | {"T": T, "guesses": expected_guesses(T, size.K), "offset": raw - search.memorised}
+        )
+    return pd.DataFrame(rows).sort_values(["H", "d"], ignore_index=True) if rows else pd.DataFrame()
+
+
+def measure_both(
+    d: list[int],
+    H: list[int],
+    N: int,
+    K: int,
+    *,
+    T: int,
+    search: Mapping[str, Any],
+    training: Mapping[str, Any],
+    results: str | Path,
+    mac_results: Sequence[str | Path],
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    train: bool = True,
+) -> tuple[list[MlsRecord], pd.DataFrame]:
+    """Measure what is not on disk yet of MLS and MAC, for every combination of d and H.
+
+    Parameters
+    ----------
+    d, H, N, K
+        Sizes; see `Architecture`.
+    T : int
+        Library size of MAC.
+    search : mapping
+        T_start, T_max, tolerance and restarts; see `measure_mls`.
+    training : mapping
+        Values of `Protocol` that both methods share.
+    results : path
+        Folder of the MLS records.
+    mac_results : sequence of paths
+        Folders of MAC records; a capacity that none has is measured, one restart, into the last.
+    device, compiled
+        See `measure_mac`.
+    train : bool
+        False reads what is there and measures nothing.
+
+    Returns
+    -------
+    tuple
+        MLS records, and MAC measurements as a frame of one row a restart.
+    """
+    architectures = [Architecture(**sizes, N=N, K=K) for sizes in combinations(d=d, H=H)]
+    protocol = Protocol(T=T, **training)
+    searches, counted = [], []
+    for architecture in architectures:
+        mls_path = Path(results) / record_name(architecture, protocol.model_copy(update={"T": search["T_max"]}))
+        if train:
+            searches.append(
+                measure_mls(architecture, **search, **training, device=device, compiled=compiled, results=results)
+            )
+        elif mls_path.exists():
+            searches.append(MlsRecord.load(mls_path))
+        name = record_name(architecture, protocol)
+        stored = [Path(folder) / name for folder in mac_results if (Path(folder) / name).exists()]
+        if stored:
+            counted.append(CapacityRecord.load(stored[0]).frame())
+        elif train:
+            measured = measure_mac(
+                architecture, T, 1, device=device, compiled=compiled, results=mac_results[-1], **training
+            )
+            counted.append(measured.frame())
+    return searches, pd.concat(counted, ignore_index=True) if counted else pd.DataFrame()
+
+
+def judge(table: pd.DataFrame) -> Finding:
+    """R3: both have the same shape, the raw MAC lies T/K above MLS, and the corrected MAC falls behind MLS at large d.
+
+    The same shape is a straight line in logarithms with slope 1; large d is the upper half of the sizes. Architectures
+    that reach `MAC_SATURATED` or the MLS search's largest size are left out.
+    """
+    if table.empty:
+        return NOT_MEASURED
+    used = table[(table["MAC_raw"] < MAC_SATURATED * table["T"]) & ~table["censored"]]
+    large = used["d"] > used["d"].median()
+    if len(used) < 6 or large.sum() < 2:
+        return NOT_MEASURED
+    log_MLS, ones = np.log(used["MLS"].clip(1)), np.ones(len(used))
+    shape = least_squares(log_MLS, {"slope": np.log(used["MAC"].clip(1)), "intercept": ones})["slope"]
+    offset = least_squares(used["offset"], {"mean": ones})["mean"]
+    guesses = float(used["guesses"].mean())
+    lag = least_squares(log_MLS - np.log(used["MAC"].clip(1)), {"small": ~large, "large": large})["large"].exp()
+    return Finding(
+        verdict_of(shape.contains(1), offset.contains(guesses), lag.low > 1),
+        f"MLS grows as corrected MAC to the power {shape.value:.2f}; raw MAC exceeds MLS by {offset.value:.1f} "
+        f"sequences where T/K is {guesses:.1f}; for d > {used['d'].median():g} MLS is {lag.value:.2f} times the "
+        "corrected MAC",
+        f"95 % t intervals over {len(used)} architectures: power {shape}, offset {offset}, ratio {lag}",
+    )

@@ -1,0 +1,129 @@
+"""How much does the stopping rule decide? Curves already measured, stopped at every patience (beyond the paper)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.ecm import EmpiricalCapacityModel
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
+from ecmlib.fitting import FitWarning
+from ecmlib.regression import Estimate, least_squares
+from ecmlib.results import CapacityRecord
+from ecmlib.statistics import guess_corrected
+from ecmlib.training import patience_stop
+
+PAPER = 310  # steps of patience: ten of the paper's epochs
+
+
+def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> pd.DataFrame:
+    """Stop every measured curve by the paper's rule, with several patiences.
+
+    Returns
+    -------
+    DataFrame
+        A row a restart and patience: sizes, ``restart``, ``status``, ``patience_steps``, ``struck`` (whether the rule
+        ended the run before its end), ``step`` at which it ended, ``C`` by then and ``C_plateau`` at the end.
+
+    Raises
+    ------
+    ValueError
+        If a patience is less than 1.
+    """
+    if min(patience_steps) < 1:
+        raise ValueError(f"patience_steps = {list(patience_steps)!r}: input should be greater than or equal to 1")
+    rows = []
+    for record in records:
+        T, K = record.protocol.T, record.architecture.K
+        sizes = {name: getattr(record.architecture, name) for name in ("d", "H", "N", "L", "K")} | {"T": T}
+        for number, restart in enumerate(record.restarts):
+            if restart.status == "diverged":
+                continue
+            best = max(restart.last_count)
+            common = sizes | {"restart": number, "status": restart.status, "C_plateau": guess_corrected(best, T, K)}
+            for patience in patience_steps:
+                stop = patience_stop(restart.step, restart.last_count, patience)
+                end = len(restart.step) - 1 if stop is None else stop
+                C = guess_corrected(max(restart.last_count[: end + 1]), T, K)
+                row = {"patience_steps": patience, "struck": stop is not None, "step": restart.step[end], "C": C}
+                rows.append(common | row)
+    return pd.DataFrame(rows)
+
+
+def shares(replayed: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Average the share of the final capacity that each patience finds, over the runs that did not memorise everything.
+
+    Returns
+    -------
+    DataFrame
+        A row a patience: ``share``, the geometric mean of ``C / C_plateau``, with its t interval ``low`` to ``high``;
+        ``step``, the median step of stopping; ``struck``, the fraction of runs that the rule ended; ``runs``.
+    """
+    unsaturated = replayed[replayed["status"] != "complete"]
+    rows = []
+    for patience, runs in unsaturated.groupby("patience_steps"):
+        share = _mean_share(runs, level)
+        row = {"patience_steps": patience, "share": share.value, "low": share.low, "high": share.high}
+        rows.append(row | {"step": runs["step"].median(), "struck": runs["struck"].mean(), "runs": len(runs)})
+    return pd.DataFrame(rows)
+
+
+def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) -> dict[int, EmpiricalCapacityModel]:
+    """Fit the paper's law to the capacities that each patience finds.
+
+    Configurations in which a patience finds less than one sequence are left out of all fits.
+    """
+    sizes = ["d", "H", "N", "L", "K", "T"]
+    found = replayed.groupby(sizes)["C"].transform("min") >= 1
+    laws = {}
+    with warnings.catch_warnings(action="ignore", category=FitWarning):  # the table shows what is not determined
+        for patience, frame in replayed[found].groupby("patience_steps"):
+            laws[int(str(patience))] = EmpiricalCapacityModel.fit(
+                frame[[*sizes, "C"]], target="C", starts=starts, bootstraps=bootstraps
+            )
+    return laws
+
+
+def parameters_of(laws: dict[int, EmpiricalCapacityModel], level: float = 0.9) -> pd.DataFrame:
+    """Return a row a patience and quantity: every parameter of the law, and the slopes f(H, N) that they give.
+
+    Returns
+    -------
+    DataFrame
+        ``patience_steps``, ``quantity``, ``value``, ``low``, ``high`` (percentiles of the bootstrap).
+    """
+    frames = []
+    for patience, law in laws.items():
+        parameters = law.intervals(level).rename_axis("quantity").reset_index()
+        slopes = pd.DataFrame([_slope(law, H, N, level) for H in (1, 4) for N in (8, 32)])
+        frames.append(pd.concat([parameters, slopes]).assign(patience_steps=patience))
+    return pd.concat(frames, ignore_index=True)
+
+
+def judge(replayed: pd.DataFrame) -> Finding:
+    """Judge "the paper's rule ends a run at its capacity": whether it finds what the whole run finds."""
+    unsaturated = replayed[(replayed["status"] != "complete") & (replayed["patience_steps"] == PAPER)]
+    if len(unsaturated) < 3:
+        return NOT_MEASURED
+    share = _mean_share(unsaturated, 0.95)
+    return Finding(
+        verdict_of(share.high >= 1),
+        f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
+        f"{share.value:.2f} of the sequences that it holds in the end",
+        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise everything: {share}",
+    )
+
+
+def _mean_share(runs: pd.DataFrame, level: float) -> Estimate:
+    """Geometric mean of C / C_plateau; less than one sequence counts as one."""
+    logarithm = np.log(np.maximum(runs["C"], 1.0) / np.maximum(runs["C_plateau"], 1.0))
+    return least_squares(logarithm, {"mean": np.ones(len(runs))}, level)["mean"].exp()
+
+
+def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[str, float | str]:
+    draws = [float(type(law).from_parameters(draw).slope(H, N)) for draw in law.fitted.draws]
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return {"quantity": f"f({H}, {N})", "value": float(law.slope(H, N)), "low": low, "high": high}

@@ -1,0 +1,39 @@
+"""Figures of the epochs until a library is memorised (paper, Fig. 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ecmlib.distributions import FITS, checked_counts
+from ecmlib.plots.style import PALETTE, new_figure
+
+
+def plot_epochs(epochs: Sequence[int | None]) -> Figure:
+    """Draw the share of trials done by each epoch, and what each fitted distribution says."""
+    counts = checked_counts(epochs)
+    figure, axes = new_figure()
+    axes.ecdf(counts, color="black", label="measured")
+    support = np.unique(np.geomspace(max(1, counts.min() / 2), counts.max(), 400).astype(int))
+    for (name, (fit, _)), color in zip(FITS.items(), sns.color_palette(PALETTE), strict=False):
+        axes.plot(support, fit(counts).cdf(support), "--", color=color, linewidth=1.2, label=name)
+    axes.set(xlabel="epochs", ylabel="share of trials done", xscale="log")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def plot_quantiles(epochs: Sequence[int | None]) -> Figure:
+    """Draw measured epochs against those that each fitted distribution expects at the same rank (QQ plot)."""
+    counts = np.sort(checked_counts(epochs))
+    ranks = (np.arange(len(counts)) + 0.5) / len(counts)
+    figure, axes = new_figure()
+    for (name, (fit, _)), marker, color in zip(FITS.items(), "osD", sns.color_palette(PALETTE), strict=False):
+        axes.plot(fit(counts).ppf(ranks), counts, marker, markersize=3, color=color, label=name)
+    ends = [counts[0], counts[-1]]
+    axes.plot(ends, ends, color="black", linewidth=0.8, label="perfect fit")
+    axes.set(xlabel="epochs expected", ylabel="epochs measured", xscale="log", yscale="log")
+    axes.legend(fontsize="small")
+    return figure
