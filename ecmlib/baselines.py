@@ -17,6 +17,7 @@ from ecmlib.fitting import Array, FitLoss
 from ecmlib.law import Law
 
 _INPUTS = ["d", "H", "N"]
+_MOST = 8  # degree
 
 
 class PolynomialModel(Law):
@@ -36,7 +37,7 @@ class PolynomialModel(Law):
 
     name = "polynomial"
 
-    degree: Annotated[int, Field(ge=0, le=8)]
+    degree: Annotated[int, Field(ge=0, le=_MOST)]
     logarithmic: bool
     centre: list[float]
     scale: list[float]

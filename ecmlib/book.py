@@ -62,3 +62,8 @@ def claims_table(claims: pd.DataFrame) -> HTML:
     ]
     head = "<th></th><th>The paper claims</th><th>We find <small>(and how sure that is)</small></th><th>Verdict</th>"
     return HTML(f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
+
+
+def table(frame: pd.DataFrame, number: str) -> HTML:
+    """Render a table without index; ``number`` formats every float, and what is missing is left blank."""
+    return HTML(frame.to_html(index=False, border=0, float_format=number.format, na_rep="", classes="data"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,20 @@ from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.fitting import FitWarning
 from ecmlib.law import Law
 from ecmlib.laws import CANDIDATES
+from ecmlib.results import write_atomically
 from ecmlib.signal_law import SignalLaw
 from ecmlib.statistics import aicc, mape
 
 OURS = "signal law (ours)"
+_FILES = {
+    "ECM": "ecm.json",
+    "ECM, fitted to MAPE": "ecm_mape.json",
+    "polynomial 5": "polynomial.json",
+    "gradient boosting": "boosting.json",
+    "ECM, L=2": "ecm_L2.json",
+    "ECM, L=2, fitted to MAPE": "ecm_mape_L2.json",
+    OURS: "signal.json",
+}
 HELD_OUT = ["leave_one_configuration", "leave_one_H", "leave_one_N", "leave_largest_d", "holdout"]
 
 
@@ -67,7 +78,11 @@ def fit_all(
 
 
 def compare(
-    laws: Mapping[str, Law], frame: pd.DataFrame, holdout: pd.DataFrame | None = None, level: float = 0.9
+    laws: Mapping[str, Law],
+    frame: pd.DataFrame,
+    holdout: pd.DataFrame | None = None,
+    level: float = 0.9,
+    folds: int = 0,
 ) -> pd.DataFrame:
     """Table of errors on what was fitted, on what was left out, and on data that no fit has seen.
 
@@ -84,6 +99,8 @@ def compare(
         Other configurations.
     level : float
         Of the prediction intervals whose coverage is counted.
+    folds : int
+        Groups of configurations that are left out in turn; 0 leaves out each alone.
 
     Returns
     -------
@@ -93,17 +110,19 @@ def compare(
         restarts inside their prediction interval. NaN where it cannot be told.
     """
     target = next(law.evidence.target for law in laws.values() if law.evidence)
-    return pd.DataFrame({name: _judge(law, frame, holdout, target, level) for name, law in laws.items()}).T
+    return pd.DataFrame({name: _judge(law, frame, holdout, target, level, folds) for name, law in laws.items()}).T
 
 
-def _judge(law: Law, frame: pd.DataFrame, holdout: pd.DataFrame | None, target: str, level: float) -> dict[str, float]:
+def _judge(
+    law: Law, frame: pd.DataFrame, holdout: pd.DataFrame | None, target: str, level: float, folds: int
+) -> dict[str, float]:
     points = configurations(frame, target)
     measured = points[target].to_numpy(float)
     fitted, known = law.evidence is not None, law.n_parameters > 0
     row = {
         "parameters": law.n_parameters if known else math.nan,
         "in_sample": mape(measured, law.predict_frame(points)),
-        "leave_one_configuration": left_out(law, points, target, points.index),
+        "leave_one_configuration": left_out(law, points, target, points.index % (folds or len(points))),
         "leave_one_H": left_out(law, points, target, points["H"]),
         "leave_one_N": left_out(law, points, target, points["N"]),
         "leave_largest_d": left_out(law, points, target, points["d"], only=points["d"].max()),
@@ -154,3 +173,66 @@ def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
     low, high = np.quantile(law.predictive_draws(alive), [(1 - level) / 2, (1 + level) / 2], axis=0)
     measured = alive[target].to_numpy(float)
     return float(np.mean((low <= measured) & (measured <= high)))
+
+
+def fit_wider(
+    main: pd.DataFrame, wider: Mapping[str, pd.DataFrame], target: str, bootstraps: int = 1000, seed: int = 0
+) -> SignalLaw:
+    """Fit our law to grids of every L, K and T at once, silently."""
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        frame = pd.concat([main, *wider.values()])
+        return SignalLaw.fit(frame, target, starts=20, bootstraps=bootstraps, seed=seed)
+
+
+def fit_two_layers(
+    frame: pd.DataFrame | None, target: str, starts: int = 200, bootstraps: int = 1000, seed: int = 0
+) -> dict[str, Law]:
+    """Fit the ECM, which has one set of parameters for each L, to the grid of two layers; nothing without records."""
+    if frame is None or len(configurations(frame, target)) <= len(EmpiricalCapacityModel.bounds):
+        return {}
+    options = {"starts": starts, "bootstraps": bootstraps, "seed": seed}
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        return {
+            "ECM, L=2": EmpiricalCapacityModel.fit(frame, target, "log", **options),
+            "ECM, L=2, fitted to MAPE": EmpiricalCapacityModel.fit(frame, target, "mape", **options),
+        }
+
+
+def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Law]) -> pd.DataFrame:
+    """MAPE of laws on grids.
+
+    Returns
+    -------
+    DataFrame
+        A row a grid that has records: ``configurations``, and a column a law.
+    """
+    rows = {}
+    for name, frame in frames.items():
+        if len(frame):
+            target = next(iter(laws.values())).fitted.target
+            points = configurations(frame, target)
+            errors = {law: mape(points[target], laws[law].predict_frame(points)) for law in laws}
+            rows[name] = {"configurations": float(len(points))} | errors
+    return pd.DataFrame(rows).T
+
+
+def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:
+    """Say on which held-out columns of a comparison one law beats another, and which law is best."""
+    known = [column for column in HELD_OUT if table.loc[[ours, theirs], column].notna().all()]
+    errors = table[known].to_numpy(float)
+    rows = table.index.get_indexer(pd.Index([ours, theirs]))
+    better = [column for column, (mine, other) in zip(known, errors[rows].T, strict=True) if mine < other]
+    leads = errors[rows[0]] <= np.nanmin(errors, axis=0) + 1e-9  # all are equal where everything is saturated
+    ahead = [f"{table.index[int(np.nanargmin(errors[:, i]))]} leads on {known[i]}" for i in np.flatnonzero(~leads)]
+    return (
+        f"{ours} beats {theirs} on {len(better)} of {len(known)} held-out columns ({', '.join(better)}); no law is "
+        f"better on {leads.sum()} of them" + (f": {', '.join(ahead)}." if ahead else ".")
+    )
+
+
+def save_all(laws: Mapping[str, Law], table: pd.DataFrame, folder: str | Path) -> None:
+    """Write the comparison and the laws that others build on, each to a file of its own."""
+    write_atomically(Path(folder) / "comparison.csv", table.to_csv())
+    for name, file in _FILES.items():
+        if name in laws:
+            laws[name].save(Path(folder) / file)

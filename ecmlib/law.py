@@ -134,14 +134,23 @@ class Law(Parameters):
         predicted = np.maximum(self._predict_draws(frame), 1.0)
         if not len(predicted):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
+        scatter = self._scatter_around(self.predict_frame(frame))
+        pick = (np.arange(len(predicted)) + seed) % scatter.shape[1]
+        return np.asarray(np.minimum(predicted * np.exp(scatter[:, pick].T), frame["T"].to_numpy(float)))
+
+    def _scatter_around(self, predicted: Array) -> Array:
+        """Residuals near each prediction, shape (rows, 31).
+
+        Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
+        these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
+        """
         centre, residual = np.array(self.fitted.calibration).T
         window = min(_NEIGHBOURS, len(centre))
         # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
-        position = np.searchsorted(centre, np.round(self.predict_frame(frame), 6))
+        position = np.searchsorted(centre, np.round(predicted, 6))
         first = np.clip(position - window // 2, 0, len(centre) - window)
-        pick = (np.arange(len(predicted)) + seed) % window
-        factor = np.exp(residual[first[None, :] + pick[:, None]])
-        return np.asarray(np.minimum(predicted * factor, frame["T"].to_numpy(float)))
+        nearest = np.sort(residual[first[:, None] + np.arange(window)], axis=1)
+        return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)
 
     def save(self, path: str | Path) -> None:
         """Write the law with all that it rests on, every number in full."""

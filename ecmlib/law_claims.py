@@ -10,7 +10,7 @@ from scipy import stats
 
 from ecmlib.configurations import configurations
 from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.finding import NOT_MEASURED, Finding, Verdict
+from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.fitting import Array
 from ecmlib.growth import exponents_over_d, growing
 from ecmlib.law import Law
@@ -33,10 +33,8 @@ def heat_maps(results: Path, laws: Path) -> Finding:
         low, high = _interval_of_mean(errors)
         holds.append(low <= PUBLISHED_MAPE)
         said.append(f"L={L}: {errors.mean():.2f}, {low:.2f} to {high:.2f}")
-    if not holds:
-        return NOT_MEASURED
     return Finding(
-        _verdict(holds),
+        verdict_of(*holds) if len(holds) == 2 else "not measured yet",
         f"MAPE of the paper's form, fitted to ours: {'; '.join(said)}; the paper's, on its own, {PUBLISHED_MAPE}",
         f"{_LEVEL:.0%} intervals, configurations resampled",
     )
@@ -48,13 +46,13 @@ def slopes(results: Path, laws: Path) -> Finding:
     if frame.empty or not path.exists():
         return NOT_MEASURED
     points = growing(frame)
-    means = np.exp(np.log(points["C"] / points["d"]).groupby([points["N"], points["H"]]).mean()).reset_index(name="f")
-    off = np.abs(np.log(EmpiricalCapacityModel.load(path).slope(means["H"], means["N"]) / means["f"]))
+    means = points.assign(f=np.log(points["C"] / points["d"])).groupby(["N", "H"])["f"].mean().reset_index()
+    off = np.abs(np.log(EmpiricalCapacityModel.load(path).slope(means["H"], means["N"])) - means["f"].to_numpy())
     low, high = _interval_of_mean(off)
     exponents = exponents_over_d(frame)["exponent"].to_numpy(float)
     least, most = _interval_of_mean(exponents)
     return Finding(
-        _verdict([bool(high < np.log(2)), bool(least <= 1 <= most)]),
+        verdict_of(high < np.log(2), least <= 1 <= most),
         f"mean C/d of the {len(means)} pairs of N and H is met within a factor {np.exp(off.mean()):.2f}, but C/d is no "
         f"constant: C grows as d to the power {exponents.mean():.2f}",
         f"factor {np.exp(low):.2f} to {np.exp(high):.2f}, power {least:.2f} to {most:.2f}",
@@ -88,9 +86,9 @@ def table_1(results: Path, laws: Path) -> Finding:
     inside = table["published"].between(table["low"], table["high"])
     T = int(ecm.region["T"][1])
     return Finding(
-        _verdict([bool(one) for one in inside]),
+        verdict_of(*inside),
         f"{inside.sum()} of {len(inside)} published parameters lie in our {_LEVEL:.0%} intervals: "
-        f"{', '.join(table.index[inside]) or 'none'}; alpha and beta are set by the library, T={T} here and 16000 there",
+        f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there",
         "; ".join(f"{name} {row.low:.3g} to {row.high:.3g}" for name, row in table.iterrows()),
     )
 
@@ -110,7 +108,7 @@ def extrapolation(results: Path, laws: Path) -> Finding:
         return NOT_MEASURED
     low, high = _interval_of_mean(outside)
     return Finding(
-        _verdict([not low <= 0 <= high]),
+        verdict_of(not low <= 0 <= high),
         f"fitted to d <= {largest:g}, it predicts {np.exp(outside.mean()):.2f} of the capacity at larger d (geometric "
         f"mean of the {len(outside)} below T); it is off by a factor {np.exp(np.abs(outside).mean()):.2f} there and "
         f"{np.exp(np.abs(off[~beyond]).mean()):.2f} where it was fitted",
@@ -133,7 +131,3 @@ def _errors(law: Law, frame: pd.DataFrame) -> Array:
 def _interval_of_mean(values: Array) -> tuple[float, float]:
     drawn = stats.bootstrap((values,), np.mean, confidence_level=_LEVEL, method="percentile", rng=0)
     return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
-
-
-def _verdict(holds: list[bool]) -> Verdict:
-    return "supported" if all(holds) else "mixed" if any(holds) else "not supported"

@@ -30,6 +30,18 @@ class SquaredNorms(NamedTuple):
     small: list[float]  # mean over the small batches that make up a big one
     big: list[float]
 
+    def interval(self, sampling: Sampling, level: float, draws: int = 500) -> tuple[float, float]:
+        """Bootstrap `simple_noise_scale` over repetitions: the percentile interval, maybe with an infinite end."""
+        random = np.random.default_rng(0)
+        scales = []
+        for _ in range(draws):
+            pick = random.integers(len(self.small), size=len(self.small))
+            drawn = SquaredNorms(np.array(self.small)[pick].tolist(), np.array(self.big)[pick].tolist())
+            scales.append(simple_noise_scale(drawn, sampling))
+        # "lower" and "higher" never average with an infinite value
+        low = np.quantile(scales, (1 - level) / 2, method="lower")
+        return float(low), float(np.quantile(scales, (1 + level) / 2, method="higher"))
+
 
 class Sampling(Parameters):
     """From which batches the noise scale is estimated.
@@ -79,8 +91,9 @@ class NoiseScaleRecord(Parameters):
         """
         rows = []
         for point in self.points:
-            low, high = _bootstrap(SquaredNorms(point.small, point.big), self.sampling, level)
-            scale = simple_noise_scale(SquaredNorms(point.small, point.big), self.sampling)
+            norms = SquaredNorms(point.small, point.big)
+            low, high = norms.interval(self.sampling, level)
+            scale = simple_noise_scale(norms, self.sampling)
             row = {"step": point.step, "last_count": point.last_count, "noise_scale": scale, "low": low, "high": high}
             rows.append({"N": self.architecture.N, "d": self.architecture.d} | row)
         return pd.DataFrame(rows)
@@ -209,15 +222,6 @@ def simple_noise_scale(norms: SquaredNorms, sampling: Sampling) -> float:
     squared_gradient = (sampling.big * big - sampling.small * small) / (sampling.big - sampling.small)
     trace = (small - big) / (1 / sampling.small - 1 / sampling.big)
     return trace / squared_gradient if squared_gradient > 0 else math.inf
-
-
-def _bootstrap(norms: SquaredNorms, sampling: Sampling, level: float, draws: int = 500) -> tuple[float, float]:
-    picks = np.random.default_rng(0).integers(len(norms.small), size=(draws, len(norms.small)))
-    small, big = np.array(norms.small), np.array(norms.big)
-    scales = [simple_noise_scale(SquaredNorms(small[pick].tolist(), big[pick].tolist()), sampling) for pick in picks]
-    # "lower" and "higher" never average with an infinite value
-    low = np.quantile(scales, (1 - level) / 2, method="lower")
-    return float(low), float(np.quantile(scales, (1 + level) / 2, method="higher"))
 
 
 def _stored_record(path: Path, architecture: Architecture, protocol: Protocol, sampling: Sampling) -> NoiseScaleRecord:

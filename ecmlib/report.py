@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecmlib.experiments import mls
+from ecmlib.mls import MlsRecord
 from ecmlib.noise_scale import NoiseScaleRecord
 from ecmlib.results import CapacityRecord, load_records, load_results
+from ecmlib.shatter import ShatterRecord
 
 BITS_PER_PARAMETER = {  # what others found
     "Morris et al. 2025, float32": 3.8,
@@ -45,6 +48,18 @@ def noise_scales(results: str | Path) -> pd.DataFrame:
     """Return the noise scales measured along training, a row a point; none if nothing is measured yet."""
     records = sorted((Path(results) / "batch-size" / "noise-scale").glob("*.json"))
     return pd.concat([NoiseScaleRecord.load(path).frame() for path in records]) if records else pd.DataFrame()
+
+
+def mac_and_mls(results: str | Path) -> pd.DataFrame:
+    """Return what `ecmlib.experiments.mls.compare` makes of the records at hand."""
+    searches = [MlsRecord.load(path) for path in sorted((Path(results) / "mls").glob("*.json"))]
+    counted = pd.concat([measured(results, "mac-cpu"), measured(results, "mls-mac")])
+    return mls.compare(searches, counted)
+
+
+def shatter_records(results: str | Path) -> list[ShatterRecord]:
+    """Return the records of shattering."""
+    return [ShatterRecord.load(path) for path in sorted((Path(results) / "shatter").glob("*.json"))]
 
 
 def headlines(rows: pd.DataFrame) -> dict[str, float]:

@@ -21,10 +21,11 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
     "parameters": {"d": [4, 8], "H": [1, 2]},
     "shatter": {"d": [8], "K": 8, "N": 4, "T": 4, "trials": 20, "lr": 0.01, "bootstraps": 4},
     "design": {"capacity": 30, "N": 8, "H_max": 2, "max_steps": 31, "compiled": False},
+    "fit": {"starts": 2, "bootstraps": 10, "folds": 2},
     "feedforward": SMALLEST | {"d": [4, 8, 12], "L": 1, "N": 4, "max_steps": 31},
     "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},
     "vocabulary": SMALLEST | {"K": [4, 8, 16], "d": [8], "N": 4, "max_steps": 31},
-    "batch_size": SMALLEST | {"N": [4], "d": 8, "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
+    "batch_size": SMALLEST | {"N": [4], "d": [8], "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
     "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 

@@ -67,7 +67,7 @@ export class Law {
     });
   }
 
-  // Residuals of the measurements whose predictions lie nearest.
+  // Residuals of the measurements whose predictions lie nearest: sorted, the means of neighbours, and both ends.
   scatterAround(C) {
     const n = this.centres.length;
     const window = Math.min(NEIGHBOURS, n);
@@ -75,7 +75,9 @@ export class Law {
     const position = this.centres.findIndex((centre) => centre >= rounded);
     const middle = (position === -1 ? n : position) - Math.floor(window / 2);
     const first = Math.min(Math.max(middle, 0), n - window);
-    return this.residuals.slice(first, first + window);
+    const nearest = this.residuals.slice(first, first + window).sort((one, other) => one - other);
+    const pair = (i) => (nearest[Math.max(i - 1, 0)] + nearest[Math.min(i, window - 1)]) / 2;
+    return Array.from({ length: window + 1 }, (_, i) => pair(i));
   }
 
   // Whether the lower end of the interval is at or above the capacity.

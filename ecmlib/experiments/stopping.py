@@ -17,6 +17,7 @@ from ecmlib.statistics import guess_corrected
 from ecmlib.training import patience_stop
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
+CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
 
 
 def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> pd.DataFrame:
@@ -98,22 +99,32 @@ def parameters_of(laws: dict[int, EmpiricalCapacityModel], level: float = 0.9) -
     frames = []
     for patience, law in laws.items():
         parameters = law.intervals(level).rename_axis("quantity").reset_index()
-        slopes = pd.DataFrame([_slope(law, H, N, level) for H in (1, 4) for N in (8, 32)])
+        slopes = pd.DataFrame([{"quantity": f"f({H}, {N})", **_slope(law, H, N, level)} for H, N in CORNERS])
         frames.append(pd.concat([parameters, slopes]).assign(patience_steps=patience))
     return pd.concat(frames, ignore_index=True)
 
 
-def judge(replayed: pd.DataFrame) -> Finding:
-    """Judge "the paper's rule ends a run at its capacity": whether it finds what the whole run finds."""
+def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Finding:
+    """Judge "the paper's rule finds what longer training finds": of the capacities, and of the law fitted to them.
+
+    The slopes f(H, N) of the law fitted with the paper's patience are compared with those of the longest one, both
+    from the same resampled configurations.
+    """
     unsaturated = replayed[(replayed["status"] != "complete") & (replayed["patience_steps"] == PAPER)]
-    if len(unsaturated) < 3:
+    longest = max(laws)
+    if len(unsaturated) < 3 or PAPER not in laws or longest == PAPER:
         return NOT_MEASURED
     share = _mean_share(unsaturated, 0.95)
+    ratios = {corner: _ratio_of_slopes(laws[PAPER], laws[longest], *corner) for corner in CORNERS}
+    values = [ratio.value for ratio in ratios.values()]
     return Finding(
-        verdict_of(share.high >= 1),
+        verdict_of(share.high >= 1, all(ratio.high >= 1 for ratio in ratios.values())),
         f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
-        f"{share.value:.2f} of the sequences that it holds in the end",
-        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise everything: {share}",
+        f"{share.value:.2f} of the sequences that it holds in the end, and the law's slopes are {min(values):.2f} to "
+        f"{max(values):.2f} of those with a patience of {longest} steps",
+        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise all: {share}; "
+        "95 % bootstrap intervals of the slopes' ratios: "
+        + ", ".join(f"f({H}, {N}) {ratio}" for (H, N), ratio in ratios.items()),
     )
 
 
@@ -123,7 +134,16 @@ def _mean_share(runs: pd.DataFrame, level: float) -> Estimate:
     return least_squares(logarithm, {"mean": np.ones(len(runs))}, level)["mean"].exp()
 
 
-def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[str, float | str]:
-    draws = [float(type(law).from_parameters(draw).slope(H, N)) for draw in law.fitted.draws]
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return {"quantity": f"f({H}, {N})", "value": float(law.slope(H, N)), "low": low, "high": high}
+def _ratio_of_slopes(law: EmpiricalCapacityModel, other: EmpiricalCapacityModel, H: int, N: int) -> Estimate:
+    ratios = _drawn_slopes(law, H, N) / _drawn_slopes(other, H, N)
+    return Estimate(float(law.slope(H, N) / other.slope(H, N)), *np.quantile(ratios, [0.025, 0.975]).tolist())
+
+
+def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[str, float]:
+    low, high = np.quantile(_drawn_slopes(law, H, N), [(1 - level) / 2, (1 + level) / 2])
+    return {"value": float(law.slope(H, N)), "low": low, "high": high}
+
+
+def _drawn_slopes(law: EmpiricalCapacityModel, H: int, N: int) -> np.ndarray:
+    """Slopes of the bootstrapped laws; those fitted to the same configurations drew the same ones."""
+    return np.array([float(type(law).from_parameters(draw).slope(H, N)) for draw in law.fitted.draws])

@@ -46,15 +46,21 @@ def exponents(table: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def judge(table: pd.DataFrame) -> Finding:
-    """Judge "capacity is constant in bits and not in sequences" over K."""
+    """Judge "capacity is constant in bits and not in sequences" over K.
+
+    A quantity is constant if the interval of its exponent contains 0 and not what it would be if the other one were
+    constant: 1 for bits, -1 for sequences.
+    """
     if table["K"].nunique() < 2 or len(table) < table["d"].nunique() + 2:
         return NOT_MEASURED
     of = exponents(table)
     of_one_d = table.groupby("d")[["C", "bits"]]
     within = (of_one_d.max() / of_one_d.min()).max()
-    constant = [name for name, quantity in (("sequences", "C"), ("bits", "bits")) if of[quantity].contains(0)]
+    bits_constant = of["bits"].contains(0) and not of["bits"].contains(1)
+    sequences_constant = of["C"].contains(0) and not of["C"].contains(-1)
+    constant = [name for name, holds in (("sequences", sequences_constant), ("bits", bits_constant)) if holds]
     return Finding(
-        verdict_of(of["bits"].contains(0), not of["C"].contains(0)),
+        verdict_of(bits_constant, not of["C"].contains(0)),
         f"constant over K: {' and '.join(constant) or 'neither'}; sequences grow as (log2 K)^{of['C'].value:.2f}, "
         f"bits as (log2 K)^{of['bits'].value:.2f}; over all K the largest differs from the smallest by factors of "
         f"{within['C']:.1f} and {within['bits']:.1f} at one d",

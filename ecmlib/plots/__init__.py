@@ -11,10 +11,10 @@ from ecmlib.plots.design import (
 from ecmlib.plots.experiments import (
     plot_batch_size,
     plot_feedforward,
-    plot_law_over_patience,
     plot_layers,
     plot_noise_scale,
     plot_patience,
+    plot_slopes_over_patience,
     plot_vocabulary,
 )
 from ecmlib.plots.grid import plot_grid
@@ -48,7 +48,6 @@ __all__ = [
     "plot_grid",
     "plot_guesses",
     "plot_law",
-    "plot_law_over_patience",
     "plot_layers",
     "plot_mac_and_mls",
     "plot_memory_per_parameter",
@@ -61,6 +60,7 @@ __all__ = [
     "plot_ratios",
     "plot_residuals",
     "plot_slopes",
+    "plot_slopes_over_patience",
     "plot_storage",
     "plot_vocabulary",
 ]

@@ -108,7 +108,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     noise : DataFrame
         `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
     critical : DataFrame
-        What `ecmlib.experiments.batch_size.critical_batch_sizes` returns.
+        What `ecmlib.experiments.critical_batch.critical_batch_sizes` returns.
     """
     figure, axes = new_figure()
     finite = noise.replace(np.inf, np.nan).dropna()
@@ -143,24 +143,26 @@ def plot_patience(shares: pd.DataFrame, paper: int) -> Figure:
     axes.plot(shares["patience_steps"], shares["struck"], "k--", marker="x", label="runs that the rule ended")
     axes.axvline(paper, color="black", linewidth=0.8, linestyle=":", label="the paper's patience")
     axes.set(xlabel="patience, steps", ylabel="share", xscale="log", ylim=(0, 1.05))
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside upper center", fontsize="small", ncols=2)
     return figure
 
 
-def plot_law_over_patience(parameters: pd.DataFrame, quantities: list[str]) -> Figure:
-    """Draw how what a law is fitted to says moves with the patience, an interval a point.
+def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
+    """Draw how the slopes f(H, N) of the paper's law move with the patience of the runs that it is fitted to.
 
     Parameters
     ----------
     parameters : DataFrame
         What `ecmlib.experiments.stopping.parameters_of` returns.
-    quantities : list of str
-        Which of its quantities to draw, one panel each.
     """
+    slopes = parameters[parameters["quantity"].str.startswith("f(")]
+    quantities = slopes["quantity"].unique()
     figure, panels = new_panels(len(quantities), share_y=False)
     for quantity, axes in zip(quantities, panels, strict=True):
-        _draw_interval(axes, parameters[parameters["quantity"] == quantity])
-        axes.set(title=quantity, xlabel="patience, steps", xscale="log")
+        _draw_interval(axes, slopes[slopes["quantity"] == quantity])
+        axes.set(title=quantity, xscale="log")
+    figure.supxlabel("patience, steps", fontsize="medium")
+    figure.supylabel("sequences per unit of d", fontsize="medium")
     return figure
 
 

@@ -1,0 +1,238 @@
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from ecmlib import Architecture
+from ecmlib.baselines import BoostingModel, PolynomialModel
+from ecmlib.candidates import BitsPerParameter
+from ecmlib.comparison import (
+    HELD_OUT,
+    OURS,
+    better_than,
+    compare,
+    coverage,
+    errors_by_grid,
+    fit_all,
+    fit_wider,
+    left_out,
+)
+from ecmlib.configurations import configurations
+from ecmlib.fitting import FitWarning
+from ecmlib.law import Law
+from ecmlib.laws import LAWS, load_law
+from ecmlib.signal_law import SignalLaw, detected, free_numbers
+from ecmlib.statistics import aicc, mape
+
+TRUTH = SignalLaw(bits_ff=1.8, bits_att=2.9)
+
+
+def grid(law: SignalLaw = TRUTH, noise: float = 0.0, seed: int = 0, **columns: list[int]) -> pd.DataFrame:
+    axes = {
+        "d": [8, 16, 24, 32, 48, 64],
+        "H": [1, 2, 4, 8],
+        "N": [4, 8, 16],
+        "L": [1],
+        "K": [128],
+        "T": [2048],
+    } | columns
+    frame = pd.MultiIndex.from_product(axes.values(), names=list(axes)).to_frame(index=False)
+    scatter = np.random.default_rng(seed).standard_normal(len(frame))
+    C = law.predict_frame(frame) * np.exp(noise * scatter)
+    return frame.assign(C_plateau=np.minimum(C, frame["T"]))
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, Law]:
+    return fit_all(grid(noise=0.1), starts=4, bootstraps=20)
+
+
+# The signal law.
+
+
+@pytest.mark.parametrize("K", [2, 8, 128, 2048])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_detection_is_the_chance_to_be_the_largest_of_K_gaussian_numbers(K: int, share: float) -> None:
+    signal = np.sqrt(-2 * np.log(K) * np.log(1 - share))
+    largest, _ = integrate.quad(
+        lambda x: stats.norm.pdf(x - signal) * stats.norm.cdf(x) ** (K - 1), signal - 9, signal + 9, epsabs=1e-12
+    )
+    assert detected(np.array([share]), np.array([float(K)]))[0] == pytest.approx(
+        (largest - 1 / K) / (1 - 1 / K), abs=1e-9
+    )
+
+
+def test_detection_agrees_with_drawn_numbers() -> None:
+    drawn = np.random.default_rng(0).standard_normal((200_000, 8))
+    drawn[:, 0] += np.sqrt(-2 * np.log(8) * np.log(0.6))
+    raw = np.mean(drawn.argmax(axis=1) == 0)
+    assert detected(np.array([0.4]), np.array([8.0]))[0] == pytest.approx((raw - 1 / 8) / (1 - 1 / 8), abs=0.005)
+
+
+def test_complex_step_gives_the_derivative_of_detection() -> None:
+    share, K, step = np.array([0.05, 0.3, 0.8]), np.array([8.0, 128, 2048]), 1e-6
+    exact = np.imag(detected(share + 1e-30j, K)) / 1e-30
+    numeric = (detected(share + step, K) - detected(share - step, K)) / (2 * step)
+    np.testing.assert_allclose(exact, numeric, rtol=1e-6)
+    table = np.imag(detected(share + 1e-30j * np.arange(3)[:, None], K)) / 1e-30
+    np.testing.assert_allclose(table, np.arange(3)[:, None] * exact)
+
+
+@given(
+    d=st.integers(1, 512),
+    H=st.integers(1, 32),
+    N=st.integers(2, 128),
+    L=st.integers(1, 4),
+    K=st.integers(2, 5000),
+    T=st.integers(1, 100_000),
+)
+def test_capacity_lies_between_nothing_and_the_library_and_more_of_anything_helps(
+    d: int, H: int, N: int, L: int, K: int, T: int
+) -> None:
+    sizes = pd.DataFrame([{"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}])
+    rows = [sizes, *(sizes.assign(**{size: sizes[size] + 1}) for size in ("d", "H", "L")), sizes.assign(N=N + 1)]
+    C, *more, longer = TRUTH.predict_frame(pd.concat(rows))
+    assert 0 <= C <= T * (1 + 1e-9)
+    assert min(more) >= C * (1 - 1e-9)
+    assert longer <= C * (1 + 1e-9)
+
+
+@given(st.integers(1, 200), st.integers(1, 9))
+def test_free_numbers_are_those_of_matrices_of_their_rank(d: int, H: int) -> None:
+    free = free_numbers(np.array(d), np.array(H))
+    assert free == 2 * H * d**2 if d <= 64 else free < 2 * H * d**2
+    assert free <= 4 * d * 64 * H if d > 64 else True
+
+
+@pytest.mark.parametrize("loss", ["log", "mape", "squares"])
+def test_known_bits_are_recovered_from_grids_of_all_sizes(loss: str) -> None:
+    truth = SignalLaw(bits_ff=1.5, bits_att=3.5, lam=0.8)
+    frame = grid(truth, d=[16, 32], L=[1, 2], K=[32, 128], T=[2048, 16000])
+    fitted = SignalLaw.fit(frame, loss=loss, starts=3, bootstraps=0)  # type: ignore[arg-type]
+    np.testing.assert_allclose(fitted.parameters, truth.parameters, rtol=1e-5)
+
+
+def test_single_L_leaves_layers_to_add_up_and_says_so() -> None:
+    with pytest.warns(FitWarning, match="lam is not identifiable: no point depends on it"):
+        fitted = SignalLaw.fit(grid(noise=0.1), starts=3, bootstraps=5)
+    assert fitted.lam == 1
+    assert np.ptp(np.array(fitted.fitted.draws)[:, 2]) == 0
+
+
+def test_wider_fit_takes_all_grids() -> None:
+    ours = fit_wider(grid(), {"layers": grid(L=[2], d=[8, 16])}, "C_plateau", bootstraps=0)
+    assert ours.region["L"] == (1, 2)
+
+
+# Laws to compare with.
+
+
+def test_polynomial_is_that_of_scikit_learn_and_has_56_coefficients() -> None:
+    frame = grid(noise=0.2)
+    inputs = frame[["d", "H", "N"]]
+    reference = make_pipeline(StandardScaler(), PolynomialFeatures(5), LinearRegression(fit_intercept=False))
+    reference.fit(inputs, frame["C_plateau"])
+    fitted = PolynomialModel.fit(frame, degree=5, bootstraps=2)
+    assert fitted.n_parameters == 56
+    np.testing.assert_allclose(fitted.predict_frame(frame), reference.predict(inputs), rtol=1e-6, atol=1e-6)
+
+
+def test_polynomial_finds_a_polynomial() -> None:
+    frame = grid().assign(C_plateau=lambda rows: 3.0 + rows["d"] * rows["H"] - 0.1 * rows["N"] ** 2)
+    np.testing.assert_allclose(
+        PolynomialModel.fit(frame, degree=2, bootstraps=0).predict_frame(frame), frame["C_plateau"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"degree": 6}, "72 configurations: degree 6 has 84 coefficients"),
+        ({"loss": "mape"}, "loss = 'mape'"),
+        ({"degree": -1}, "degree = -1"),
+    ],
+)
+def test_polynomial_refuses_what_it_cannot_fit(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PolynomialModel.fit(grid(), **options)  # type: ignore[arg-type]
+
+
+def test_every_law_offers_the_same_and_is_read_back_whole(fits: dict[str, Law], tmp_path: Path) -> None:
+    frame = grid()
+    for law in fits.values():
+        if law.evidence is None:
+            continue
+        law.save(tmp_path / "law.json")
+        loaded = load_law(tmp_path / "law.json")
+        assert loaded == law
+        assert loaded.predict_frame(frame).shape == (len(frame),)
+        draws = loaded.predictive_draws(frame.head(5))
+        assert draws.shape[1] == 5
+        assert (draws <= 2048).all()
+        np.testing.assert_array_equal(
+            loaded.predictive_draws(frame.tail(5), seed=3), law.predictive_draws(frame.tail(5), 3)
+        )
+    assert {type(law) for law in fits.values()} == {*LAWS.values()}
+
+
+def test_candidate_counts_parameters_as_the_architecture_does() -> None:
+    sizes = pd.DataFrame({"d": [32], "H": [2], "N": [5], "L": [3], "K": [16], "T": [10**9]})
+    bits = BitsPerParameter(bits=1.0, s=5.0).predict_frame(sizes)[0] * 4 * 4
+    assert bits == pytest.approx(Architecture(d=32, H=2, N=5, L=3, K=16).n_params, rel=1e-6)
+
+
+def test_boosting_follows_its_data() -> None:
+    assert mape(grid()["C_plateau"], BoostingModel.fit(grid()).predict_frame(grid())) < 0.05
+
+
+# The comparison.
+
+
+def test_comparison_finds_the_law_that_made_the_data(fits: dict[str, Law]) -> None:
+    table = compare(fits, grid(noise=0.1), grid(noise=0.1, seed=9, d=[12, 40], H=[3]), folds=3)
+    columns = ["parameters", "in_sample", *HELD_OUT, "AICc", "coverage"]
+    assert sorted(table.columns) == sorted(columns)
+    assert table["holdout"].idxmin() in (OURS, "signal, one kind of bits")
+    assert table["AICc"].idxmin() in (OURS, "signal, one kind of bits")
+    assert table.loc["ECM, published", ["leave_one_H", "coverage"]].isna().all()
+    assert f"{OURS} beats ECM on 5 of 5 held-out columns" in better_than(table, OURS, "ECM")
+
+
+def test_left_out_configurations_are_not_seen() -> None:
+    frame = grid()
+    points = configurations(frame.assign(C_plateau=np.where(frame["H"] == 8, 7.0, frame["C_plateau"])), "C_plateau")
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        law = SignalLaw.fit(points, starts=3, bootstraps=0)
+    truth = TRUTH.predict_frame(points[points["H"] == 8])
+    assert left_out(law, points, "C_plateau", points["H"], only=8) == pytest.approx(
+        np.mean(np.abs(truth / 7 - 1)), rel=1e-4
+    )
+
+
+def test_coverage_counts_restarts_in_their_interval(fits: dict[str, Law]) -> None:
+    law, frame = fits[OURS], grid(d=[20], H=[2], N=[8])
+    rows = pd.concat([frame, frame.assign(C_plateau=2048.0), frame.assign(C_plateau=np.nan, status="diverged")])
+    assert coverage(law, rows.assign(status=rows["status"].fillna("plateau")), "C_plateau", 0.9) == 0.5
+
+
+def test_errors_by_grid_leave_out_grids_without_records() -> None:
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        law = SignalLaw.fit(grid(), starts=3, bootstraps=0)
+    table = errors_by_grid({"main": grid(), "none": pd.DataFrame()}, {"ours": law})
+    assert table.index.to_list() == ["main"]
+    assert table.loc["main", "ours"] == pytest.approx(0, abs=1e-6)
+
+
+def test_mape_and_aicc_by_hand() -> None:
+    assert mape([10, 20], [11, 16]) == pytest.approx((0.1 + 0.2) / 2)
+    predicted = np.exp([0.1, -0.1, 0.1, -0.1]) * 10
+    assert aicc([10] * 4, predicted, 1) == pytest.approx(4 * np.log(0.01) + 4 + 12 / 1)
+    assert np.isnan(aicc([10] * 4, predicted, 2))

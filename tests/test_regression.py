@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from ecmlib.regression import Estimate, least_squares
+
+
+def test_mean_has_the_t_interval_of_scipy() -> None:
+    y = np.random.default_rng(0).normal(3, 2, size=9)
+    mean = least_squares(y, {"mean": np.ones(9)}, level=0.9)["mean"]
+    expected = stats.ttest_1samp(y, 0).confidence_interval(0.9)
+    assert mean == pytest.approx((y.mean(), expected.low, expected.high))
+
+
+def test_slope_has_the_error_of_scipy() -> None:
+    random = np.random.default_rng(1)
+    x, noise = random.normal(size=12), random.normal(size=12)
+    expected = stats.linregress(x, 2 * x + 1 + noise)
+    slope = least_squares(2 * x + 1 + noise, {"slope": x, "one": np.ones(12)})["slope"]
+    assert slope.value == pytest.approx(expected.slope)
+    assert slope.high - slope.value == pytest.approx(stats.t.ppf(0.975, 10) * expected.stderr)
+
+
+@given(st.floats(-3, 3), st.floats(-3, 3))
+def test_noiseless_line_is_found(slope: float, height: float) -> None:
+    x = np.arange(5.0)
+    found = least_squares(slope * x + height, {"slope": x, "height": np.ones(5)})
+    assert found["slope"] == pytest.approx((slope,) * 3, abs=1e-6)
+    assert found["height"] == pytest.approx((height,) * 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("terms", [{"a": [1, 0], "b": [0, 1]}, {"a": [1, 1, 1], "b": [2, 2, 2]}])
+def test_too_few_or_dependent_points_are_refused(terms: dict[str, list[float]]) -> None:
+    with pytest.raises(ValueError, match="points do not determine a, b and their intervals"):
+        least_squares(np.arange(len(terms["a"])), terms)
+
+
+def test_estimate_says_what_it_contains() -> None:
+    ratio = Estimate(0.0, -1.0, 1.0).exp()
+    assert ratio == pytest.approx((1, np.exp(-1), np.e))
+    assert ratio.contains(2)
+    assert not ratio.contains(3)
+    assert str(ratio) == "1.00 [0.37, 2.72]"
