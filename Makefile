@@ -39,7 +39,7 @@ test: $(INSTALLED)  ## run the tests
 bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine
 	$(PYTHON) benchmarks/throughput.py
 
-sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu
+sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu, on a cluster with PROFILE=slurm
 	$(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config grid=$(GRID)
 
 experiments: $(NOTEBOOKS:notebooks/%.ipynb=render-%)  ## render every notebook into runs/ from committed results
@@ -52,6 +52,12 @@ designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each de
 	test -e results/designs/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
 	$(MAKE) sweep GRID=designs
 	$(PYTHON) workflow/prove_designs.py tabulate
+
+status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cpu
+	@$(PYTHON) workflow/status.py $(GRID)
+
+test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own, as root
+	$(PYTHON) -m pytest tests/sweep_on_slurm.py
 
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
@@ -66,4 +72,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install mac lint test bench sweep designs experiments picture book test-book clean
+.PHONY: help install mac lint test bench sweep status designs experiments test-slurm picture book test-book clean

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import Field
-from x_transformers import Decoder, TransformerWrapper
 
 from ecmlib.parameters import Parameters
+
+if TYPE_CHECKING:
+    from x_transformers import TransformerWrapper
 
 FEED_FORWARD_WIDTH = 4  # hidden units of a feed-forward block per unit of d (Vaswani et al. 2017)
 
@@ -73,6 +75,8 @@ class Architecture(Parameters):
         TransformerWrapper
             On the CPU, float32; maps tokens (B, n <= N) to logits (B, n, K).
         """
+        from x_transformers import Decoder, TransformerWrapper  # takes seconds, which reading records need not wait for
+
         # x-transformers changes defaults between releases: everything that sets a shape is said here.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -82,11 +82,12 @@ class PolynomialModel(Law):
         """
         if loss == "mape":
             raise ValueError("loss = 'mape': a polynomial is fitted by 'squares' or 'log'")
+        if not 0 <= degree <= _MOST:
+            raise ValueError(f"degree = {degree}: should be between 0 and {_MOST}")
         points = configurations(frame, target, ONE_SETTING)
-        if len(points) < math.comb(degree + 3, 3):
-            raise ValueError(
-                f"{len(points)} configurations: degree {degree} has {math.comb(degree + 3, 3)} coefficients"
-            )
+        coefficients = math.comb(degree + 3, 3)
+        if len(points) < coefficients:
+            raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
         measured = np.log(positive(points, target)) if loss == "log" else points[target].to_numpy(float)
         inputs = points[_INPUTS].to_numpy(float)
         centre, spread = inputs.mean(axis=0), inputs.std(axis=0)

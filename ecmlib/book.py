@@ -66,4 +66,5 @@ def claims_table(claims: pd.DataFrame) -> HTML:
 
 def table(frame: pd.DataFrame, number: str) -> HTML:
     """Render a table without index; ``number`` formats every float, and what is missing is left blank."""
-    return HTML(frame.to_html(index=False, border=0, float_format=number.format, na_rep="", classes="data"))
+    named = frame.rename(columns=lambda name: str(name).replace("_", " "))
+    return HTML(named.to_html(index=False, border=0, float_format=number.format, na_rep="", classes="data"))

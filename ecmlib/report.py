@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecmlib.design import design_hits
 from ecmlib.experiments import mls
 from ecmlib.mls import MlsRecord
 from ecmlib.noise_scale import NoiseScaleRecord
@@ -104,3 +105,31 @@ def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
         "scatter": float(np.median([capacities.std() / capacities.mean() for capacities in groups])),
         "best_of_five": float(np.median([capacities[:5].max() / capacities.mean() - 1 for capacities in groups])),
     }
+
+
+def proven_designs(results: str | Path) -> pd.DataFrame:
+    """Return the designs that were drawn, with what each one that has been trained memorised.
+
+    Returns
+    -------
+    DataFrame
+        ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``C_plateau``, ``reached``;
+        no rows while none is drawn.
+    """
+    targets = Path(results) / "designs" / "targets.csv"
+    if not targets.exists():
+        return pd.DataFrame()
+    hits = design_hits(pd.read_csv(targets), measured(results, "designs"))
+    return hits[["capacity", "N", "L", "H", "d", "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
+
+
+def hits_in_words(designs: pd.DataFrame) -> str:
+    """Say how many of the trained designs reached their target."""
+    if designs.empty or designs["C_plateau"].isna().all():
+        return "No design is trained yet."
+    trained = designs[designs["C_plateau"].notna()]
+    inside = trained["C_plateau"].between(trained["C_low"], trained["C_high"])
+    return (
+        f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
+        f"ended inside their 90 % interval; {len(designs)} were drawn."
+    )

@@ -114,7 +114,7 @@ def epochs_to_shatter(
     run = _Run(stack=stack)
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / _record_name(architecture, protocol)
+    path = None if results is None else writable_folder(results) / shatter_name(architecture, protocol)
     record = _stored_record(path, architecture, protocol)
     with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
         while (done := len(record.epochs)) < trials:
@@ -129,6 +129,17 @@ def epochs_to_shatter(
                 record.save(path)
             bar.update(len(epochs))
     return record
+
+
+def shatter_name(architecture: Architecture, protocol: ShatterProtocol) -> str:
+    """Name the file of a record; see `ecmlib.results.record_name`."""
+    sizes = "_".join(f"{name}{getattr(architecture, name)}" for name in ("d", "H", "N", "L", "K"))
+    others = [f"T{protocol.T}"] + [
+        f"{name}{value}"
+        for name, value in protocol
+        if name != "T" and value != type(protocol).model_fields[name].default
+    ]
+    return "_".join([sizes, *others]) + ".json"
 
 
 class _Run(Parameters):
@@ -187,16 +198,6 @@ def _selected(
                 key: value[places] if value.shape == old.shape else value for key, value in optimizer.state[old].items()
             }
     return kept, successor
-
-
-def _record_name(architecture: Architecture, protocol: ShatterProtocol) -> str:
-    sizes = "_".join(f"{name}{getattr(architecture, name)}" for name in ("d", "H", "N", "L", "K"))
-    others = [f"T{protocol.T}"] + [
-        f"{name}{value}"
-        for name, value in protocol
-        if name != "T" and value != type(protocol).model_fields[name].default
-    ]
-    return "_".join([sizes, *others]) + ".json"
 
 
 def _stored_record(path: Path | None, architecture: Architecture, protocol: ShatterProtocol) -> ShatterRecord:

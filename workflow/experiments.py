@@ -8,48 +8,80 @@ from typing import Any, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.mls import MlsProtocol
+from ecmlib.results import record_name
+from ecmlib.shatter import ShatterProtocol, ShatterRecord, shatter_name
 
 
 class Experiment(NamedTuple):
-    """A kind of measurement. Its record is written part by part, and has ``wanted`` parts in the end."""
+    """A kind of measurement, whose record is written part by part."""
 
     load: Callable[[Path], Any]
-    plan: Callable[[Architecture, dict[str, Any], int], Any]  # the record before anything is measured, from parameters
-    training: Callable[[Any], Protocol]  # how the models of a record are trained
-    parts: Callable[[Any], list[float]]  # core-seconds of each part of a record that is finished
-    wanted: Callable[[int], int]  # parts in the end, from the number of restarts
+    plan: Callable[[Architecture, dict[str, Any]], Any]  # the record before anything is measured, from parameters
+    name: Callable[[Any], str]  # of a record's file
+    core_seconds: Callable[[Any], list[float]]  # of each part of a record that is finished
+    tokens: Callable[[Any], int]  # that a part is trained on, at most
+    wanted: Callable[[int], int] = lambda restarts: restarts  # parts in the end
+    restarts: str = "restarts"  # what the notebook calls the restarts of a grid
+    lists: tuple[str, ...] = ()  # parameters of which the notebook takes several values; a job has one
 
 
-def _plan_mac(architecture: Architecture, parameters: dict[str, Any], restarts: int) -> CapacityRecord:
-    return CapacityRecord(architecture=architecture, protocol=Protocol(**parameters), restarts=[])
+def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
+    protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
+    return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
 
 
-def _plan_mls(architecture: Architecture, parameters: dict[str, Any], restarts: int) -> MlsRecord:
+def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
     search = {name: value for name, value in parameters.items() if name in MlsProtocol.model_fields}
-    others = {name: value for name, value in parameters.items() if name not in search}
+    # T is the library of the capacity that the notebook compares with: no part of the search.
+    training = {name: value for name, value in parameters.items() if name not in search and name != "T"}
     T_max = search.get("T_max", MlsProtocol.model_fields["T_max"].default)
-    protocol = MlsProtocol(**search, restarts=restarts, training=Protocol(T=T_max, **others))
+    protocol = MlsProtocol(**search, training=Protocol(T=T_max, **training))
     return MlsRecord(architecture=architecture, protocol=protocol, trials=[])
 
 
-def _search(record: MlsRecord) -> list[float]:
-    """A search is one part: how many trials it will need is not known before its end."""
+def _plan_shatter(architecture: Architecture, parameters: dict[str, Any]) -> ShatterRecord:
+    return ShatterRecord(architecture=architecture, protocol=ShatterProtocol(**parameters), epochs=[], provenance=[])
+
+
+def _core_seconds_of_search(record: MlsRecord) -> list[float]:
+    """A search is one part: how many trials it needs is not known before its end."""
     return [sum(trial.provenance.core_seconds for trial in record.trials)] if record.next_size() is None else []
+
+
+def _core_seconds_of_trials(record: ShatterRecord) -> list[float]:
+    """Trials run side by side share their stack's time equally."""
+    total = sum(stack.core_seconds for stack in record.provenance)
+    return [total / len(record.epochs) for _ in record.epochs]
+
+
+def _tokens(architecture: Architecture, protocol: Protocol) -> int:
+    return (architecture.N - 1) * protocol.batch_size * protocol.max_steps
 
 
 EXPERIMENTS = {
     "mac": Experiment(
         load=CapacityRecord.load,
         plan=_plan_mac,
-        training=lambda record: record.protocol,
-        parts=lambda record: [restart.provenance.core_seconds for restart in record.restarts],
-        wanted=lambda restarts: restarts,
+        name=lambda record: record_name(record.architecture, record.protocol),
+        core_seconds=lambda record: [restart.provenance.core_seconds for restart in record.restarts],
+        tokens=lambda record: _tokens(record.architecture, record.protocol),
     ),
     "mls": Experiment(
         load=MlsRecord.load,
         plan=_plan_mls,
-        training=lambda record: record.protocol.training,
-        parts=_search,
+        name=lambda record: record_name(record.architecture, record.protocol.training),
+        core_seconds=_core_seconds_of_search,
+        tokens=lambda record: _tokens(record.architecture, record.protocol.training),
         wanted=lambda restarts: 1,
+        lists=("d", "H"),
+    ),
+    "shatter": Experiment(
+        load=ShatterRecord.load,
+        plan=_plan_shatter,
+        name=lambda record: shatter_name(record.architecture, record.protocol),
+        core_seconds=_core_seconds_of_trials,
+        tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
+        restarts="trials",
+        lists=("d",),
     ),
 }

@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from ecmlib import Architecture
 from ecmlib.parameters import Parameters
-from ecmlib.results import record_name
 from ecmlib.training import Positive
 
 GRIDS = Path(__file__).parent / "grids"
@@ -37,7 +36,11 @@ class Job(NamedTuple):
     @property
     def arguments(self) -> str:
         """The parameters as papermill takes them."""
-        return " ".join(f"-p {name} {value}" for name, value in self.parameters.items())
+        several = self.experiment.lists
+        return " ".join(
+            f'-y "{{{name}: [{value}]}}"' if name in several else f"-p {name} {value}"
+            for name, value in self.parameters.items()
+        )
 
     def missing(self) -> int:
         """Count the parts (of experiment ``mac``: restarts) that are still to be measured.
@@ -53,7 +56,7 @@ class Job(NamedTuple):
         record = self.experiment.load(self.record)
         if (record.architecture, record.protocol) != (self.plan.architecture, self.plan.protocol):
             raise ValueError(f"{self.record}: holds another configuration than its grid and its name say")
-        return max(0, wanted - len(self.experiment.parts(record)))
+        return max(0, wanted - len(self.experiment.core_seconds(record)))
 
     def is_finished(self) -> bool:
         """Whether nothing is missing. A bad record is not finished: its job will fail and say why."""
@@ -110,10 +113,10 @@ class Grid(Parameters):
             values = self.parameters | point
             sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
             others = {name: value for name, value in values.items() if name not in sizes}
-            plan = experiment.plan(Architecture(**sizes), others, self.restarts)
-            path = results / record_name(plan.architecture, experiment.training(plan))
-            parameters = values | {"restarts": self.restarts, "results": str(results)}
-            yield Job(experiment, parameters, plan, path, self.restarts)
+            restarts = {experiment.restarts: self.restarts}
+            plan = experiment.plan(Architecture(**sizes), others | restarts)
+            parameters = values | restarts | {"results": str(results)}
+            yield Job(experiment, parameters, plan, results / experiment.name(plan), self.restarts)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []
@@ -133,3 +136,8 @@ def load_grid(name: str) -> Grid:
         known = ", ".join(sorted(known.stem for known in GRIDS.glob("*.yaml")))
         raise ValueError(f"GRID = {name!r}: there is no such grid; there are {known}")
     return Grid(**yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def extra_records(jobs: list[Job], results: Path) -> list[Path]:
+    """List the records in a folder that belong to none of the jobs."""
+    return sorted(set(results.glob("*.json")) - {job.record for job in jobs})

@@ -110,6 +110,8 @@ def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
     axes.set(xscale="log", yscale="log", xlabel="N", ylabel="C / d, sequences")
     ticks = sorted(points["N"].unique())
     axes.set_xticks(ticks, [str(N) for N in ticks])
+    axes.set_yticks([1, 2, 5, 10, 20, 50])
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
     axes.legend(fontsize="small")
     return figure

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Start SLURM on this machine alone: a controller and a node on loopback, with all that they write in one folder.
-# Usage, as root: workflow/slurm/start.sh FOLDER; ...; workflow/slurm/stop.sh FOLDER
+# Usage, as root: workflow/slurm/start.sh; ...; workflow/slurm/stop.sh
 set -euo pipefail
 PATH=$PATH:/usr/sbin
+folder=/run/ecmlib-slurm
 conf=/etc/slurm/slurm.conf  # SLURM_CONF would not do: Snakemake's plugin hides it from the jobs
 
 if [ "$(id -u)" != 0 ]; then
@@ -10,11 +11,11 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 if [ -e "$conf" ]; then
-    echo "$conf exists: this machine has a SLURM already" >&2
+    echo "$conf exists: this machine has a SLURM already (stop.sh ends one that start.sh began)" >&2
     exit 1
 fi
-if ! command -v munged slurmctld slurmd sbatch > /dev/null; then
-    if ! command -v apt-get > /dev/null; then
+if ! type munged slurmctld slurmd sbatch > /dev/null 2>&1; then
+    if ! type apt-get > /dev/null 2>&1; then
         echo "SLURM is missing, and apt-get too: install munge and SLURM" >&2
         exit 1
     fi
@@ -22,9 +23,7 @@ if ! command -v munged slurmctld slurmd sbatch > /dev/null; then
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends munge slurm-wlm > /dev/null
 fi
 
-mkdir -p "$1"
-chmod 711 "$1"  # munged wants its socket reachable by all
-folder=$(cd "$1" && pwd)
+rm -rf "$folder"
 mkdir -p "$folder/controller" "$folder/node"
 host=$(hostname -s)
 
@@ -61,7 +60,7 @@ CONF
 munged --key-file "$folder/munge.key" --socket "$folder/munge.socket" --pid-file "$folder/munged.pid" \
     --log-file "$folder/munged.log" --seed-file "$folder/munged.seed"
 mkdir -p "$(dirname "$conf")"
-ln -s "$folder/slurm.conf" "$conf"
+ln -sf "$folder/slurm.conf" "$conf"
 slurmctld
 slurmd
 for _ in $(seq 100); do
@@ -71,5 +70,5 @@ for _ in $(seq 100); do
     sleep 0.2
 done
 echo "SLURM did not come up: see the logs in $folder" >&2
-"$(dirname "$0")/stop.sh" "$folder"
+"$(dirname "$0")/stop.sh"
 exit 1

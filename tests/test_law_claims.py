@@ -1,0 +1,91 @@
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecmlib import law_claims
+from ecmlib.checklist import reporting_checklist
+from ecmlib.ecm import EmpiricalCapacityModel
+from ecmlib.finding import Finding
+from ecmlib.fitting import FitWarning
+from ecmlib.signal_law import SignalLaw
+
+ECM = EmpiricalCapacityModel
+TRUTH = ECM(a=300.0, b=-0.05, c=1.4, d0=2.0, e=0.7, alpha=60.0, beta=15000.0)
+JUDGES = [
+    law_claims.heat_maps,
+    law_claims.slopes,
+    law_claims.against_polynomial,
+    law_claims.table_1,
+    law_claims.extrapolation,
+]
+
+
+def grid(law: EmpiricalCapacityModel | SignalLaw) -> pd.DataFrame:
+    axes = {"d": [32, 64, 96, 128, 192, 256], "H": [1, 2, 4], "N": [4, 8, 16]}
+    frame = pd.MultiIndex.from_product(axes.values(), names=list(axes)).to_frame(index=False)
+    frame = frame.assign(L=1, K=128, T=16000, P=1)
+    noise = np.exp(0.02 * np.random.default_rng(0).standard_normal(len(frame)))
+    C = np.minimum(law.predict_frame(frame) * noise, 16000)
+    return frame.assign(C_plateau=C, C_plateau_raw=C + (16000 - C) / 128, status="plateau")
+
+
+def fitted(frame: pd.DataFrame) -> EmpiricalCapacityModel:
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        return ECM.fit(frame, starts=4, bootstraps=5)
+
+
+def judged(
+    judge: Callable[[Path, Path], Finding], frame: pd.DataFrame, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Finding:
+    monkeypatch.setattr(law_claims, "measured", lambda results, name: frame if name == "mac-cpu" else pd.DataFrame())
+    fitted(frame).save(folder / "ecm.json")
+    return judge(Path("results"), folder)
+
+
+@pytest.mark.parametrize("judge", JUDGES, ids=lambda judge: str(judge.__name__))
+def test_claim_without_data_is_not_judged(judge: Callable[[Path, Path], Finding], tmp_path: Path) -> None:
+    assert judge(tmp_path, tmp_path).verdict == "not measured yet"
+
+
+@pytest.mark.parametrize(
+    ("judge", "of_the_ecm", "of_the_signal_law"),
+    [(law_claims.slopes, "supported", "mixed"), (law_claims.extrapolation, "not supported", "supported")],
+    ids=["slopes", "extrapolation"],
+)
+def test_verdict_follows_the_law_that_made_the_data(
+    judge: Callable[[Path, Path], Finding],
+    of_the_ecm: str,
+    of_the_signal_law: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert judged(judge, grid(TRUTH), tmp_path, monkeypatch).verdict == of_the_ecm
+    bits = SignalLaw(bits_ff=1.8, bits_att=2.9)
+    assert judged(judge, grid(bits), tmp_path, monkeypatch).verdict == of_the_signal_law
+
+
+def test_published_parameters_are_found_in_their_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = judged(law_claims.table_1, grid(ECM.published(L=1)), tmp_path, monkeypatch)
+    assert finding.verdict in ("supported", "mixed")
+    assert "alpha" in finding.interval
+
+
+def test_heat_maps_wait_for_two_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted(grid(TRUTH)).save(tmp_path / "ecm_mape.json")
+    finding = judged(law_claims.heat_maps, grid(TRUTH), tmp_path, monkeypatch)
+    assert finding.verdict == "not measured yet"
+    assert "L=1: 0.0" in finding.number
+
+
+def test_checklist_answers_every_question() -> None:
+    frame = grid(TRUTH)
+    table = reporting_checklist(frame, fitted(frame), frame.head(3))
+    assert table["about"].unique().tolist() == ["the law", "training", "data", "fit"]
+    assert table["answer"].str.len().gt(0).all()
+    answer = table.set_index("question")["answer"]
+    assert answer["How many models, of which sizes?"].startswith("54 runs of 54 configurations; d 32 to 256")
+    assert "3 configurations drawn at random" in answer["How is the law validated?"]

@@ -1,0 +1,148 @@
+import fcntl
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from experiments import EXPERIMENTS
+from grids import NOTEBOOKS, Grid, Job, load_grid
+from status import CostModel, job_status, report
+
+from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
+from ecmlib.restart import Provenance, Restart
+from ecmlib.shatter import ShatterRecord
+
+
+def restart(core_seconds: float = 1.0) -> Restart:
+    provenance = Provenance(
+        commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=1.0, core_seconds=core_seconds
+    )
+    return Restart(
+        seed=0, status="plateau", step=[10], last_count=[1], full_count=[0], bits=[6.0], provenance=provenance
+    )
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    return list(load_grid("tiny").jobs(tmp_path / "results" / "tiny"))
+
+
+def test_states_are_told_apart(jobs: list[Job], tmp_path: Path) -> None:
+    runs = tmp_path / "runs" / "tiny"
+    assert [job_status(job, runs) for job in jobs] == [("missing", 2, "")] * 4, "a fresh clone"
+    runs.mkdir(parents=True)
+    done, bad, running, failed = jobs
+    done.plan.model_copy(update={"restarts": [restart()] * 2}).save(done.record)
+    bad.record.write_text("{")
+    running.plan.model_copy(update={"restarts": [restart()]}).save(running.record)
+    for job in (done, running, failed):
+        (runs / f"{job.name}.log").touch()
+    with (runs / f"{running.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert [job_status(job, runs)[:2] for job in jobs] == [
+            ("done", 0),
+            ("failed", 2),
+            ("running", 1),
+            ("failed", 2),
+        ]
+        text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
+    assert "tiny: 1 done, 1 running, 2 failed, 0 missing" in text
+    assert f"running: {running.name}\n" in text
+    assert f"failed: {bad.name} ({bad.record}: " in text
+    assert f"failed: {failed.name} (see" in text
+    assert job_status(running, runs).state == "failed", "the lock ended with its process"
+    (runs / f"{running.name}.done").touch()
+    assert job_status(running, runs) == ("missing", 1, ""), "what ran well, before the grid asked for more restarts"
+
+
+def test_record_of_another_configuration_is_a_failure(jobs: list[Job], tmp_path: Path) -> None:
+    jobs[0].plan.save(jobs[1].record)
+    status = job_status(jobs[1], tmp_path)
+    assert (status.state, status.missing) == ("failed", 2)
+    assert "holds another configuration than its grid and its name say" in status.reason
+
+
+def test_report_names_what_is_not_on_the_grid_and_says_when_all_is_there(jobs: list[Job], tmp_path: Path) -> None:
+    for job in jobs:
+        job.plan.model_copy(update={"restarts": [restart()] * 2}).save(job.record)
+    jobs[0].record.with_name("stranger.json").touch()
+    text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
+    assert "tiny: 4 done, 0 running, 0 failed, 0 missing" in text
+    assert f"not on the grid: {tmp_path / 'results' / 'tiny' / 'stranger.json'}" in text
+    assert "complete: true" in text
+
+
+def test_cost_follows_a_power_law_that_the_records_follow() -> None:
+    def record(d: int, N: int) -> CapacityRecord:
+        plan = CapacityRecord(architecture=Architecture(d=d, N=N), protocol=Protocol(T=2048), restarts=[])
+        cost = 1e-6 * plan.P**0.5 * (N - 1)
+        return plan.model_copy(update={"restarts": [restart(cost)]})
+
+    model = CostModel(EXPERIMENTS["mac"], [record(d, N) for d in (8, 16, 32) for N in (4, 8, 16)])
+    unseen = record(128, 32)
+    assert model.core_seconds(unseen) == pytest.approx(unseen.restarts[0].provenance.core_seconds, rel=1e-9)
+    assert model.typical_factor == pytest.approx(1)
+    assert model.n_parts == 9
+
+
+def test_time_to_go_is_that_of_the_missing_restarts_over_the_cores(jobs: list[Job], tmp_path: Path) -> None:
+    other = tmp_path / "results" / "other"
+    for d in range(8, 18):
+        plan = CapacityRecord(architecture=Architecture(d=d), protocol=Protocol(T=2048), restarts=[restart(3600.0)])
+        plan.save(other / f"{d}.json")
+    (other / "note.json").write_text("{}")
+    jobs[0].plan.model_copy(update={"restarts": [restart(3600.0)]}).save(jobs[0].record)
+    text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
+    assert "to go: about 7 core-hours, 3.5 hours on the 2 cores" in text
+    assert "over 11 measurements" in text
+
+
+def test_no_time_is_guessed_from_nothing(tmp_path: Path) -> None:
+    assert "no estimate" in report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "restarts", "parameters", "options"),
+    [
+        (
+            "mls",
+            1,
+            {"T": 32, "T_start": 4, "T_max": 8, "min_steps": 20, "max_steps": 40, "precision": "float32"},
+            "-p compiled False",
+        ),
+        ("shatter", 12, {"T": 4, "max_epochs": 2000}, "-p bootstraps 2"),
+    ],
+)
+def test_jobs_of_other_experiments_end_in_finished_records(
+    experiment: str, restarts: int, parameters: dict[str, object], options: str, tmp_path: Path
+) -> None:
+    grid = Grid(
+        experiment=experiment, restarts=restarts, configurations=[parameters | {"d": 8, "N": 4, "K": 8, "H": 1}]
+    )
+    (job,) = grid.jobs(Path("results", experiment))
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / f"{experiment}.ipynb"), "out.ipynb"]
+    done = subprocess.run(
+        [*command, *shlex.split(f"{job.arguments} {options}")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    measured = job._replace(record=tmp_path / job.record)
+    assert measured.record.exists()
+    assert measured.missing() == 0
+
+
+def test_a_search_is_one_part_and_trials_share_their_time() -> None:
+    provenance = restart(6.0).provenance.model_dump()
+    trial = {"T": 16, "seed": 1, "status": "plateau", "steps": 10, "best_count": 3, "provenance": provenance}
+    (job,) = Grid(experiment="mls", restarts=2, configurations=[{"d": 8, "N": 8, "T_max": 64}]).jobs(Path())
+    search = MlsRecord.model_validate(job.plan.model_dump() | {"trials": [trial] * 2})
+    assert EXPERIMENTS["mls"].core_seconds(search) == []
+    (job,) = Grid(experiment="shatter", restarts=3, configurations=[{"d": 8, "N": 8}]).jobs(Path())
+    trials = ShatterRecord.model_validate(job.plan.model_dump() | {"epochs": [5, None, 7], "provenance": [provenance]})
+    assert np.allclose(EXPERIMENTS["shatter"].core_seconds(trials), [2.0, 2.0, 2.0])
+    assert len(EXPERIMENTS["shatter"].core_seconds(trials)) == 3
