@@ -135,29 +135,39 @@ def measure_both(
 def judge(table: pd.DataFrame) -> Finding:
     """R3: both have the same shape, the raw MAC lies T/K above MLS, and the corrected MAC falls behind MLS at large d.
 
-    The same shape is a straight line in logarithms with slope 1. The offset is judged over the lower half of the sizes,
-    the median included, and the lag over the upper: where one method falls behind, the offset cannot be T/K.
-    Architectures that reach `MAC_SATURATED` or the MLS search's largest size are left out.
+    Small d is the lower half of the sizes, the median included. There, where neither method should have fallen behind,
+    shape and offset are judged: MLS grows as the corrected MAC to the power 1, and lies T/K below the raw one; the lag
+    is judged over the upper half. Architectures that reach `MAC_SATURATED` or the search's largest size are left out.
     """
     if table.empty:
         return NOT_MEASURED
     used = table[(table["MAC_raw"] < MAC_SATURATED * table["T"]) & ~table["censored"]]
-    large = used["d"] > used["d"].median()
-    if len(used) < 6 or large.sum() < 2:
+    middle, guesses = used["d"].median(), used["guesses"].mean()
+    small, large = used[used["d"] <= middle], used[used["d"] > middle]
+    if len(small) < 3 or len(large) < 3:
         return NOT_MEASURED
-    middle = used["d"].median()
-    log_MLS, ones = np.log(used["MLS"].clip(1)), np.ones(len(used))
-    shape = least_squares(log_MLS, {"slope": np.log(used["MAC"].clip(1)), "intercept": ones})["slope"]
-    offset = least_squares(used.loc[~large, "offset"], {"mean": ones[~large]})["mean"]
-    guesses = float(used["guesses"].mean())
-    lag = least_squares(log_MLS - np.log(used["MAC"].clip(1)), {"small": ~large, "large": large})["large"].exp()
-    return Finding(
-        verdict_of(shape.contains(1), offset.contains(guesses), lag.low > 1),
-        f"MLS grows as corrected MAC to the power {shape.value:.2f}; for d <= {middle:g} raw MAC exceeds MLS by "
-        f"{offset.value:.1f} sequences where T/K is {guesses:.1f}; for d > {middle:g} MLS is {lag.value:.2f} times the "
-        "corrected MAC",
-        f"95 % t intervals over {len(used)} architectures: power {shape}, offset {offset}, ratio {lag}",
+    power_small, power = (
+        least_squares(_logarithm(rows["MLS"]), {"power": _logarithm(rows["MAC"]), "factor": np.ones(len(rows))})[
+            "power"
+        ]
+        for rows in (small, used)
     )
+    offset = least_squares(small["offset"], {"mean": np.ones(len(small))})["mean"]
+    ratio = _logarithm(large["MLS"]) - _logarithm(large["MAC"])
+    lag = least_squares(ratio, {"mean": np.ones(len(large))})["mean"].exp()
+    return Finding(
+        verdict_of(power_small.contains(1), offset.contains(guesses), lag.low > 1),
+        f"for d <= {middle:g} MLS grows as corrected MAC to the power {power_small.value:.2f} (over all d "
+        f"{power.value:.2f}), and raw MAC exceeds MLS by {offset.value:.1f} sequences where T/K is {guesses:.1f}; for "
+        f"d > {middle:g} MLS is {lag.value:.2f} times the corrected MAC",
+        f"95 % t intervals over {len(small)} and {len(large)} architectures: power {power_small} (over all d {power}), "
+        f"offset {offset}, ratio {lag}",
+    )
+
+
+def _logarithm(counts: pd.Series) -> pd.Series:
+    """Natural logarithm; fewer sequences than one count as one."""
+    return pd.Series(np.log(counts.clip(1)))
 
 
 def _possible(search: MlsRecord) -> int:
