@@ -65,7 +65,7 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
 	rm -rf _build
-	$(BIN)jupyter-book build book -W --keep-going
+	OMP_NUM_THREADS=1 $(BIN)jupyter-book build book -W --keep-going
 
 test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 	$(PYTHON) -m pytest tests/book_in_browser.py

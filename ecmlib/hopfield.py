@@ -51,9 +51,12 @@ def hebbian_weights(patterns: Patterns) -> Weights:
     return weights
 
 
-def diluted(weights: Weights, kept: float, generator: np.random.Generator) -> Weights:
-    """Cut connections at random, each direction by itself, so that a share ``kept`` of them is left."""
-    return np.asarray(np.where(generator.random(weights.shape) < kept, weights, 0.0))
+def diluted(weights: Weights, kept: float, generator: np.random.Generator, both_ways: bool = False) -> Weights:
+    """Cut connections at random until a share ``kept`` is left: each direction by itself, or ``both_ways`` at once."""
+    drawn = generator.random(weights.shape)
+    if both_ways:
+        drawn = np.triu(drawn) + np.triu(drawn, 1).T
+    return np.asarray(np.where(drawn < kept, weights, 0.0))
 
 
 def recall(weights: Weights, states: Patterns, steps: int = 50) -> Patterns:
@@ -99,13 +102,16 @@ def measure_storage(n: int, counts: list[int], trials: int = 10, seed: int = 0) 
 
 
 def measure_dilution(n: int, stored: int, shares: list[float], trials: int = 10, seed: int = 0) -> pd.DataFrame:
-    """Cut connections at random and count the patterns that are recalled from themselves.
+    """Cut connections at random and say how well the patterns are recalled from themselves.
+
+    Each network is cut in two manners: each direction by itself, which costs symmetry too, and both ways at once, which
+    costs as many connections but no symmetry.
 
     Returns
     -------
     DataFrame
-        ``kept`` (share of connections), ``trial``, ``symmetry`` (eq. 1), ``overlap`` (mean of pattern times recalled
-        state, 1 for a perfect recall).
+        ``kept`` (share of connections), ``cut`` ("each way" or "both ways"), ``trial``, ``symmetry`` (eq. 1),
+        ``overlap`` (mean of pattern times recalled state, 1 for a perfect recall).
     """
     generator = np.random.default_rng(seed)
     rows = []
@@ -113,10 +119,11 @@ def measure_dilution(n: int, stored: int, shares: list[float], trials: int = 10,
         _Network(n=n, trials=trials, kept=kept)
         for trial in range(trials):
             patterns = _random_patterns(stored, n, generator)
-            weights = diluted(hebbian_weights(patterns), kept, generator)
-            overlap = float((recall(weights, patterns) * patterns).mean())
-            rows.append((kept, trial, symmetry(weights), overlap))
-    return pd.DataFrame(rows, columns=["kept", "trial", "symmetry", "overlap"])
+            for cut in ("each way", "both ways"):
+                weights = diluted(hebbian_weights(patterns), kept, generator, both_ways=cut == "both ways")
+                overlap = float((recall(weights, patterns) * patterns).mean())
+                rows.append((kept, cut, trial, symmetry(weights), overlap))
+    return pd.DataFrame(rows, columns=["kept", "cut", "trial", "symmetry", "overlap"])
 
 
 def measure_cues(n: int, stored: int, cues: list[float], trials: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -154,6 +161,7 @@ class ThoughtExperiment(NamedTuple):
     sequences: float  # n / (2 ln n)
     trained_share: float  # training tokens over the tokens of those sequences
     gigabytes: float  # at the given bits a parameter
+    nodes_of_weights: float  # of a network that has as many weights, n (n - 1) / 2 of them, as the model has parameters
 
 
 def thought_experiment(
@@ -162,7 +170,10 @@ def thought_experiment(
     """Do the arithmetic of the paper's section 2; the defaults are GPT-3's sizes as it quotes them."""
     sequences = storage_capacity(n)
     return ThoughtExperiment(
-        sequences, training_tokens / (sequences * tokens_per_sequence), n * bits_per_parameter / 8 / 1e9
+        sequences,
+        training_tokens / (sequences * tokens_per_sequence),
+        gigabytes=n * bits_per_parameter / 8 / 1e9,
+        nodes_of_weights=(1 + math.sqrt(1 + 8 * n)) / 2,
     )
 
 

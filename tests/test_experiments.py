@@ -135,6 +135,11 @@ def test_vocabulary_verdict_follows_the_exponents(exponent: float, bits_constant
     assert vocabulary.judge(table).verdict == verdict
 
 
+def test_vocabulary_measured_too_loosely_gives_no_verdict() -> None:
+    table = pd.DataFrame({"d": 16, "K": [8, 128, 2048], "C": [90, 40, 60], "bits": [90 * 3, 40 * 7, 60 * 11]})
+    assert vocabulary.judge(table) == NOT_MEASURED
+
+
 def test_vocabulary_is_compared_in_bits_of_all_predictions() -> None:
     (row,) = vocabulary.compare([invented({"d": 16, "N": 8, "K": 32}, 100)]).to_dict("records")
     assert row["C"] == pytest.approx(100, abs=1)

@@ -1,10 +1,13 @@
 import fcntl
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from experiments import EXPERIMENTS
-from grids import Grid, Job, load_grid
+from grids import NOTEBOOKS, Grid, Job, load_grid
 from status import CostModel, job_status, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
@@ -101,33 +104,36 @@ def test_no_time_is_guessed_from_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "parameters", "repeats", "file", "parts"),
+    ("experiment", "restarts", "parameters", "options"),
     [
         (
             "mls",
-            {"d": 8, "N": 8, "T_max": 64, "max_steps": 100},
-            "restarts",
-            "d8_H1_N8_L1_K128_T64_max_steps100.json",
             1,
+            {"T": 32, "T_start": 4, "T_max": 8, "min_steps": 20, "max_steps": 40, "precision": "float32"},
+            "-p compiled False",
         ),
-        (
-            "shatter",
-            {"d": 16, "N": 8, "max_epochs": 500},
-            "trials",
-            "d16_H1_N8_L1_K128_T16_trials7_max_epochs500.json",
-            7,
-        ),
+        ("shatter", 12, {"T": 4, "max_epochs": 2000}, "-p bootstraps 2"),
     ],
 )
-def test_other_experiments_have_jobs_too(
-    experiment: str, parameters: dict[str, object], repeats: str, file: str, parts: int, tmp_path: Path
+def test_jobs_of_other_experiments_end_in_finished_records(
+    experiment: str, restarts: int, parameters: dict[str, object], options: str, tmp_path: Path
 ) -> None:
-    (job,) = Grid(experiment=experiment, restarts=7, configurations=[parameters]).jobs(tmp_path)
-    assert job.parameters == parameters | {repeats: 7, "results": str(tmp_path)}
-    assert job.record == tmp_path / file
-    assert job.missing() == parts
-    job.plan.save(job.record)
-    assert job.missing() == parts
+    grid = Grid(
+        experiment=experiment, restarts=restarts, configurations=[parameters | {"d": 8, "N": 4, "K": 8, "H": 1}]
+    )
+    (job,) = grid.jobs(Path("results", experiment))
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / f"{experiment}.ipynb"), "out.ipynb"]
+    done = subprocess.run(
+        [*command, *shlex.split(f"{job.arguments} {options}")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    measured = job._replace(record=tmp_path / job.record)
+    assert measured.record.exists()
+    assert measured.missing() == 0
 
 
 def test_a_search_is_one_part_and_trials_share_their_time() -> None:

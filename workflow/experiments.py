@@ -22,6 +22,7 @@ class Experiment(NamedTuple):
     tokens: Callable[[Any], int]  # that a part is trained on, at most
     wanted: Callable[[int], int] = lambda restarts: restarts  # parts in the end
     restarts: str = "restarts"  # what the notebook calls the restarts of a grid
+    lists: tuple[str, ...] = ()  # parameters of which the notebook takes several values; a job has one
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
@@ -31,7 +32,8 @@ def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> Capacit
 
 def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
     search = {name: value for name, value in parameters.items() if name in MlsProtocol.model_fields}
-    training = {name: value for name, value in parameters.items() if name not in search}
+    # T is the library of the capacity that the notebook compares with: no part of the search.
+    training = {name: value for name, value in parameters.items() if name not in search and name != "T"}
     T_max = search.get("T_max", MlsProtocol.model_fields["T_max"].default)
     protocol = MlsProtocol(**search, training=Protocol(T=T_max, **training))
     return MlsRecord(architecture=architecture, protocol=protocol, trials=[])
@@ -71,6 +73,7 @@ EXPERIMENTS = {
         core_seconds=_core_seconds_of_search,
         tokens=lambda record: _tokens(record.architecture, record.protocol.training),
         wanted=lambda restarts: 1,
+        lists=("d", "H"),
     ),
     "shatter": Experiment(
         load=ShatterRecord.load,
@@ -79,5 +82,6 @@ EXPERIMENTS = {
         core_seconds=_core_seconds_of_trials,
         tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
         restarts="trials",
+        lists=("d",),
     ),
 }

@@ -36,7 +36,11 @@ class Job(NamedTuple):
     @property
     def arguments(self) -> str:
         """The parameters as papermill takes them."""
-        return " ".join(f"-p {name} {value}" for name, value in self.parameters.items())
+        several = self.experiment.lists
+        return " ".join(
+            f'-y "{{{name}: [{value}]}}"' if name in several else f"-p {name} {value}"
+            for name, value in self.parameters.items()
+        )
 
     def missing(self) -> int:
         """Count the parts (of experiment ``mac``: restarts) that are still to be measured.

@@ -13,7 +13,9 @@ from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.experiments.measure import combinations
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
+from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.reach import output_rows, token_reach
 from ecmlib.regression import least_squares
 from ecmlib.results import CapacityRecord, record_name
 from ecmlib.statistics import expected_guesses
@@ -36,10 +38,14 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
     -------
     DataFrame
         A row an architecture measured both ways: ``d``, ``H``, ``N``, ``MLS``, ``not_memorised`` (the next larger size
-        tried), ``censored``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K), and ``offset``, MAC_raw
-        less MLS.
+        tried), ``censored``, ``possible``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K), and
+        ``offset``, MAC_raw less MLS. ``possible`` is the largest library that the frozen output maps of the search's
+        tries let any weights memorise: from the next sequence on, there is a last token that no state makes the most
+        likely one (`ecmlib.reach.token_reach`).
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if counted.empty:
+        return pd.DataFrame()
     for search in searches:
         size = search.architecture
         same = counted[(counted[["d", "H", "N", "L", "K"]] == [size.d, size.H, size.N, size.L, size.K]).all(axis=1)]
@@ -48,7 +54,7 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
         raw, corrected, T = same["C_plateau_raw"].max(), same["C_plateau"].max(), int(same["T"].iloc[0])
         rows.append(
             {"d": size.d, "H": size.H, "N": size.N, "MLS": search.memorised, "not_memorised": search.not_memorised}
-            | {"censored": search.censored, "MAC_raw": raw, "MAC": corrected}
+            | {"censored": search.censored, "possible": _possible(search), "MAC_raw": raw, "MAC": corrected}
             | {"T": T, "guesses": expected_guesses(T, size.K), "offset": raw - search.memorised}
         )
     return pd.DataFrame(rows).sort_values(["H", "d"], ignore_index=True) if rows else pd.DataFrame()
@@ -94,6 +100,11 @@ def measure_both(
     -------
     tuple
         MLS records, and MAC measurements as a frame of one row a restart.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing may be trained and no record is there.
     """
     architectures = [Architecture(**sizes, N=N, K=K) for sizes in combinations(d=d, H=H)]
     protocol = Protocol(T=T, **training)
@@ -115,30 +126,55 @@ def measure_both(
                 architecture, T, 1, device=device, compiled=compiled, results=mac_results[-1], **training
             )
             counted.append(measured.frame())
-    return searches, pd.concat(counted, ignore_index=True) if counted else pd.DataFrame()
+    if not searches or not counted:
+        places = ", ".join(str(folder) for folder in [results, *mac_results])
+        raise FileNotFoundError(f"{places}: no architecture is measured both ways; train = True measures them")
+    return searches, pd.concat(counted, ignore_index=True)
 
 
 def judge(table: pd.DataFrame) -> Finding:
     """R3: both have the same shape, the raw MAC lies T/K above MLS, and the corrected MAC falls behind MLS at large d.
 
-    The same shape is a straight line in logarithms with slope 1; large d is the upper half of the sizes. Architectures
-    that reach `MAC_SATURATED` or the MLS search's largest size are left out.
+    Small d is the lower half of the sizes, the median included. There, where neither method should have fallen behind,
+    shape and offset are judged: MLS grows as the corrected MAC to the power 1, and lies T/K below the raw one; the lag
+    is judged over the upper half. Architectures that reach `MAC_SATURATED` or the search's largest size are left out.
     """
     if table.empty:
         return NOT_MEASURED
     used = table[(table["MAC_raw"] < MAC_SATURATED * table["T"]) & ~table["censored"]]
-    large = used["d"] > used["d"].median()
-    if len(used) < 6 or large.sum() < 2:
+    middle, guesses = used["d"].median(), used["guesses"].mean()
+    small, large = used[used["d"] <= middle], used[used["d"] > middle]
+    if len(small) < 3 or len(large) < 3:
         return NOT_MEASURED
-    log_MLS, ones = np.log(used["MLS"].clip(1)), np.ones(len(used))
-    shape = least_squares(log_MLS, {"slope": np.log(used["MAC"].clip(1)), "intercept": ones})["slope"]
-    offset = least_squares(used["offset"], {"mean": ones})["mean"]
-    guesses = float(used["guesses"].mean())
-    lag = least_squares(log_MLS - np.log(used["MAC"].clip(1)), {"small": ~large, "large": large})["large"].exp()
-    return Finding(
-        verdict_of(shape.contains(1), offset.contains(guesses), lag.low > 1),
-        f"MLS grows as corrected MAC to the power {shape.value:.2f}; raw MAC exceeds MLS by {offset.value:.1f} "
-        f"sequences where T/K is {guesses:.1f}; for d > {used['d'].median():g} MLS is {lag.value:.2f} times the "
-        "corrected MAC",
-        f"95 % t intervals over {len(used)} architectures: power {shape}, offset {offset}, ratio {lag}",
+    power_small, power = (
+        least_squares(_logarithm(rows["MLS"]), {"power": _logarithm(rows["MAC"]), "factor": np.ones(len(rows))})[
+            "power"
+        ]
+        for rows in (small, used)
     )
+    offset = least_squares(small["offset"], {"mean": np.ones(len(small))})["mean"]
+    ratio = _logarithm(large["MLS"]) - _logarithm(large["MAC"])
+    lag = least_squares(ratio, {"mean": np.ones(len(large))})["mean"].exp()
+    return Finding(
+        verdict_of(power_small.contains(1), offset.contains(guesses), lag.low > 1),
+        f"for d <= {middle:g} MLS grows as corrected MAC to the power {power_small.value:.2f} (over all d "
+        f"{power.value:.2f}), and raw MAC exceeds MLS by {offset.value:.1f} sequences where T/K is {guesses:.1f}; for "
+        f"d > {middle:g} MLS is {lag.value:.2f} times the corrected MAC",
+        f"95 % t intervals over {len(small)} and {len(large)} architectures: power {power_small} (over all d {power}), "
+        f"offset {offset}, ratio {lag}",
+    )
+
+
+def _logarithm(counts: pd.Series) -> pd.Series:
+    """Natural logarithm; fewer sequences than one count as one."""
+    return pd.Series(np.log(counts.clip(1)))
+
+
+def _possible(search: MlsRecord) -> int:
+    size, training = search.architecture, search.protocol.training
+    last = random_library(search.protocol.T_max, size.N, size.K, training.seed)[:, -1].numpy()
+    hopeless = (
+        np.isin(last, np.flatnonzero(token_reach(output_rows(size, seed)) == 0))
+        for seed in {trial.seed for trial in search.trials}
+    )
+    return max(int(np.argmax(at)) if at.any() else len(last) for at in hopeless)

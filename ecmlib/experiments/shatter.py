@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from ecmlib.distributions import compare_distributions
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
+from ecmlib.library import random_library
+from ecmlib.reach import centred, output_rows, token_reach
+from ecmlib.regression import Estimate
+from ecmlib.restart import seed_of_restart
 from ecmlib.shatter import ShatterRecord
 
 SIGNIFICANT = 0.05  # a fit with a smaller p-value is rejected
@@ -53,3 +60,39 @@ def judge(table: pd.DataFrame) -> Finding:
         f"bootstrapped Kolmogorov-Smirnov test of the negative binomial over {table['trials'].min()} trials, "
         + "; ".join(fits),
     )
+
+
+def reaches(records: Sequence[ShatterRecord]) -> pd.DataFrame:
+    """Say how easily the frozen output map of each trial gives the last tokens that were to be memorised.
+
+    Returns
+    -------
+    DataFrame
+        ``d``, ``trial``, ``epochs`` and ``reach``, that of the hardest last token (`ecmlib.reach.token_reach`, before
+        training, when the last norm's gains are 1), a row a trial; censored trials are left out.
+    """
+    rows = [
+        (record.architecture.d, trial, epochs, _hardest(record, seed_of_restart(record.protocol.seed, trial)))
+        for record in records
+        for trial, epochs in enumerate(record.epochs)
+        if epochs is not None
+    ]
+    return pd.DataFrame(rows, columns=["d", "trial", "epochs", "reach"])
+
+
+def rank_correlation(reached: pd.DataFrame, level: float = 0.95) -> Estimate:
+    """Spearman's correlation of the hardest token's reach with the epochs, of one d, with a bootstrap interval."""
+
+    def spearman(reach: np.ndarray, epochs: np.ndarray) -> float:
+        return float(stats.spearmanr(reach, epochs).statistic)
+
+    pair = reached["reach"].to_numpy(), reached["epochs"].to_numpy()
+    options: dict[str, Any] = {"paired": True, "vectorized": False, "method": "percentile", "rng": 0}
+    drawn = stats.bootstrap(pair, spearman, n_resamples=500, confidence_level=level, **options)
+    return Estimate(spearman(*pair), float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
+
+
+def _hardest(record: ShatterRecord, seed: int) -> float:
+    size = record.architecture
+    last = np.unique(random_library(record.protocol.T, size.N, size.K, seed)[:, -1].numpy())
+    return float(token_reach(centred(output_rows(size, seed)), last).min())

@@ -49,11 +49,13 @@ def judge(table: pd.DataFrame) -> Finding:
     """Judge "capacity is constant in bits and not in sequences" over K.
 
     A quantity is constant if the interval of its exponent contains 0 and not what it would be if the other one were
-    constant: 1 for bits, -1 for sequences.
+    constant: 1 for bits, -1 for sequences. Where the interval of bits contains both, too little is measured.
     """
     if table["K"].nunique() < 2 or len(table) < table["d"].nunique() + 2:
         return NOT_MEASURED
     of = exponents(table)
+    if of["bits"].contains(0) and of["bits"].contains(1):
+        return NOT_MEASURED
     of_one_d = table.groupby("d")[["C", "bits"]]
     within = (of_one_d.max() / of_one_d.min()).max()
     bits_constant = of["bits"].contains(0) and not of["bits"].contains(1)

@@ -30,7 +30,7 @@ from ecmlib.plots.law import (
 )
 from ecmlib.plots.mls import plot_mac_and_mls
 from ecmlib.plots.parameters import plot_parameters
-from ecmlib.plots.shatter import plot_epochs, plot_quantiles
+from ecmlib.plots.shatter import plot_epochs, plot_quantiles, plot_reach
 from ecmlib.plots.theory import plot_promised
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "plot_promised",
     "plot_quantiles",
     "plot_ratios",
+    "plot_reach",
     "plot_residuals",
     "plot_slopes",
     "plot_slopes_over_patience",

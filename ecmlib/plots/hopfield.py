@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_figure
+from ecmlib.plots.style import PALETTE, new_figure, new_panels
 
 
 def plot_storage(table: pd.DataFrame) -> Figure:
@@ -21,13 +21,21 @@ def plot_storage(table: pd.DataFrame) -> Figure:
 
 
 def plot_dilution(table: pd.DataFrame) -> Figure:
-    """Draw symmetry (eq. 1) and the recalled patterns' overlap against the share of connections kept."""
-    figure, axes = new_figure()
-    for column, marker, color in zip(("symmetry", "overlap"), "os", sns.color_palette(PALETTE), strict=False):
-        label = {"symmetry": "degree of symmetry (1)", "overlap": "overlap of pattern and recall"}[column]
-        sns.lineplot(table, x="kept", y=column, marker=marker, color=color, label=label, ax=axes)
-    axes.set(xlabel="share of connections kept", ylabel="", ylim=(0, 1.05))
-    axes.legend(fontsize="small")
+    """Draw symmetry (eq. 1) and the overlap of pattern and recall against the share of connections kept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `ecmlib.hopfield.measure_dilution` returns: a line a manner of cutting.
+    """
+    figure, panels = new_panels(2)
+    for axes, (column, title) in zip(panels, {"symmetry": "symmetry (1)", "overlap": "overlap"}.items(), strict=True):
+        sns.lineplot(table, x="kept", y=column, hue="cut", style="cut", palette=PALETTE, markers=True, ax=axes)
+        axes.set(title=title, xlabel="connections kept", ylim=(0, 1.05))
+        axes.legend().remove()
+    panels[0].set_ylabel("")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize="small")
     return figure
 
 

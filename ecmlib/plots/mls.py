@@ -25,11 +25,12 @@ def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
         here = table[table["H"] == H]
         for (column, label), marker, color in zip(_SERIES.items(), "osD", sns.color_palette(PALETTE), strict=False):
             axes.plot(here["d"], here[column], marker=marker, markersize=4, color=color, label=label)
+        axes.plot(here["d"], here["guesses"], "k--", linewidth=0.8, label="guessing, T/K")
         bounds = here[here["censored"]]
         axes.plot(bounds["d"], bounds["MLS"], "D", color="white", markeredgecolor="black")
         axes.set(title=f"H = {H}", xlabel="d", ylabel="C, sequences", yscale="log", xscale="log")
         axes.set_xticks(here["d"], [str(d) for d in here["d"]], minor=False)
         axes.minorticks_off()
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize="small")
     return figure

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
 from ecmlib.distributions import FITS, checked_counts
-from ecmlib.plots.style import PALETTE, new_figure
+from ecmlib.plots.style import PALETTE, new_figure, new_panels
 
 
 def plot_epochs(epochs: Sequence[int | None]) -> Figure:
@@ -36,4 +37,21 @@ def plot_quantiles(epochs: Sequence[int | None]) -> Figure:
     axes.plot(ends, ends, color="black", linewidth=0.8, label="perfect fit")
     axes.set(xlabel="epochs expected", ylabel="epochs measured", xscale="log", yscale="log")
     axes.legend(fontsize="small")
+    return figure
+
+
+def plot_reach(reached: pd.DataFrame) -> Figure:
+    """Draw each trial's epochs against the reach of its hardest last token, a panel a d.
+
+    Parameters
+    ----------
+    reached : DataFrame
+        As `ecmlib.experiments.shatter.reaches` returns it.
+    """
+    sizes = sorted(reached["d"].unique())
+    figure, panels = new_panels(len(sizes))
+    for d, axes in zip(sizes, panels, strict=True):
+        here = reached[reached["d"] == d]
+        axes.plot(here["reach"], here["epochs"], "o", markersize=2, alpha=0.5, color=sns.color_palette(PALETTE)[0])
+        axes.set(title=f"d = {d}", xlabel="reach of the hardest token", ylabel="epochs", yscale="log")
     return figure

@@ -1,0 +1,160 @@
+"""MLS beside MAC, and epochs to shatter: comparison and verdict on invented records, whose answers are known."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from ecmlib import Architecture, MlsRecord, ShatterRecord, epochs_to_shatter, random_library
+from ecmlib.experiments import mls, parameters, shatter
+from ecmlib.finding import NOT_MEASURED
+from ecmlib.mls import MlsProtocol, MlsTrial
+from ecmlib.plots import plot_mac_and_mls, plot_quantiles, plot_reach
+from ecmlib.reach import output_rows, token_reach
+from ecmlib.restart import Status, provenance
+from ecmlib.shatter import ShatterProtocol
+from ecmlib.training import Protocol
+
+PROVENANCE = provenance(torch.device("cpu"), compiled=False, seconds=1, core_seconds=1)
+SIZES = (8, 12, 16, 24, 32, 48)
+T, K = 2048, 128
+
+
+def search(d: int, H: int, memorised: int, T_max: int = 16384) -> MlsRecord:
+    """A search that found ``memorised`` at once, and that one sequence more is too many."""
+
+    def trial(size: int, status: Status) -> MlsTrial:
+        return MlsTrial(T=size, seed=0, status=status, steps=1, best_count=0, provenance=PROVENANCE)
+
+    trials = [trial(memorised, "complete")] + [trial(memorised + 1, "plateau")] * (memorised < T_max)
+    protocol = MlsProtocol(restarts=1, T_max=T_max, training=Protocol(T=T_max))
+    return MlsRecord(architecture=Architecture(d, H=H, N=8), protocol=protocol, trials=trials)
+
+
+def counted(d: int, H: int, raw: float) -> dict[str, float]:
+    sizes = {"d": d, "H": H, "N": 8, "L": 1, "K": K, "T": T}
+    return sizes | {"C_plateau_raw": raw, "C_plateau": (raw - T / K) / (1 - 1 / K)}
+
+
+def both_ways(power: float = 1, lag: float = 1.2, offset: float = T / K) -> pd.DataFrame:
+    """Invent capacities: raw MAC lies ``offset`` above MLS to a power, and at large d MLS is ahead by ``lag``."""
+    searches, rows = [], []
+    for H in (1, 2):
+        for d in SIZES:
+            wobble = d % 3 - 1
+            common = 5 * H * d
+            memorised = round(common * lag) if d > 16 else common
+            searches.append(search(d, H, memorised))
+            rows.append(counted(d, H, common**power + offset + wobble))
+    return mls.compare(searches, pd.DataFrame(rows))
+
+
+@pytest.mark.parametrize(
+    ("invented", "verdict"),
+    [
+        (both_ways(), "supported"),
+        (both_ways(lag=1), "mixed"),
+        (both_ways(lag=1.5, offset=24), "mixed"),
+        (both_ways(power=1.2, lag=1), "not supported"),
+    ],
+)
+def test_mls_verdict_follows_shape_offset_and_lag(invented: pd.DataFrame, verdict: str) -> None:
+    assert len(invented) == 12
+    assert mls.judge(invented).verdict == verdict
+
+
+def test_mls_is_not_judged_on_too_few_or_bounded_architectures() -> None:
+    assert mls.judge(both_ways().head(4)) == NOT_MEASURED
+    assert mls.judge(both_ways().assign(censored=True)) == NOT_MEASURED
+    assert mls.judge(both_ways().assign(T=60)) == NOT_MEASURED
+    assert mls.judge(pd.DataFrame()) == NOT_MEASURED
+
+
+def test_only_finished_searches_with_a_capacity_are_compared() -> None:
+    rows = pd.DataFrame([counted(8, 1, 40), counted(8, 1, 50), counted(16, 1, 60)])
+    unfinished = search(16, 1, 30).model_copy(update={"trials": search(16, 1, 30).trials[:1]})
+    (row,) = mls.compare([search(8, 1, 20), unfinished, search(32, 1, 90)], rows).to_dict("records")
+    assert (row["d"], row["MLS"], row["not_memorised"], row["MAC_raw"], row["offset"]) == (8, 20, 21, 50, 30)
+    assert mls.compare([search(8, 1, 20)], pd.DataFrame()).empty
+
+
+def test_possible_ends_before_the_first_unreachable_token() -> None:
+    table = mls.compare([search(8, 1, 20), search(32, 1, 20)], pd.DataFrame([counted(8, 1, 40), counted(32, 1, 40)]))
+    small, large = table["possible"]
+    last = random_library(16384, 8, K, 0)[:, -1]
+    reach = token_reach(output_rows(Architecture(8, N=8), seed=0), last[: small + 1].numpy())
+    assert (reach[:-1] > 0).all()
+    assert reach[-1] == 0
+    assert large == 16384
+
+
+def test_censored_search_is_drawn_as_a_bound() -> None:
+    table = mls.compare([search(8, 1, 64, T_max=64)], pd.DataFrame([counted(8, 1, 90)]))
+    assert table["censored"].tolist() == [True]
+    assert plot_mac_and_mls(table).axes
+
+
+def test_nothing_measured_and_nothing_to_be_trained_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no architecture is measured both ways; train = True measures them"):
+        mls.measure_both(
+            [8], [1], 4, 8, T=8, search={"T_max": 8}, training={}, results=tmp_path, mac_results=[tmp_path], train=False
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def trials(epochs: np.ndarray, d: int = 16) -> ShatterRecord:
+    return ShatterRecord(
+        architecture=Architecture(d, N=8),
+        protocol=ShatterProtocol(trials=len(epochs)),
+        epochs=epochs.tolist(),
+        provenance=[PROVENANCE],
+    )
+
+
+def drawn(how: str, d: int = 16) -> ShatterRecord:
+    generator = np.random.default_rng(2)
+    if how == "negative binomial":
+        return trials(generator.negative_binomial(12, 12 / 312, size=600), d)
+    return trials(np.rint(np.exp(5 + 0.8 * generator.standard_normal(600))).astype(int), d)
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"),
+    [
+        (["negative binomial"], "supported"),
+        (["log-normal"], "not supported"),
+        (["negative binomial", "log-normal"], "not supported"),
+    ],
+)
+def test_shatter_verdict_follows_the_distribution(how: list[str], verdict: str) -> None:
+    table = shatter.compare([drawn(name, d) for name, d in zip(how, (16, 32), strict=False)], bootstraps=30)
+    assert len(table) == 3 * len(how)
+    assert shatter.judge(table).verdict == verdict
+    assert shatter.judge(pd.DataFrame()) == NOT_MEASURED
+
+
+def test_reach_is_that_of_the_hardest_last_token_of_each_trial() -> None:
+    size = Architecture(d=8, H=1, N=4, K=8, head_dim=4)
+    record = epochs_to_shatter(size, T=4, trials=12, lr=0.01, max_epochs=60, progress=False)
+    reached = shatter.reaches([record])
+    assert reached["epochs"].tolist() == [epochs for epochs in record.epochs if epochs is not None]
+    assert (reached["reach"] > 0).all(), "what was memorised was within reach"
+    assert plot_reach(reached).axes
+    assert plot_quantiles([5, 6, 7, 7, 8, 8, 9, 12, 20, 31]).axes
+
+
+def test_rank_correlation_is_found() -> None:
+    generator = np.random.default_rng(0)
+    reach = generator.random(200)
+    opposed = pd.DataFrame({"reach": reach, "epochs": np.rint(100 / (reach + 0.1))})
+    assert shatter.rank_correlation(opposed).value == pytest.approx(-1, abs=0.01)
+    shuffled = opposed.assign(reach=generator.permutation(reach))
+    assert shatter.rank_correlation(shuffled).contains(0)
+
+
+def test_parameter_verdict_follows_the_counts() -> None:
+    table = parameters.count([Architecture(d, H=H) for d in (8, 12) for H in (1, 2)])
+    assert parameters.judge(table).verdict == "supported"
+    assert parameters.judge(table.assign(built=table["built"] + (table["d"] == 8))).verdict == "not supported"
