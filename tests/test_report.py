@@ -38,7 +38,8 @@ def test_spread_needs_five_restarts() -> None:
 
 
 def test_claims_without_records_say_so(tmp_path: Path) -> None:
-    assert set(reproduction_table(tmp_path)["verdict"]) == {"not measured yet"}
+    verdicts = reproduction_table(tmp_path).set_index("name")["verdict"]
+    assert set(verdicts.drop("R2")) == {"not measured yet"}  # R2 counts parameters, which needs no record
 
 
 def test_every_claim_is_judged_once() -> None:
