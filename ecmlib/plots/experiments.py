@@ -108,7 +108,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     noise : DataFrame
         `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
     critical : DataFrame
-        What `ecmlib.experiments.critical_batch.critical_batch_sizes` returns.
+        What `ecmlib.experiments.critical_batch.critical_batch_sizes` returns; no rows while nothing is measured.
     """
     figure, axes = new_figure()
     finite = noise.replace(np.inf, np.nan).dropna()
@@ -117,7 +117,8 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
         label = f"noise scale, N={N}"
         axes.plot(line["step"], line["noise_scale"], color=color, marker=marker, markersize=3, label=label)
         axes.fill_between(line["step"], line["low"], line["high"], color=color, alpha=0.3, linewidth=0)
-        for B_crit, lowest, highest in critical.loc[critical["N"] == N, ["B_crit", "low", "high"]].to_numpy():
+        here = critical[critical["N"] == N] if len(critical) else critical
+        for B_crit, lowest, highest in here.reindex(columns=["B_crit", "low", "high"]).to_numpy():
             axes.axhspan(lowest, highest, color=color, alpha=0.12, linewidth=0)
             axes.axhline(B_crit, color=color, linestyle="--", linewidth=0.8, label=f"critical batch size, N={N}")
     low, high = finite["noise_scale"].min(), finite["noise_scale"].max()
