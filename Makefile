@@ -64,7 +64,8 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
-	OMP_NUM_THREADS=1 $(BIN)jupyter-book build book --all -W --keep-going
+	rm -rf _build
+	OMP_NUM_THREADS=1 $(BIN)jupyter-book build book -W --keep-going
 
 test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 	$(PYTHON) -m pytest tests/book_in_browser.py
