@@ -104,6 +104,16 @@ def test_nothing_measured_and_nothing_to_be_trained_is_said(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_shatter_reads_what_is_there_and_trains_only_if_it_may(tmp_path: Path) -> None:
+    sizes = {"H": 1, "N": 4, "K": 8, "T": 4, "trials": 3, "lr": 0.01}
+    with pytest.raises(FileNotFoundError, match="no trial is there; train = True measures them"):
+        shatter.measure([8], **sizes, results=tmp_path, train=False)
+    measured = shatter.measure([8], **sizes, results=tmp_path)
+    assert shatter.measure([8, 12], **sizes, results=tmp_path, train=False) == measured
+    with pytest.raises(ValueError, match="Tt = 9: extra inputs are not permitted"):
+        shatter.measure([8], **sizes, Tt=9, results=tmp_path, train=False)
+
+
 def trials(epochs: np.ndarray, d: int = 16) -> ShatterRecord:
     return ShatterRecord(
         architecture=Architecture(d, N=8),

@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ecmlib.architecture import Architecture
 from ecmlib.distributions import compare_distributions
+from ecmlib.experiments.measure import combinations
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.library import random_library
 from ecmlib.reach import centred, output_rows, token_reach
 from ecmlib.regression import Estimate
 from ecmlib.restart import seed_of_restart
-from ecmlib.shatter import ShatterRecord
+from ecmlib.shatter import ShatterProtocol, ShatterRecord, epochs_to_shatter, shatter_name
 
 SIGNIFICANT = 0.05  # a fit with a smaller p-value is rejected
+
+
+def measure(
+    d: list[int],
+    *,
+    results: str | Path,
+    H: int = 1,
+    N: int = 32,
+    K: int = 128,
+    stack: int = 250,
+    device: str = "auto",
+    train: bool = True,
+    **protocol: Any,
+) -> list[ShatterRecord]:
+    """Count epochs (`epochs_to_shatter`) for every d; ``train=False`` reads what ``results`` holds.
+
+    Parameters
+    ----------
+    d, H, N, K
+        Sizes; see `Architecture`.
+    stack, device, results
+        See `epochs_to_shatter`.
+    protocol
+        Values of `ShatterProtocol`.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a value is unknown or out of range.
+    FileNotFoundError
+        If nothing may be trained and no record is there.
+    """
+    architectures = [Architecture(**sizes, H=H, N=N, K=K) for sizes in combinations(d=d)]
+    if train:
+        return [
+            epochs_to_shatter(architecture, **protocol, stack=stack, device=device, results=results)
+            for architecture in architectures
+        ]
+    asked = ShatterProtocol(**protocol)
+    paths = [Path(results) / shatter_name(architecture, asked) for architecture in architectures]
+    stored = [ShatterRecord.load(path) for path in paths if path.exists()]
+    if not stored:
+        raise FileNotFoundError(f"results = {str(results)!r}: no trial is there; train = True measures them")
+    return stored
 
 
 def compare(records: Sequence[ShatterRecord], bootstraps: int = 200) -> pd.DataFrame:
