@@ -114,7 +114,10 @@ def measure_mac(
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    record = _stored_record(path, architecture, protocol)
+    settings = {"architecture": architecture, "protocol": protocol}
+    record = CapacityRecord.stored(path, "another configuration", **settings) or CapacityRecord(
+        architecture=architecture, protocol=protocol, restarts=[]
+    )
     missing = range(len(record.restarts), run.restarts)
     if not missing:
         return record
@@ -152,13 +155,3 @@ def writable_folder(results: str | Path) -> Path:
     if not writable:
         raise OSError(f"results = {str(folder)!r}: no folder that can be written (permission denied)")
     return folder
-
-
-def _stored_record(path: Path | None, architecture: Architecture, protocol: Protocol) -> CapacityRecord:
-    """Return what is already measured, or a record without restarts."""
-    if path is None or not path.exists():
-        return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
-    record = CapacityRecord.load(path)
-    if (record.architecture, record.protocol) != (architecture, protocol):
-        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another configuration")
-    return record

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import writable_folder
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.parameters import Parameters
 from ecmlib.restart import Count, Provenance, Restart, Status, run_restart, seed_of_restart
-from ecmlib.results import record_name, write_atomically
+from ecmlib.results import Record, record_name
 from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device
 
 
@@ -57,7 +57,7 @@ class MlsTrial(Parameters):
     provenance: Provenance
 
 
-class MlsRecord(Parameters):
+class MlsRecord(Record):
     """The largest library that an architecture memorised, with every try of the search."""
 
     experiment: Literal["mls"] = "mls"
@@ -89,18 +89,6 @@ class MlsRecord(Parameters):
         if high - low <= max(1, protocol.tolerance * low):
             return None
         return (low + high) // 2
-
-    def save(self, path: str | Path) -> None:
-        """Write all or nothing; see `ecmlib.results.write_atomically`."""
-        write_atomically(Path(path), self.model_dump_json())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a record; a ValueError names the file and what is wrong in it."""
-        try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
-        except ValidationError as error:
-            raise ValueError(f"{path}: {one_sentence(error)}") from None
 
 
 def measure_mls(
@@ -164,7 +152,13 @@ def measure_mls(
     LibrarySize(T=T_max, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, training)
-    record = _stored_record(path, architecture, protocol)
+    settings = {"architecture": architecture, "protocol": protocol}
+    record = MlsRecord.stored(path, "another search", **settings) or MlsRecord(
+        architecture=architecture, protocol=protocol, trials=[]
+    )
+    if record.next_size() is None:
+        return record
+
     library = random_library(T_max, architecture.N, architecture.K, seed).to(target)
     model = architecture.build(0).to(target)
     while (T := record.next_size()) is not None:
@@ -197,12 +191,3 @@ def _trial(T: int, restart: Restart) -> MlsTrial:
         best_count=max(restart.last_count, default=0),
         provenance=restart.provenance,
     )
-
-
-def _stored_record(path: Path | None, architecture: Architecture, protocol: MlsProtocol) -> MlsRecord:
-    if path is None or not path.exists():
-        return MlsRecord(architecture=architecture, protocol=protocol, trials=[])
-    record = MlsRecord.load(path)
-    if (record.architecture, record.protocol) != (architecture, protocol):
-        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another search")
-    return record

@@ -11,14 +11,14 @@ from typing import Annotated, Literal, NamedTuple, Self
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import writable_folder
 from ecmlib.library import random_library
-from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.parameters import Parameters
 from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
-from ecmlib.results import record_name, write_atomically
+from ecmlib.results import Record, record_name
 from ecmlib.training import Positive, Precision, Protocol, can_compile, make_forward, resolve_device, train
 
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
@@ -74,7 +74,7 @@ class NoisePoint(Parameters):
     big: list[float]
 
 
-class NoiseScaleRecord(Parameters):
+class NoiseScaleRecord(Record):
     """The simple noise scale of one architecture along the training of its first restart."""
 
     experiment: Literal["noise-scale"] = "noise-scale"
@@ -97,14 +97,6 @@ class NoiseScaleRecord(Parameters):
             row = {"step": point.step, "last_count": point.last_count, "noise_scale": scale, "low": low, "high": high}
             rows.append({"N": self.architecture.N, "d": self.architecture.d} | row)
         return pd.DataFrame(rows)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a record; a ValueError names the file and what is wrong in it."""
-        try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
-        except ValidationError as error:
-            raise ValueError(f"{path}: {one_sentence(error)}") from None
 
 
 def measure_noise_scale(
@@ -159,8 +151,9 @@ def measure_noise_scale(
     target = resolve_device(device)
     library = random_library(T, architecture.N, architecture.K, seed).to(target)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    if path is not None and path.exists():
-        return _stored_record(path, architecture, protocol, sampling)
+    settings = {"architecture": architecture, "protocol": protocol, "sampling": sampling}
+    if (stored := NoiseScaleRecord.stored(path, "another measurement", **settings)) is not None:
+        return stored
     started, cpu_started = time.perf_counter(), time.process_time()
     compile_it = can_compile() if compiled == "auto" else compiled
     restart_seed = seed_of_restart(seed, 0)
@@ -185,7 +178,7 @@ def measure_noise_scale(
         provenance=provenance(target, compile_it, time.perf_counter() - started, time.process_time() - cpu_started),
     )
     if path is not None:
-        write_atomically(path, record.model_dump_json())
+        record.save(path)
     return record
 
 
@@ -222,10 +215,3 @@ def simple_noise_scale(norms: SquaredNorms, sampling: Sampling) -> float:
     squared_gradient = (sampling.big * big - sampling.small * small) / (sampling.big - sampling.small)
     trace = (small - big) / (1 / sampling.small - 1 / sampling.big)
     return trace / squared_gradient if squared_gradient > 0 else math.inf
-
-
-def _stored_record(path: Path, architecture: Architecture, protocol: Protocol, sampling: Sampling) -> NoiseScaleRecord:
-    record = NoiseScaleRecord.load(path)
-    if (record.architecture, record.protocol, record.sampling) != (architecture, protocol, sampling):
-        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds another measurement")
-    return record

@@ -31,7 +31,46 @@ _CAPACITIES = (
 )
 
 
-class CapacityRecord(Parameters):
+class Record(Parameters):
+    """What every experiment's record can do: be written whole, read back, and looked up."""
+
+    def save(self, path: str | Path) -> None:
+        """Write to a temporary file beside ``path``, flush it to the disk and rename it: all or nothing."""
+        write_atomically(Path(path), self.model_dump_json())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a record and check that it is whole.
+
+        Raises
+        ------
+        ValueError
+            If the file is no record; the message names the file and what is wrong in it.
+        """
+        text = Path(path).read_text(encoding="utf-8")
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ValueError(f"{path}: {one_sentence(error)}") from None
+
+    @classmethod
+    def stored(cls, path: Path | None, other: str, **settings: Parameters) -> Self | None:
+        """Return the record at ``path``, None if there is none.
+
+        Raises
+        ------
+        ValueError
+            If its fields are not those of ``settings``: the file then holds ``other``, "another search" for example.
+        """
+        if path is None or not path.exists():
+            return None
+        record = cls.load(path)
+        if any(getattr(record, name) != value for name, value in settings.items()):
+            raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds {other}")
+        return record
+
+
+class CapacityRecord(Record):
     """The capacity of one architecture, measured by the MAC method (paper, section 5).
 
     Counts are numbers of sequences. Over restarts, the best one counts; one that diverged never does.
@@ -118,25 +157,6 @@ class CapacityRecord(Parameters):
             best = [guess_corrected(count, T, K) for count in curve["last_count"].cummax()]
             curves.append(curve.assign(**common, restart=number, status=restart.status, C=best))
         return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
-
-    def save(self, path: str | Path) -> None:
-        """Write to a temporary file beside ``path``, flush it to the disk and rename it: all or nothing."""
-        write_atomically(Path(path), self.model_dump_json())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a record and check that it is whole.
-
-        Raises
-        ------
-        ValueError
-            If the file is no record; the message names the file and what is wrong in it.
-        """
-        text = Path(path).read_text(encoding="utf-8")
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ValueError(f"{path}: {one_sentence(error)}") from None
 
     def _best(self, quantity: str) -> float:
         counted = [self._capacities(restart) for restart in self.restarts if restart.status != "diverged"]

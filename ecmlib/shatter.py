@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
 from tqdm.auto import tqdm
@@ -16,9 +16,9 @@ from tqdm.auto import tqdm
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import writable_folder
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.parameters import Parameters
 from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
-from ecmlib.results import write_atomically
+from ecmlib.results import Record
 from ecmlib.training import Positive, resolve_device
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -48,7 +48,7 @@ class ShatterProtocol(Parameters):
     seed: Count = 0
 
 
-class ShatterRecord(Parameters):
+class ShatterRecord(Record):
     """Epochs after which each trial's library was memorised; None for a trial that was not done by ``max_epochs``."""
 
     experiment: Literal["shatter"] = "shatter"
@@ -56,18 +56,6 @@ class ShatterRecord(Parameters):
     protocol: ShatterProtocol
     epochs: list[Count | None]
     provenance: list[Provenance]  # one entry a stack of trials
-
-    def save(self, path: str | Path) -> None:
-        """Write all or nothing; see `ecmlib.results.write_atomically`."""
-        write_atomically(Path(path), self.model_dump_json())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a record; a ValueError names the file and what is wrong in it."""
-        try:
-            return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
-        except ValidationError as error:
-            raise ValueError(f"{path}: {one_sentence(error)}") from None
 
 
 def epochs_to_shatter(
@@ -115,7 +103,10 @@ def epochs_to_shatter(
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / shatter_name(architecture, protocol)
-    record = _stored_record(path, architecture, protocol)
+    settings = {"architecture": architecture, "protocol": protocol}
+    record = ShatterRecord.stored(path, "other trials", **settings) or ShatterRecord(
+        architecture=architecture, protocol=protocol, epochs=[], provenance=[]
+    )
     with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
         while (done := len(record.epochs)) < trials:
             started, cpu_started = time.perf_counter(), time.process_time()
@@ -198,12 +189,3 @@ def _selected(
                 key: value[places] if value.shape == old.shape else value for key, value in optimizer.state[old].items()
             }
     return kept, successor
-
-
-def _stored_record(path: Path | None, architecture: Architecture, protocol: ShatterProtocol) -> ShatterRecord:
-    if path is None or not path.exists():
-        return ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[])
-    record = ShatterRecord.load(path)
-    if (record.architecture, record.protocol) != (architecture, protocol):
-        raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds other trials")
-    return record
