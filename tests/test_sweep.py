@@ -31,6 +31,14 @@ def test_holdout_is_what_its_seed_draws_and_on_no_other_grid() -> None:
     assert not names("holdout") & names("mac-cpu")
 
 
+def test_grid_of_precision_runs_every_architecture_on_both_paths() -> None:
+    paths: dict[Architecture, set[str]] = {}
+    for job in load_grid("precision").jobs(Path()):
+        paths.setdefault(job.plan.architecture, set()).add(job.arguments.split(" -p precision ")[1].split(" -p res")[0])
+    assert len(paths) == 8
+    assert all(both == {"bfloat16 -p compiled True", "float32 -p compiled False"} for both in paths.values())
+
+
 @pytest.mark.parametrize("name", [path.stem for path in GRIDS.glob("*.yaml")])
 def test_committed_records_are_those_of_their_grid(name: str) -> None:
     grid, results = load_grid(name), Path("results", name)

@@ -26,7 +26,7 @@ class Experiment(NamedTuple):
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
+    protocol = Protocol(**{name: value for name, value in parameters.items() if name not in ("restarts", "compiled")})
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
 
 
