@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from ecmlib import Architecture
-from ecmlib.results import write_atomically
+from ecmlib.record import write_atomically
 from ecmlib.training import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent

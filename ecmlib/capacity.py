@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,8 +11,9 @@ from tqdm.auto import tqdm
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.parameters import Parameters
+from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import run_restart, seed_of_restart
-from ecmlib.results import CapacityRecord, record_name
+from ecmlib.results import CapacityRecord
 from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device, tally
 
 
@@ -142,16 +142,3 @@ def measure_mac(
 class _Run(Parameters):
     restarts: Positive
     compiled: bool
-
-
-def writable_folder(results: str | Path) -> Path:
-    """Make the folder ``results``; an OSError says so if nothing can be written there."""
-    folder = Path(results)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise OSError(f"results = {str(folder)!r}: no folder that can be written ({error.strerror})") from None
-    if not writable:
-        raise OSError(f"results = {str(folder)!r}: no folder that can be written (permission denied)")
-    return folder

@@ -18,7 +18,7 @@ from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.fitting import FitWarning
 from ecmlib.law import Law
 from ecmlib.laws import CANDIDATES
-from ecmlib.results import write_atomically
+from ecmlib.record import write_atomically
 from ecmlib.signal_law import SignalLaw
 from ecmlib.statistics import aicc, mape
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from ecmlib.configurations import SIZES, surviving
 from ecmlib.fitting import Array, FitLoss
 from ecmlib.parameters import Parameters
-from ecmlib.results import write_atomically
+from ecmlib.record import write_atomically
 
 _NEIGHBOURS = 30  # residuals that stand for the scatter around one prediction
 

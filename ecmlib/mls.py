@@ -9,11 +9,10 @@ from pydantic import Field, model_validator
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.capacity import writable_folder
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.parameters import Parameters
+from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Count, Provenance, Restart, Status, run_restart, seed_of_restart
-from ecmlib.results import Record, record_name
 from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device
 
 

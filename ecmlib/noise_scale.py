@@ -14,11 +14,10 @@ import torch
 from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
-from ecmlib.capacity import writable_folder
 from ecmlib.library import random_library
 from ecmlib.parameters import Parameters
+from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
-from ecmlib.results import Record, record_name
 from ecmlib.training import Positive, Precision, Protocol, can_compile, make_forward, resolve_device, train
 
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened

@@ -1,20 +1,18 @@
-"""What is kept of a measurement: one validated JSON file a configuration."""
+"""What a measured capacity is: the record of one configuration, and folders of them as data frames."""
 
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Literal, Self
 
 import pandas as pd
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize
-from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.record import Record
 from ecmlib.restart import Restart
 from ecmlib.statistics import guess_corrected
 from ecmlib.training import Protocol, patience_stop
@@ -29,45 +27,6 @@ _CAPACITIES = (
     "bits",
     "bits_per_parameter",
 )
-
-
-class Record(Parameters):
-    """What every experiment's record can do: be written whole, read back, and looked up."""
-
-    def save(self, path: str | Path) -> None:
-        """Write to a temporary file beside ``path``, flush it to the disk and rename it: all or nothing."""
-        write_atomically(Path(path), self.model_dump_json())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a record and check that it is whole.
-
-        Raises
-        ------
-        ValueError
-            If the file is no record; the message names the file and what is wrong in it.
-        """
-        text = Path(path).read_text(encoding="utf-8")
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ValueError(f"{path}: {one_sentence(error)}") from None
-
-    @classmethod
-    def stored(cls, path: Path | None, other: str, **settings: Parameters) -> Self | None:
-        """Return the record at ``path``, None if there is none.
-
-        Raises
-        ------
-        ValueError
-            If its fields are not those of ``settings``: the file then holds ``other``, "another search" for example.
-        """
-        if path is None or not path.exists():
-            return None
-        record = cls.load(path)
-        if any(getattr(record, name) != value for name, value in settings.items()):
-            raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds {other}")
-        return record
 
 
 class CapacityRecord(Record):
@@ -185,22 +144,6 @@ class CapacityRecord(Record):
         return dict(zip(_CAPACITIES, capacities, strict=True))
 
 
-def record_name(architecture: Architecture, protocol: Protocol) -> str:
-    """Name the file of a record: sizes always, other values where they differ from their defaults.
-
-    >>> record_name(Architecture(16, N=8), Protocol(T=2048, batch_size=64))
-    'd16_H1_N8_L1_K128_T2048_batch_size64.json'
-    """
-    always = {name: getattr(architecture, name) for name in ("d", "H", "N", "L", "K")} | {"T": protocol.T}
-    others = {
-        name: value
-        for part in (architecture, protocol)
-        for name, value in part
-        if name not in always and value != type(part).model_fields[name].default
-    }
-    return "_".join(f"{name}{value}" for name, value in (always | others).items()) + ".json"
-
-
 def load_records(folder: str | Path, skip_bad: bool = False) -> list[CapacityRecord]:
     """Read every record of a folder.
 
@@ -242,21 +185,3 @@ def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
     """
     frames = [record.frame() for record in load_records(folder, skip_bad)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a crash at any moment leaves either the old one or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)  # temporary files are made for their owner alone
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise

@@ -14,11 +14,10 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.capacity import writable_folder
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.parameters import Parameters
+from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
-from ecmlib.results import Record
 from ecmlib.training import Positive, resolve_device
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -102,7 +101,7 @@ def epochs_to_shatter(
     run = _Run(stack=stack)
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / shatter_name(architecture, protocol)
+    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol}
     record = ShatterRecord.stored(path, "other trials", **settings) or ShatterRecord(
         architecture=architecture, protocol=protocol, epochs=[], provenance=[]
@@ -120,17 +119,6 @@ def epochs_to_shatter(
                 record.save(path)
             bar.update(len(epochs))
     return record
-
-
-def shatter_name(architecture: Architecture, protocol: ShatterProtocol) -> str:
-    """Name the file of a record; see `ecmlib.results.record_name`."""
-    sizes = "_".join(f"{name}{getattr(architecture, name)}" for name in ("d", "H", "N", "L", "K"))
-    others = [f"T{protocol.T}"] + [
-        f"{name}{value}"
-        for name, value in protocol
-        if name != "T" and value != type(protocol).model_fields[name].default
-    ]
-    return "_".join([sizes, *others]) + ".json"
 
 
 class _Run(Parameters):

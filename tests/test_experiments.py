@@ -19,8 +19,8 @@ from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.experiments import batch_size, combinations, feedforward, layers, measure_all, stopping, vocabulary
 from ecmlib.experiments.critical_batch import critical_batch_sizes, judge_noise_scale, noise_scales
 from ecmlib.finding import NOT_MEASURED
+from ecmlib.record import record_name
 from ecmlib.restart import Restart, provenance
-from ecmlib.results import record_name
 
 T = 4096
 PROVENANCE = provenance(torch.device("cpu"), compiled=False, seconds=1, core_seconds=1)

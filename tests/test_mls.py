@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
 from ecmlib.mls import MlsProtocol, MlsTrial
+from ecmlib.record import record_name
 from ecmlib.restart import Provenance, Status
-from ecmlib.results import record_name
 
 PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=0)
 SMALL = Architecture(d=8, N=3, K=8, head_dim=4)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ecmlib import Architecture, CapacityRecord, Protocol, load_results, measure_mac
-from ecmlib.results import record_name, write_atomically
+from ecmlib.record import record_name, write_atomically
 
 COMMITTED = sorted(Path("results").glob("**/*.json"))
 CAPACITY_RECORDS = [path for path in COMMITTED if json.loads(path.read_text()).get("experiment") == "mac"]

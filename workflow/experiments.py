@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.mls import MlsProtocol
-from ecmlib.results import record_name
-from ecmlib.shatter import ShatterProtocol, ShatterRecord, shatter_name
+from ecmlib.record import record_name
+from ecmlib.shatter import ShatterProtocol, ShatterRecord
 
 
 class Experiment(NamedTuple):
@@ -78,7 +78,7 @@ EXPERIMENTS = {
     "shatter": Experiment(
         load=ShatterRecord.load,
         plan=_plan_shatter,
-        name=lambda record: shatter_name(record.architecture, record.protocol),
+        name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=_core_seconds_of_trials,
         tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
         restarts="trials",

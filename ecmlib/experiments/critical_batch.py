@@ -14,8 +14,9 @@ from ecmlib.experiments.batch_size import one_for_each
 from ecmlib.experiments.measure import configured
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
+from ecmlib.record import record_name
 from ecmlib.regression import Estimate
-from ecmlib.results import CapacityRecord, record_name
+from ecmlib.results import CapacityRecord
 
 
 def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) -> pd.DataFrame:

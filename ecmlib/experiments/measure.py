@@ -10,7 +10,8 @@ from typing import Any, Literal
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.library import LibrarySize
-from ecmlib.results import CapacityRecord, record_name
+from ecmlib.record import record_name
+from ecmlib.results import CapacityRecord
 from ecmlib.training import Protocol
 
 

@@ -16,8 +16,9 @@ from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.reach import output_rows, token_reach
+from ecmlib.record import record_name
 from ecmlib.regression import least_squares
-from ecmlib.results import CapacityRecord, record_name
+from ecmlib.results import CapacityRecord
 from ecmlib.statistics import expected_guesses
 from ecmlib.training import Protocol
 

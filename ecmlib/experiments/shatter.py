@@ -16,9 +16,10 @@ from ecmlib.experiments.measure import combinations
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.library import random_library
 from ecmlib.reach import centred, output_rows, token_reach
+from ecmlib.record import record_name
 from ecmlib.regression import Estimate
 from ecmlib.restart import seed_of_restart
-from ecmlib.shatter import ShatterProtocol, ShatterRecord, epochs_to_shatter, shatter_name
+from ecmlib.shatter import ShatterProtocol, ShatterRecord, epochs_to_shatter
 
 SIGNIFICANT = 0.05  # a fit with a smaller p-value is rejected
 
@@ -60,7 +61,7 @@ def measure(
             for architecture in architectures
         ]
     asked = ShatterProtocol(**protocol)
-    paths = [Path(results) / shatter_name(architecture, asked) for architecture in architectures]
+    paths = [Path(results) / record_name(architecture, asked) for architecture in architectures]
     stored = [ShatterRecord.load(path) for path in paths if path.exists()]
     if not stored:
         raise FileNotFoundError(f"results = {str(results)!r}: no trial is there; train = True measures them")
