@@ -51,7 +51,7 @@ class Architecture(Parameters):
 
     @property
     def n_params(self) -> int:
-        """P, the number of trainable parameters: attention, feed-forward and norm gains (design.md, section 4)."""
+        """P, the number of trainable parameters, which are those of attention, feed-forward and norm gains."""
         d, heads = self.d, self.H * self.head_dim
         attention = 4 * d * heads + d
         width = FEED_FORWARD_WIDTH * d

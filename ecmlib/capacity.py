@@ -20,8 +20,8 @@ from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, ma
 class Memorised(NamedTuple):
     """Sequences that a model has memorised."""
 
-    last_count: int  # the last token is the most likely one, given its N-1 true predecessors
-    full_count: int  # every token from the second on is the most likely one, given its true predecessors
+    last_count: int  #: the last token is the most likely one, given its N-1 true predecessors
+    full_count: int  #: every token from the second on is the most likely one, given its true predecessors
 
 
 def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: int = 512) -> Memorised:

@@ -10,9 +10,9 @@ Verdict = Literal["supported", "mixed", "not supported", "not measured yet"]
 class Finding(NamedTuple):
     """What our data say of one claim."""
 
-    verdict: Verdict
-    number: str = ""  # what was found, in words and numbers
-    interval: str = ""  # and how sure that is
+    verdict: Verdict  #: what they make of it
+    number: str = ""  #: what was found, in words and numbers
+    interval: str = ""  #: and how sure that is
 
     def __str__(self) -> str:
         """Verdict, numbers and intervals in one line."""

@@ -25,9 +25,9 @@ class FitWarning(UserWarning):
 class Optimum(NamedTuple):
     """Where least squares ended."""
 
-    parameters: Array  # (p,)
-    cost: float
-    share_of_starts: float  # starts that reached this cost
+    parameters: Array  #: of shape (p,)
+    cost: float  #: half the sum of squares that was minimised
+    share_of_starts: float  #: of all starts, those that reached this cost
 
 
 def minimise(

@@ -158,10 +158,10 @@ def minimum_initial_cue(cues: pd.DataFrame, recalled: float = 0.95) -> float:
 class ThoughtExperiment(NamedTuple):
     """The paper's comparison of a language model with a Hopfield network of as many nodes as it has parameters."""
 
-    sequences: float  # n / (2 ln n)
-    trained_share: float  # training tokens over the tokens of those sequences
-    gigabytes: float  # at the given bits a parameter
-    nodes_of_weights: float  # of a network that has as many weights, n (n - 1) / 2 of them, as the model has parameters
+    sequences: float  #: n / (2 ln n)
+    trained_share: float  #: training tokens over the tokens of those sequences
+    gigabytes: float  #: at the given bits a parameter
+    nodes_of_weights: float  #: of a network whose weights, n (n - 1) / 2, are as many as the parameters
 
 
 def thought_experiment(

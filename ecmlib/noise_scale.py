@@ -26,8 +26,8 @@ Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gra
 class SquaredNorms(NamedTuple):
     """Squared gradient norms of two batch sizes, a value a repetition."""
 
-    small: list[float]  # mean over the small batches that make up a big one
-    big: list[float]
+    small: list[float]  #: mean over the small batches that make up a big one
+    big: list[float]  #: of each big batch
 
     def interval(self, sampling: Sampling, level: float, draws: int = 500) -> tuple[float, float]:
         """Bootstrap `simple_noise_scale` over repetitions: the percentile interval, maybe with an infinite end."""

@@ -13,9 +13,9 @@ from scipy import stats
 class Estimate(NamedTuple):
     """A number and the ends of its confidence interval."""
 
-    value: float
-    low: float
-    high: float
+    value: float  #: the estimate itself
+    low: float  #: lower end of its interval
+    high: float  #: upper end
 
     def contains(self, number: float) -> bool:
         """Whether the interval does."""

@@ -25,8 +25,8 @@ class Forward(NamedTuple):
     Which token is the most likely one is asked only when counting: training would pay for it at every step.
     """
 
-    losses: Callable[[torch.Tensor], torch.Tensor]  # nats (B, N - 1) of the tokens 2..N, for training
-    judged: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # the same, and whether each is the likeliest
+    losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N, for training
+    judged: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  #: the same, and whether each is the likeliest
 
 
 # With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
@@ -42,10 +42,10 @@ WORKER_ENVIRONMENT = {
 class CurvePoint(NamedTuple):
     """What a model has memorised after some steps, counted over the whole library."""
 
-    step: int
-    last_count: int  # sequences whose last token is predicted from their true N-1 predecessors
-    full_count: int  # sequences of which all N-1 predictions are right
-    bits: float  # mean negative log2-likelihood of a prediction, over all N-1 positions
+    step: int  #: training steps so far
+    last_count: int  #: sequences whose last token is predicted from their true N-1 predecessors
+    full_count: int  #: sequences of which all N-1 predictions are right
+    bits: float  #: mean negative log2-likelihood of a prediction, over all N-1 positions
 
 
 class DivergedError(Exception):
