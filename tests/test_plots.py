@@ -1,9 +1,14 @@
 import pandas as pd
 
 from ecmlib.plots import plot_noise_scale
+from ecmlib.plots.style import styled
 
 
 def test_noise_scale_is_drawn_before_any_batch_size_is_measured() -> None:
     noise = pd.DataFrame({"N": [8, 8], "step": [31, 62], "noise_scale": [9.0, 8.0], "low": [7.0, 7], "high": [10.0, 9]})
     (axes,) = plot_noise_scale(noise, critical=pd.DataFrame()).axes
     assert [label.get_text() for label in axes.get_legend().get_texts()] == ["noise scale, N=8"]
+
+
+def test_no_value_is_left_out_of_a_figure_and_no_two_look_alike() -> None:
+    assert len({(color, marker) for _, color, marker in styled(range(40))}) == 40

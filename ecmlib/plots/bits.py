@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_figure
+from ecmlib.plots.style import new_figure, styled
 
 
 def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, float]) -> Figure:
@@ -28,7 +27,7 @@ def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, floa
     complete = best["C_plateau_raw"] == best["T"]
     figure, axes = new_figure(height=3.6)
     lengths = sorted(best["N"].unique())
-    for N, color, marker in zip(lengths, sns.color_palette(PALETTE, len(lengths)), "osD^vPX*", strict=False):
+    for N, color, marker in styled(lengths):
         for full, face in ((False, color), (True, "none")):
             here = best[(best["N"] == N) & (complete == full)]
             label = "_hollow" if full else f"N={N}"

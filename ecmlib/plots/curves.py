@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_figure
+from ecmlib.plots.style import PALETTE, new_figure, styled
 from ecmlib.results import CapacityRecord
 from ecmlib.statistics import expected_guesses
 from ecmlib.training import patience_stop
@@ -25,7 +25,7 @@ def plot_curves(record: CapacityRecord) -> Figure:
     )
     figure, axes = new_figure()
     sns.lineplot(curves, x="step", y="count", hue="restart", palette=PALETTE, ax=axes, linewidth=1.2)
-    for number, (restart, color) in enumerate(zip(record.restarts, sns.color_palette(PALETTE), strict=False)):
+    for number, (restart, color, _) in enumerate(styled(record.restarts)):
         if not restart.step:
             continue
         stop = patience_stop(restart.step, restart.last_count, protocol.patience_steps)

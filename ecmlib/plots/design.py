@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from ecmlib.plots.style import PALETTE, new_figure
+from ecmlib.plots.style import COLORS, new_figure, styled
 
 
 def plot_capacity_over_parameters(frame: pd.DataFrame) -> Figure:
@@ -24,7 +24,7 @@ def plot_capacity_over_parameters(frame: pd.DataFrame) -> Figure:
     """
     figure, axes = new_figure()
     heads = sorted(frame["H"].unique())
-    for H, color in zip(heads, sns.color_palette(PALETTE, len(heads)), strict=True):
+    for H, color, _ in styled(heads):
         line = frame[frame["H"] == H].sort_values("P")
         axes.fill_between(line["P"], line["C_low"], line["C_high"], color=color, alpha=0.12, linewidth=0)
         axes.plot(line["P"], line["C"], color=color, linestyle="--", linewidth=1.2)
@@ -47,7 +47,7 @@ def plot_memory_per_parameter(averages: pd.DataFrame) -> Figure:
     with sns.axes_style("whitegrid"):
         figure, panels = plt.subplots(1, len(names), figsize=(6, 2.6), sharey=True, squeeze=False, layout="constrained")
     plt.close(figure)
-    for name, axes, color in zip(names, panels[0], sns.color_palette(PALETTE), strict=False):
+    for (name, color, _), axes in zip(styled(names), panels[0], strict=True):
         part = averages[averages["hyperparameter"] == name]
         places = np.arange(len(part))
         axes.bar(places, part["MPP"], color=color)
@@ -76,7 +76,7 @@ def plot_candidates(candidates: pd.DataFrame, capacity: float, measured: pd.Data
         part = candidates[candidates["outside_region"] == outside]
         if not part.empty:
             arms = np.maximum([part["C"] - part["C_low"], part["C_high"] - part["C"]], 0)
-            color = sns.color_palette(PALETTE)[int(outside)]
+            color = COLORS[int(outside)]
             axes.errorbar(part["C"], part.index, xerr=arms, fmt=marker, color=color, capsize=3, label=meaning)
     if measured is not None:
         places = lines.reindex(pd.MultiIndex.from_frame(measured[["d", "H", "L"]]))
@@ -105,7 +105,7 @@ def plot_design_hits(hits: pd.DataFrame) -> Figure:
     axes.vlines(target, *ends, color="grey", linewidth=1, label="predicted interval")
     for reached, marker, meaning in ((True, "o", "hit"), (False, "X", "miss")):
         part = trained[trained["reached"] == reached]
-        color = sns.color_palette(PALETTE)[0 if reached else 3]
+        color = COLORS[0 if reached else 3]
         share = part["C_plateau"] / part["capacity"]
         axes.plot(part["capacity"], share, marker, color=color, label=f"{meaning} ({len(part)})")
     axes.axhline(1, color="black", linestyle="--", linewidth=0.8, label="target")

@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_figure, new_panels
-
-_MARKERS = "osD^vPX*"
+from ecmlib.plots.style import COLORS, new_figure, new_panels, styled
 
 
 def plot_feedforward(pairs: pd.DataFrame) -> Figure:
@@ -28,7 +25,7 @@ def plot_feedforward(pairs: pd.DataFrame) -> Figure:
     figure, axes = new_figure()
     best = pairs.groupby("d", as_index=False).max()
     names = {"train": "feed-forward trained", "identity": "identity instead"}
-    for (ff, name), color, marker in zip(names.items(), sns.color_palette(PALETTE), _MARKERS, strict=False):
+    for (ff, name), color, marker in styled(names.items()):
         axes.plot(best["d"], best[f"C_{ff}"], color=color, marker=marker, label=name)
         style: dict[str, Any] = {"color": color, "marker": marker, "linestyle": "--", "markerfacecolor": "none"}
         axes.plot(best["d"], best[f"C_{ff}_equal_steps"], label=f"{name}, equal steps", **style)
@@ -46,7 +43,7 @@ def plot_layers(table: pd.DataFrame) -> Figure:
         What `ecmlib.experiments.layers.compare` returns.
     """
     figure, axes = new_figure()
-    for (equal, rows), color, marker in zip(table.groupby("equal"), sns.color_palette(PALETTE), _MARKERS, strict=False):
+    for (equal, rows), color, marker in styled(table.groupby("equal")):
         axes.plot(rows["L"], rows["C"], color=color, marker=marker, label=f"equal {equal}")
         for d, P, L, C in rows.loc[rows["L"] > 1, ["d", "P", "L", "C"]].to_numpy(float):
             label = f"d={d:.0f}" if equal == "P" else f"P={P:,.0f}"
@@ -68,7 +65,7 @@ def plot_vocabulary(table: pd.DataFrame) -> Figure:
     """
     figure, panels = new_panels(2)
     for axes, (quantity, title) in zip(panels, {"C": "sequences", "bits": "bits"}.items(), strict=True):
-        for (d, rows), color, marker in zip(table.groupby("d"), sns.color_palette(PALETTE), _MARKERS, strict=False):
+        for (d, rows), color, marker in styled(table.groupby("d")):
             axes.plot(rows["K"], rows[quantity] / rows[quantity].iloc[0], color=color, marker=marker, label=f"d={d}")
         axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
         axes.set(xlabel="K, tokens", title=f"capacity in {title}")
@@ -89,7 +86,7 @@ def plot_batch_size(readings: pd.DataFrame) -> Figure:
     figure, panels = new_panels(2)
     for axes, reading in zip(panels, ("steps", "epochs"), strict=True):
         best = readings.groupby(["N", "batch_size"], as_index=False)[[f"C_{reading}", reading]].max()
-        for (N, rows), color, marker in zip(best.groupby("N"), sns.color_palette(PALETTE), _MARKERS, strict=False):
+        for (N, rows), color, marker in styled(best.groupby("N")):
             label = f"N={N}, {rows[reading].iloc[0]:.0f} {reading}"
             axes.plot(rows["batch_size"], rows[f"C_{reading}"], color=color, marker=marker, label=label)
         axes.axvline(512, color="black", linewidth=0.8, linestyle="--")
@@ -112,7 +109,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     """
     figure, axes = new_figure()
     finite = noise.replace(np.inf, np.nan).dropna()
-    for (N, rows), color, marker in zip(finite.groupby("N"), sns.color_palette(PALETTE), _MARKERS, strict=False):
+    for (N, rows), color, marker in styled(finite.groupby("N")):
         line = rows.sort_values("step")
         label = f"noise scale, N={N}"
         axes.plot(line["step"], line["noise_scale"], color=color, marker=marker, markersize=3, label=label)
@@ -138,7 +135,7 @@ def plot_patience(shares: pd.DataFrame, paper: int) -> Figure:
         The paper's patience, marked.
     """
     figure, axes = new_figure()
-    color = sns.color_palette(PALETTE)[0]
+    color = COLORS[0]
     axes.plot(shares["patience_steps"], shares["share"], color=color, marker="o", label="share of the final capacity")
     axes.fill_between(shares["patience_steps"], shares["low"], shares["high"], color=color, alpha=0.3, linewidth=0)
     axes.plot(shares["patience_steps"], shares["struck"], "k--", marker="x", label="runs that the rule ended")
@@ -170,5 +167,5 @@ def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
 def _draw_interval(axes: Axes, rows: pd.DataFrame) -> None:
     below, above = rows["value"] - rows["low"], rows["high"] - rows["value"]
     reach = np.clip([below, above], 0, None)
-    color = sns.color_palette(PALETTE)[0]
+    color = COLORS[0]
     axes.errorbar(rows["patience_steps"], rows["value"], reach, color=color, marker="o", markersize=4, capsize=2)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_panels
+from ecmlib.plots.style import new_panels, styled
 
 
 def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau") -> Figure:
@@ -22,7 +21,7 @@ def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau") -> Figure:
     best = results.groupby(["N", "d", "H"], as_index=False)[[quantity, "T"]].max()
     lengths, heads = sorted(best["N"].unique()), sorted(best["H"].unique())
     figure, panels = new_panels(len(lengths))
-    colors = dict(zip(heads, sns.color_palette(PALETTE), strict=False))
+    colors = {H: color for H, color, _ in styled(heads)}
     for N, axes in zip(lengths, panels, strict=True):
         here = best[best["N"] == N]
         for H, marker in zip(heads, "osD^vP", strict=False):

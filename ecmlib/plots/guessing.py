@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_figure
+from ecmlib.plots.style import COLORS, new_figure
 from ecmlib.statistics import expected_guesses, guess_distribution
 
 
@@ -21,7 +20,7 @@ def plot_guesses(counts: pd.DataFrame, T: int, K: int) -> Figure:
     T, K : int
         Library size and vocabulary size.
     """
-    measured, drawn = sns.color_palette(PALETTE)[:2]
+    measured, drawn = COLORS[:2]
     guessed = counts["guessed"]
     g = np.arange(guessed.min() - 2, guessed.max() + 3)
     figure, axes = new_figure()

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_figure, new_panels
+from ecmlib.plots.style import COLORS, PALETTE, new_figure, new_panels
 
 
 def plot_storage(table: pd.DataFrame) -> Figure:
@@ -42,7 +42,7 @@ def plot_dilution(table: pd.DataFrame) -> Figure:
 def plot_cues(table: pd.DataFrame, minimum: float) -> Figure:
     """Draw the share of patterns recalled against the initial cue; the dashed line is the minimum initial cue."""
     figure, axes = new_figure()
-    sns.lineplot(table, x="cue", y="recalled", marker="o", color=sns.color_palette(PALETTE)[0], ax=axes)
+    sns.lineplot(table, x="cue", y="recalled", marker="o", color=COLORS[0], ax=axes)
     axes.axvline(minimum, color="black", linestyle="--", linewidth=0.8, label="minimum initial cue")
     axes.set(xlabel="cue length / pattern length", ylabel="share of patterns recalled", ylim=(0, 1.05))
     axes.legend(fontsize="small")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
@@ -15,9 +14,7 @@ from ecmlib.configurations import configurations
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.growth import growing
 from ecmlib.law import Law
-from ecmlib.plots.style import PALETTE, new_figure, new_panels
-
-_MARKERS = "osD^vPX*"
+from ecmlib.plots.style import new_figure, new_panels, styled
 
 
 def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
@@ -37,7 +34,7 @@ def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figu
     T = points["T"].iloc[0]
     figure, panels = new_panels(len(lengths))
     for N, axes in zip(lengths, panels, strict=True):
-        for H, marker, color in zip(heads, _MARKERS, sns.color_palette(PALETTE), strict=False):
+        for H, color, marker in styled(heads):
             part = points[(points["N"] == N) & (points["H"] == H)]
             line = pd.DataFrame({"d": d}).assign(H=H, N=N, L=points["L"].iloc[0], K=points["K"].iloc[0], T=T)
             axes.plot(d, law.predict_frame(line), color=color, linewidth=1.2)
@@ -100,7 +97,7 @@ def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
     figure, axes = new_figure()
     heads = sorted(points["H"].unique())
     lengths = np.geomspace(points["N"].min(), points["N"].max(), 100)
-    for place, (H, marker, color) in enumerate(zip(heads, _MARKERS, sns.color_palette(PALETTE), strict=False)):
+    for place, (H, color, marker) in enumerate(styled(heads)):
         per_d = points[points["H"] == H].assign(slope=points["C"] / points["d"]).groupby("N")["slope"]
         middle = np.exp(per_d.apply(lambda slopes: np.log(slopes).mean()))
         beside = middle.index * 1.03 ** (place - (len(heads) - 1) / 2)
@@ -162,7 +159,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     target = law.fitted.target
     figure, axes = new_figure(5, 4)
     ends = [1.0]
-    for (name, frame), marker, color in zip(frames.items(), _MARKERS, sns.color_palette(PALETTE), strict=False):
+    for (name, frame), color, marker in styled(frames.items()):
         points = configurations(frame, target)
         axes.plot(law.predict_frame(points), points[target], marker, color=color, markersize=4, label=name, alpha=0.8)
         ends.append(float(points[target].max()))
@@ -179,7 +176,7 @@ def _ratio_panels(
     figure, panels = new_panels(len(laws))
     for (name, law), axes in zip(laws.items(), panels, strict=True):
         ratio = np.maximum(law.predict_frame(points), 1.0) / points[target]
-        for H, marker, color in zip(sorted(points["H"].unique()), _MARKERS, sns.color_palette(PALETTE), strict=False):
+        for H, color, marker in styled(sorted(points["H"].unique())):
             here = (points["H"] == H).to_numpy()
             axes.plot(across[here], ratio[here].clip(0.02, 50), marker, color=color, markersize=3, label=f"H={H}")
         if fitted_to is not None:

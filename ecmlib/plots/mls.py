@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_panels
+from ecmlib.plots.style import new_panels, styled
 
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 
@@ -23,7 +22,7 @@ def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
     figure, panels = new_panels(len(heads))
     for H, axes in zip(heads, panels, strict=True):
         here = table[table["H"] == H]
-        for (column, label), marker, color in zip(_SERIES.items(), "osD", sns.color_palette(PALETTE), strict=False):
+        for (column, label), color, marker in styled(_SERIES.items()):
             axes.plot(here["d"], here[column], marker=marker, markersize=4, color=color, label=label)
         axes.plot(here["d"], here["guesses"], "k--", linewidth=0.8, label="guessing, T/K")
         bounds = here[here["censored"]]

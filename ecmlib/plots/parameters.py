@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.plots.style import PALETTE, new_panels
+from ecmlib.plots.style import new_panels, styled
 
 
 def plot_parameters(table: pd.DataFrame) -> Figure:
@@ -20,7 +19,7 @@ def plot_parameters(table: pd.DataFrame) -> Figure:
     layers, heads = sorted(table["L"].unique()), sorted(table["H"].unique())
     figure, panels = new_panels(len(layers))
     for L, axes in zip(layers, panels, strict=True):
-        for H, color in zip(heads, sns.color_palette(PALETTE), strict=False):
+        for H, color, _ in styled(heads):
             here = table[(table["L"] == L) & (table["H"] == H)].sort_values("d")
             axes.plot(here["d"], here["P"], color=color, label=f"H={H}")
             axes.plot(here["d"], here["built"], "x", color=color, markersize=4)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ecmlib.distributions import FITS, checked_counts
-from ecmlib.plots.style import PALETTE, new_figure, new_panels
+from ecmlib.plots.style import COLORS, new_figure, new_panels, styled
 
 
 def plot_epochs(epochs: Sequence[int | None]) -> Figure:
@@ -19,7 +18,7 @@ def plot_epochs(epochs: Sequence[int | None]) -> Figure:
     figure, axes = new_figure()
     axes.ecdf(counts, color="black", label="measured")
     support = np.unique(np.geomspace(max(1, counts.min() / 2), counts.max(), 400).astype(int))
-    for (name, (fit, _)), color in zip(FITS.items(), sns.color_palette(PALETTE), strict=False):
+    for (name, (fit, _)), color, _ in styled(FITS.items()):
         axes.plot(support, fit(counts).cdf(support), "--", color=color, linewidth=1.2, label=name)
     axes.set(xlabel="epochs", ylabel="share of trials done", xscale="log")
     axes.legend(fontsize="small")
@@ -31,7 +30,7 @@ def plot_quantiles(epochs: Sequence[int | None]) -> Figure:
     counts = np.sort(checked_counts(epochs))
     ranks = (np.arange(len(counts)) + 0.5) / len(counts)
     figure, axes = new_figure()
-    for (name, (fit, _)), marker, color in zip(FITS.items(), "osD", sns.color_palette(PALETTE), strict=False):
+    for (name, (fit, _)), color, marker in styled(FITS.items()):
         axes.plot(fit(counts).ppf(ranks), counts, marker, markersize=3, color=color, label=name)
     ends = [counts[0], counts[-1]]
     axes.plot(ends, ends, color="black", linewidth=0.8, label="perfect fit")
@@ -52,6 +51,6 @@ def plot_reach(reached: pd.DataFrame) -> Figure:
     figure, panels = new_panels(len(sizes))
     for d, axes in zip(sizes, panels, strict=True):
         here = reached[reached["d"] == d]
-        axes.plot(here["reach"], here["epochs"], "o", markersize=2, alpha=0.5, color=sns.color_palette(PALETTE)[0])
+        axes.plot(here["reach"], here["epochs"], "o", markersize=2, alpha=0.5, color=COLORS[0])
         axes.set(title=f"d = {d}", xlabel="reach of the hardest token", ylabel="epochs", yscale="log")
     return figure

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+Value = TypeVar("Value")
+Color = tuple[float, float, float]
+
 PALETTE = "colorblind"
+COLORS: list[Color] = sns.color_palette(PALETTE)
+_MARKERS = "osD^vPX*"
+
+
+def styled(values: Iterable[Value]) -> Iterator[tuple[Value, Color, str]]:
+    """Give each value a colour and a marker, by its place; both begin again at their end, together only after forty."""
+    return zip(values, itertools.cycle(COLORS), itertools.cycle(_MARKERS), strict=False)
 
 
 def new_figure(width: float = 5, height: float = 3.2) -> tuple[Figure, Axes]:
