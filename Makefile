@@ -60,8 +60,8 @@ test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own,
 	$(PYTHON) -m pytest tests/sweep_on_slurm.py
 
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
-	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; \
-	    plot_curves(CapacityRecord.load('$(PICTURED)')).savefig('book/_static/curve.svg', metadata={'Date': None})"
+	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; from ecmlib.plots.style import save_svg; \
+	    save_svg(plot_curves(CapacityRecord.load('$(PICTURED)')), 'book/_static/curve.svg', 'curve')"
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
 	rm -rf _build

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from ecmlib import Architecture
+from ecmlib.plots.style import save_svg
 from ecmlib.record import write_atomically
 from ecmlib.training import WORKER_ENVIRONMENT
 
@@ -167,7 +168,7 @@ def main() -> None:
         "cases": table.to_dict("records"),
     }
     write_atomically(arguments.out / "throughput.json", json.dumps(content, indent=1) + "\n")
-    bar_chart(table).savefig(arguments.out / "throughput.svg")
+    save_svg(bar_chart(table), arguments.out / "throughput.svg", "throughput")
 
 
 if __name__ == "__main__":

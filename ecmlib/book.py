@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
 from IPython.display import HTML, SVG, Markdown
 from matplotlib.figure import Figure
 from myst_nb import glue
+
+from ecmlib.plots.style import save_svg
 
 NOT_MEASURED = "Not measured yet."
 _DATA = Path("data")  # beside the pages, in whose folder they run
@@ -39,8 +40,7 @@ def show(draw: Callable[..., Figure], data: pd.DataFrame, name: str, **options: 
     if data.empty:
         return Markdown(f"*{NOT_MEASURED}*")
     drawn = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):  # else every build names the parts of a drawing anew
-        draw(data, **options).savefig(drawn, format="svg", metadata={"Date": None})
+    save_svg(draw(data, **options), drawn, name)
     return SVG(drawn.getvalue())
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from pathlib import Path
+from typing import TextIO, TypeVar
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -43,3 +45,9 @@ def new_panels(count: int, share_y: bool = True) -> tuple[Figure, list[Axes]]:
     for unused in grid.flat[count:]:
         unused.remove()
     return figure, list(grid.flat[:count])
+
+
+def save_svg(figure: Figure, file: str | Path | TextIO, name: str) -> None:
+    """Write a figure as SVG, the same text for the same figure; ``name`` keeps its ids apart from other figures'."""
+    with mpl.rc_context({"svg.hashsalt": name}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
