@@ -230,9 +230,10 @@ def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:
     )
 
 
-def save_all(laws: Mapping[str, Law], table: pd.DataFrame, folder: str | Path) -> None:
-    """Write the comparison and the laws that others build on, each to a file of its own."""
+def save_all(laws: Mapping[str, Law], table: pd.DataFrame, by_grid: pd.DataFrame, folder: str | Path) -> None:
+    """Write what `compare` and `errors_by_grid` return and the laws that others build on, each to a file of its own."""
     write_atomically(Path(folder) / "comparison.csv", table.to_csv())
+    write_atomically(Path(folder) / "grids.csv", by_grid.rename_axis("grid").to_csv())
     for name, file in _FILES.items():
         if name in laws:
             laws[name].save(Path(folder) / file)
