@@ -50,6 +50,11 @@ def test_committed_records_are_those_of_their_grid(name: str) -> None:
         assert len(load_results(results)) >= sum(job.restarts for job in jobs) - sum(missing)
 
 
+def test_every_folder_of_records_has_a_grid() -> None:
+    folders = {path.parent.name for path in Path("results").glob("*/*.json")} - {"law", "local"}
+    assert folders <= {path.stem for path in GRIDS.glob("*.yaml")}
+
+
 def test_unknown_grid_is_named() -> None:
     with pytest.raises(ValueError, match=r"GRID = 'mac': there is no such grid; there are .*mac-cpu, mac-cpu-L2"):
         load_grid("mac")
