@@ -1,6 +1,7 @@
 import pandas as pd
 
-from ecmlib.plots import plot_noise_scale
+from ecmlib import EmpiricalCapacityModel
+from ecmlib.plots import plot_noise_scale, plot_slopes
 from ecmlib.plots.style import styled
 
 
@@ -12,3 +13,10 @@ def test_noise_scale_is_drawn_before_any_batch_size_is_measured() -> None:
 
 def test_no_value_is_left_out_of_a_figure_and_no_two_look_alike() -> None:
     assert len({(color, marker) for _, color, marker in styled(range(40))}) == 40
+
+
+def test_slope_of_a_single_capacity_is_drawn_whatever_rounding_makes_of_its_logarithm() -> None:
+    sizes = {"H": 1, "N": 32, "L": 1, "K": 128, "T": 2048, "P": 9000}
+    for C in range(50, 90):
+        frame = pd.DataFrame([{"d": 16, "C_plateau": C + 0.1, "C_plateau_raw": C + 16, **sizes}])
+        plot_slopes(frame, EmpiricalCapacityModel.published())

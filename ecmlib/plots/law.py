@@ -101,7 +101,7 @@ def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
         per_d = points[points["H"] == H].assign(slope=points["C"] / points["d"]).groupby("N")["slope"]
         middle = np.exp(per_d.apply(lambda slopes: np.log(slopes).mean()))
         beside = middle.index * 1.03 ** (place - (len(heads) - 1) / 2)
-        reach = [middle - per_d.min(), per_d.max() - middle]
+        reach = np.clip([middle - per_d.min(), per_d.max() - middle], 0, None)  # rounding may leave less than nothing
         axes.errorbar(beside, middle, reach, fmt=marker, color=color, markersize=4, linewidth=0.8, label=f"H={H}")
         axes.plot(lengths, ecm.slope(H, lengths), color=color, linewidth=1.2)
     axes.set(xscale="log", yscale="log", xlabel="N", ylabel="C / d, sequences")
