@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib.configurations import configurations
+from ecmlib.configurations import configurations, surviving
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.fitting import Array
@@ -87,11 +87,14 @@ def table_1(results: Path, laws: Path) -> Finding:
     table = ecm.intervals(_LEVEL).assign(published=EmpiricalCapacityModel.published(L=1).parameters)
     inside = table["published"].between(table["low"], table["high"])
     T = int(ecm.region["T"][1])
+    beside = beside_published(measured(results, "paper-scale"))
+    off = np.exp(np.abs(np.log(beside["published"] / np.maximum(beside["C_paper_rule"], 1.0))).mean())
+    met = f" Its law is off by a factor {off:.2f} at {len(beside)} configurations measured with its T and its rule."
     return Finding(
         verdict_of(*inside),
         f"{inside.sum()} of {len(inside)} published parameters lie in our {_LEVEL:.0%} intervals: "
         f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there. "
-        f"Of ours, {'; '.join(ecm.fitted.doubts) or 'all are identifiable'}",
+        f"Of ours, {'; '.join(ecm.fitted.doubts) or 'all are identifiable'}.{met if len(beside) else ''}",
         "; ".join(f"{name} {row.low:.3g} to {row.high:.3g}" for name, row in table.iterrows()),
     )
 
@@ -117,6 +120,27 @@ def extrapolation(results: Path, laws: Path) -> Finding:
         f"{np.exp(np.abs(off[~beyond]).mean()):.2f} where it was fitted",
         f"{np.exp(low):.2f} to {np.exp(high):.2f}",
     )
+
+
+def beside_published(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put what the paper's own law says beside capacities at the paper's library size.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row a restart, of one layer and T = 16000, as `ecmlib.load_results` returns it; may have no rows.
+
+    Returns
+    -------
+    DataFrame
+        A row a configuration: d, H, N and three capacities in sequences, ``published`` (Table 1), ``C_paper_rule``
+        and ``C_plateau``, each of the best restart.
+    """
+    columns = ["d", "H", "N", "C_paper_rule", "C_plateau"]
+    best = surviving(frame).reindex(columns=columns).groupby(columns[:3])[columns[3:]].max().reset_index()
+    law = EmpiricalCapacityModel.published(L=1)
+    best.insert(3, "published", law.predict(*best[columns[:3]].to_numpy(float).T))
+    return best
 
 
 def half_of_d(frame: pd.DataFrame) -> float:

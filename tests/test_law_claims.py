@@ -74,6 +74,31 @@ def test_published_parameters_are_found_in_their_own_data(tmp_path: Path, monkey
     assert "alpha" in finding.interval
 
 
+def test_law_published_stands_beside_the_best_surviving_restart() -> None:
+    law = ECM.published(L=1)
+    rows = [
+        (32, 1, 8, 500.0, 700.0, "plateau"),
+        (64, 4, 8, 1800.0, 2000.0, "plateau"),
+        (64, 4, 8, 1900.0, 1950.0, "plateau"),
+    ]
+    diverged = (64, 4, 8, 5000.0, 5000.0, "diverged")
+    frame = pd.DataFrame([*rows, diverged], columns=["d", "H", "N", "C_paper_rule", "C_plateau", "status"])
+    beside = law_claims.beside_published(frame)
+    assert beside[["C_paper_rule", "C_plateau"]].to_numpy().tolist() == [[500, 700], [1900, 2000]]
+    assert beside["published"].tolist() == law.predict([32, 64], [1, 4], [8, 8]).tolist()
+    assert law_claims.beside_published(pd.DataFrame()).empty
+
+
+def test_table_1_says_how_far_the_law_is_off_at_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_16000 = grid(ECM.published(L=1)).head(5)
+    doubled = at_16000.assign(C_paper_rule=2 * ECM.published(L=1).predict_frame(at_16000))
+    assert "off by" not in judged(law_claims.table_1, grid(TRUTH), tmp_path, monkeypatch).number
+    monkeypatch.setattr(
+        law_claims, "measured", lambda results, name: doubled if name == "paper-scale" else pd.DataFrame()
+    )
+    assert "off by a factor 2.00 at 5 configurations" in law_claims.table_1(tmp_path, tmp_path).number
+
+
 def test_heat_maps_wait_for_two_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(grid(TRUTH)).save(tmp_path / "ecm_mape.json")
     finding = judged(law_claims.heat_maps, grid(TRUTH), tmp_path, monkeypatch)
