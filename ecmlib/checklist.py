@@ -37,7 +37,7 @@ def reporting_checklist(frame: pd.DataFrame, law: ParametricLaw, holdout: pd.Dat
     unseen = 0 if holdout is None or holdout.empty else len(configurations(holdout, evidence.target))
     answers = {
         "the law": {
-            "What is its form?": (type(law).__doc__ or "").strip().splitlines()[0],
+            "What is its form?": (type(law).__doc__ or "").strip().splitlines()[0].replace("``", ""),
             "In which variables, of which units?": "d, H, N, L, K, T, all counts; C in sequences less guesses",
             "Which parameters are fitted?": ", ".join(law.bounds),
             "Was the form chosen before the data were seen?": "the paper's was; ours was chosen on the "

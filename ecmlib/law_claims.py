@@ -89,7 +89,7 @@ def table_1(results: Path, laws: Path) -> Finding:
     T = int(ecm.region["T"][1])
     beside = beside_published(measured(results, "paper-scale"))
     off = np.exp(np.abs(np.log(beside["published"] / np.maximum(beside["C_paper_rule"], 1.0))).mean())
-    met = f" Its law is off by a factor {off:.2f} at {len(beside)} configurations measured with its T and its rule."
+    met = f" The published law is off by a factor {off:.2f} at {len(beside)} configurations of its T, under its rule."
     return Finding(
         verdict_of(*inside),
         f"{inside.sum()} of {len(inside)} published parameters lie in our {_LEVEL:.0%} intervals: "

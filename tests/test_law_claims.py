@@ -112,5 +112,6 @@ def test_checklist_answers_every_question() -> None:
     assert table["about"].unique().tolist() == ["the law", "training", "data", "fit"]
     assert table["answer"].str.len().gt(0).all()
     answer = table.set_index("question")["answer"]
+    assert answer["What is its form?"].startswith("C(d, H, N) = min(f d, alpha H + beta)")
     assert answer["How many models, of which sizes?"].startswith("54 runs of 54 configurations; d 32 to 256")
     assert "3 configurations drawn at random" in answer["How is the law validated?"]
