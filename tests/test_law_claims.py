@@ -83,6 +83,7 @@ def test_law_published_stands_beside_the_best_surviving_restart() -> None:
     ]
     diverged = (64, 4, 8, 5000.0, 5000.0, "diverged")
     frame = pd.DataFrame([*rows, diverged], columns=["d", "H", "N", "C_paper_rule", "C_plateau", "status"])
+    frame = frame.assign(L=1, K=128, T=16000)
     beside = law_claims.beside_published(frame)
     assert beside[["C_paper_rule", "C_plateau"]].to_numpy().tolist() == [[500, 700], [1900, 2000]]
     assert beside["published"].tolist() == law.predict([32, 64], [1, 4], [8, 8]).tolist()
