@@ -1,0 +1,209 @@
+"""How much of a text a transformer memorises, and how much it would know anyway: unintended memorisation."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from ecmlib.architecture import Architecture
+from ecmlib.checkpoint import Checkpoint, checkpoint_of
+from ecmlib.contents import Split, split_content
+from ecmlib.forward import Forward, can_compile, judge_all, make_forward, resolve_device
+from ecmlib.ngram import ngram_bits
+from ecmlib.protocol import Positive
+from ecmlib.record import record_name, writable_folder
+from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
+from ecmlib.text import Corpus
+from ecmlib.text_record import Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
+from ecmlib.training import DivergedError, Trainer, run_restart
+from ecmlib.validation import Parameters
+
+Array = NDArray[np.float64]
+_REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
+
+
+def measure_text(
+    architecture: Architecture,
+    corpus: Corpus,
+    protocol: TextProtocol,
+    *,
+    restarts: int = 1,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    results: str | Path | None = None,
+    progress: bool = True,
+) -> TextRecord:
+    """Train on a library of text, or of a control, and compare with models that never saw it.
+
+    First a reference of the same shape is trained in the same way on what is held out: all sequences of the source that
+    the library does not have. (Uniform tokens need none: nobody codes them in less than log2 K bits.) Then each restart
+    trains new weights on the library. What is memorised of a sequence is its code length under the reference less that
+    under the model, at least 0 (Morris et al. 2025).
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is measured.
+    corpus : Corpus
+        `ecmlib.text.read_corpus`, with the architecture's K.
+    protocol : TextProtocol
+        Content, size and seed of the library, and how models are trained.
+    restarts, device, compiled, results, progress
+        See `measure_mac`.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a parameter is out of range, if the text has fewer than 2 T sequences, or if ``results``
+        holds another measurement under this name.
+    OSError
+        Before any training, if ``results`` cannot be written.
+    DivergedError
+        If the reference's loss becomes infinite or undefined, or if it codes worse than guessing.
+    """
+    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    split = _enough_held_out(architecture, corpus, protocol)
+    target = resolve_device(device)
+    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
+    settings = {"architecture": architecture, "protocol": protocol, "source": corpus.source}
+    record = TextRecord.stored(path, "another measurement, or that of another text", **settings) or TextRecord(
+        architecture=architecture, protocol=protocol, source=corpus.source
+    )
+    missing = range(len(record.restarts), run.restarts)
+    if not missing:
+        return record
+
+    at = _Place(path, corpus, target, run.compiled, progress)
+    model = _Model(architecture, protocol, at)
+    by_ngram = ngram_bits(split.held_out.numpy(), split.library.numpy(), architecture.K, protocol.order)
+    of_reference = checkpoint_of(path, _REFERENCE, model.identity("reference"))
+    split = Split(split.library.to(target), split.held_out.to(target))
+    if protocol.content == "uniform":
+        by_reference = np.full_like(by_ngram, math.log2(architecture.K))
+    else:
+        reference, by_reference = _train_reference(model, split, of_reference)
+        record = record.model_copy(update={"reference": record.reference or reference})
+    record = record.model_copy(update={"ngram_bits": float(by_ngram.mean())})
+    for number in missing:
+        seeds = seeds_of_restart(protocol, number)
+        checkpoint = checkpoint_of(path, number, model.identity(f"restart {number}"))
+        restart = model.run(split.library, protocol, seeds, f"restart {number + 1}/{restarts}", checkpoint)
+        told = _told(model, split, restart, by_reference, by_ngram)
+        record = record.model_copy(update={"restarts": [*record.restarts, told]})
+        if path is not None:
+            record.save(path)
+            checkpoint.clear()
+    of_reference.clear()
+    return record
+
+
+class _Run(Parameters):
+    restarts: Positive
+    compiled: bool
+
+
+class _Place(NamedTuple):
+    record: Path | None
+    corpus: Corpus
+    device: torch.device
+    compiled: bool
+    progress: bool
+
+
+class _Model:
+    """One model and its compiled graph, trained anew for the reference and for every restart."""
+
+    def __init__(self, architecture: Architecture, protocol: TextProtocol, at: _Place) -> None:
+        self.architecture, self.protocol, self._at = architecture, protocol, at
+        self._model: torch.nn.Module = architecture.build(0).to(at.device)
+        self._forward: Forward = make_forward(self._model, protocol.precision, at.compiled)
+
+    def run(
+        self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds, name: str, checkpoint: Checkpoint
+    ) -> Restart:
+        self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
+        trainer = Trainer(self._model, self._forward, sequences, protocol, seeds.order)
+        bar: tqdm[Any] = tqdm(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
+        return run_restart(
+            trainer, protocol, self.architecture.K, seeds.weights, self._at.compiled, bar, checkpoint
+        )
+
+    def judge(self, sequences: torch.Tensor) -> tuple[Told, Array]:
+        """Return what the model, as it now is, tells of sequences, and the bits (n, N - 1) of their tokens."""
+        nats, right = judge_all(self._forward, sequences, min(self.protocol.batch_size, len(sequences)))
+        bits = nats.double().cpu().numpy() / math.log(2)
+        last, full = int(right[:, -1].sum()), int(right.all(dim=1).sum())
+        return Told(n=len(sequences), last_count=last, full_count=full, bits=float(bits.mean())), bits
+
+    def identity(self, part: str) -> dict[str, Any]:
+        """Say by what a run in flight is known again."""
+        return {
+            "architecture": self.architecture.model_dump(),
+            "protocol": self.protocol.model_dump(),
+            "source": self._at.corpus.source.model_dump(),
+            "part": part,
+            "compiled": self._at.compiled,
+            "torch": torch.__version__,
+        }
+
+
+def _enough_held_out(architecture: Architecture, corpus: Corpus, protocol: TextProtocol) -> Split:
+    K = corpus.source.tokenizer.K
+    if architecture.K != K:
+        raise ValueError(f"K = {architecture.K}: the text was tokenised with K = {K}")
+    split = split_content(protocol.content, corpus, protocol.T, architecture.N, protocol.seed)
+    if len(split.held_out) < protocol.T:
+        n = protocol.T + len(split.held_out)
+        raise ValueError(
+            f"T = {protocol.T}: at most {n // 2}, since as many sequences must be held out, and this text has {n} of "
+            f"content {protocol.content!r}, of N = {architecture.N} tokens each (K = {K})"
+        )
+    return split
+
+
+def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tuple[Reference, Array]:
+    """Train on what is held out; return what is to be recorded, and the bits (T, N - 1) of the library's tokens.
+
+    The trained weights stay in the checkpoint: restarts that are interrupted need them again.
+    """
+    protocol = model.protocol
+    seed = seed_of_restart(protocol.seed, _REFERENCE)
+    # Counting the source at every point of a curve would take longer than training.
+    long = protocol.model_copy(update={"T": len(split.held_out), "eval_every": protocol.max_steps})
+    trained = model.run(split.held_out, long, Seeds(protocol.seed, seed, seed), "reference", checkpoint)
+    if trained.status == "diverged":
+        raise DivergedError(f"the reference diverged; its code length ended at {trained.bits[-1:]} bits a token")
+    checkpoint.save()
+    held_out, _ = model.judge(split.held_out)
+    library, bits = model.judge(split.library)
+    return (
+        Reference(
+            seed=seed, steps=trained.step[-1], held_out=held_out, library=library, provenance=trained.provenance
+        ),
+        bits,
+    )
+
+
+def _told(model: _Model, split: Split, restart: Restart, by_reference: Array, by_ngram: Array) -> TextRestart:
+    """Add to a restart that has just ended what its model says of both parts of the source."""
+    if restart.status == "diverged":
+        return TextRestart(**dict(restart), held_out=None, beyond_model=None, beyond_ngram=None)
+    held_out, _ = model.judge(split.held_out[: len(split.library)])
+    _, bits = model.judge(split.library)
+    return TextRestart(
+        **dict(restart),
+        held_out=held_out,
+        beyond_model=_unintended(by_reference, bits),
+        beyond_ngram=_unintended(by_ngram, bits),
+    )
+
+
+def _unintended(reference: Array, model: Array) -> Unintended:
+    fewer = reference.sum(axis=1) - model.sum(axis=1)
+    return Unintended(floored=float(np.maximum(fewer, 0).sum()), net=float(fewer.sum()))

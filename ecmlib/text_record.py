@@ -1,0 +1,180 @@
+"""What was measured of a library of text, or of a control: counts and code lengths, with and without having seen it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from ecmlib.architecture import Architecture
+from ecmlib.contents import Content
+from ecmlib.curve import Count, end_value
+from ecmlib.library import LibrarySize
+from ecmlib.protocol import Positive, Protocol
+from ecmlib.record import Record
+from ecmlib.restart import Provenance, Restart
+from ecmlib.text import TextSource
+from ecmlib.validation import Parameters
+
+Bits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class TextProtocol(Protocol):
+    """How the capacity for a content is measured. Everything else is as for random tokens.
+
+    Parameters
+    ----------
+    content : {"uniform", "unigram", "bigram", "shuffled", "text"}
+        What the library consists of (`ecmlib.contents.split_content`).
+    order : int
+        Tokens in the longest n-gram of the cheap reference (`ecmlib.ngram.ngram_bits`).
+    """
+
+    content: Content = "text"
+    order: Annotated[int, Field(ge=1)] = 5
+
+    @model_validator(mode="after")
+    def _has_one_library(self) -> Self:
+        if self.vary in ("all", "library"):
+            raise ValueError(f"vary = {self.vary!r}: restarts share a library, and its reference; other seeds have others")
+        return self
+
+
+class Told(Parameters):
+    """What a model tells of sequences: how many it counts as known, and how long their code is."""
+
+    n: Positive  # sequences asked for
+    last_count: Count
+    full_count: Count
+    bits: Bits  # a prediction, on average
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Self:
+        if max(self.last_count, self.full_count) > self.n:
+            raise ValueError(f"a count is larger than n = {self.n}")
+        return self
+
+
+class Reference(Parameters):
+    """A model of the same shape, trained in the same way on the sequences held out."""
+
+    seed: Count
+    steps: Count
+    held_out: Told  # what it was trained on, all of it
+    library: Told  # what it never saw
+    provenance: Provenance
+
+
+class Unintended(Parameters):
+    """Bits of a library that a model holds and a reference lacks (Morris et al. 2025: unintended memorisation)."""
+
+    floored: Bits  # sum over sequences of reference code length less model code length, where this is positive
+    net: float  # the same sum with the negative ones
+
+
+class TextRestart(Restart):
+    """One training run on the library, and what its model says at the end."""
+
+    held_out: Told | None  # as many held-out sequences as the library has; None after divergence, as below
+    beyond_model: Unintended | None  # against the trained reference; for uniform tokens, against log2 K
+    beyond_ngram: Unintended | None
+
+
+class TextRecord(Record):
+    """One architecture, one library of one content, what is memorised of it and what was known without it."""
+
+    experiment: Literal["text"] = "text"
+    architecture: Architecture
+    protocol: TextProtocol
+    source: TextSource | None = None  # None before anything is measured
+    ngram_bits: Bits | None = None  # a prediction of the library, by n-grams of what is held out
+    reference: Reference | None = None  # None before it is trained; uniform tokens need none
+    restarts: list[TextRestart] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
+        if self.restarts and (self.source is None or self.ngram_bits is None or self.reference_bits is None):
+            raise ValueError("restarts without source, ngram_bits or reference: none of them is measured before these")
+        if self.source is not None and self.source.tokenizer.K != self.architecture.K:
+            raise ValueError(f"K = {self.architecture.K}: the tokenizer's is {self.source.tokenizer.K}")
+        return self
+
+    @property
+    def P(self) -> int:
+        """Trainable parameters."""
+        return self.architecture.n_params
+
+    @property
+    def reference_bits(self) -> float | None:
+        """Bits a token of the library takes for who knows its source: of the reference, or log2 K for uniform tokens."""
+        if self.protocol.content == "uniform":
+            return math.log2(self.architecture.K)
+        return None if self.reference is None else self.reference.library.bits
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row a restart: architecture, protocol, ``P`` and what is said of library and held-out sequences.
+
+        Columns: ``counted`` and ``counted_held_out``, of T sequences those whose last token is predicted; ``C``, what
+        the library has more, among those that are not predicted anyway (`beyond_generalising`); ``bits`` and
+        ``bits_held_out``, of the model; ``reference_bits`` and ``ngram_bits``, a token of the library for who never saw
+        it; ``memorised`` and ``memorised_ngram``, bits of the whole library beyond these references, floored a
+        sequence; ``bits_per_parameter``, ``memorised / P``.
+        """
+        common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
+        common |= {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
+        return pd.DataFrame([common | self._row(number) for number in range(len(self.restarts))])
+
+    def _row(self, number: int) -> dict[str, object]:
+        restart = self.restarts[number]
+        row = {"restart": number, "status": restart.status, "core_seconds": restart.provenance.core_seconds}
+        if restart.held_out is None or restart.beyond_model is None or restart.beyond_ngram is None:
+            return row
+        T, known = self.protocol.T, restart.held_out.last_count / restart.held_out.n
+        counted, full_counted, bits = (
+            end_value(self.protocol, restart.step, values)
+            for values in (restart.last_count, restart.full_count, restart.bits)
+        )
+        return row | {
+            "counted": counted,
+            "counted_held_out": known * T,
+            "C": beyond_generalising(counted, T, known),
+            "full_counted": full_counted,
+            "full_held_out": restart.held_out.full_count / restart.held_out.n * T,
+            "bits": bits,
+            "bits_held_out": restart.held_out.bits,
+            "memorised": restart.beyond_model.floored,
+            "memorised_ngram": restart.beyond_ngram.floored,
+            "bits_per_parameter": restart.beyond_model.floored / self.P,
+        }
+
+
+def beyond_generalising(count: float, T: int, known: float) -> float:
+    """Remove from a raw count what is predicted without having been seen, as guesses are removed of random tokens.
+
+    A count c of T contains ``C + (T - C) known`` sequences when C are memorised and the share ``known`` of all others is
+    predicted anyway. For uniform tokens, it is 1 / K and this is `ecmlib.statistics.guess_corrected`.
+    """
+    return (count - T * known) / (1 - known) if known < 1 else math.nan
+
+
+def load_text_records(folder: str | Path) -> list[TextRecord]:
+    """Read every record of a folder such as ``results/text``, all of one text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder, or no record in it.
+    ValueError
+        If a file is no record, or if two records are of different texts.
+    """
+    records = [TextRecord.load(path) for path in sorted(Path(folder).glob("*.json"))]
+    if not records:
+        raise FileNotFoundError(f"results = {str(folder)!r}: no record of a text is there; train = True measures one")
+    texts = {record.source.model_dump_json(include={"files"}) for record in records if record.source is not None}
+    if len(texts) > 1:
+        raise ValueError(f"results = {str(folder)!r}: its records are of {len(texts)} different texts")
+    return records
