@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
 
 
 class LibrarySize(Parameters):
