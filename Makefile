@@ -10,6 +10,8 @@ PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbf
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
+# What a grid needs that is not in the repository.
+NEEDED_text := runs/kjv.txt
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -39,7 +41,14 @@ test: $(INSTALLED)  ## run the tests
 bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine
 	$(PYTHON) benchmarks/throughput.py
 
-sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu, on a cluster with PROFILE=slurm
+runs/kjv.txt:  # the King James Bible, a verse a line without its reference
+	command -v bible > /dev/null || apt-get install --yes --no-install-recommends bible-kjv
+	mkdir -p runs
+	bible -f "gen1:1-rev22:21" | sed 's/^[^ ]* //' > $@.part
+	test "$$(wc -l < $@.part)" -eq 31102
+	mv $@.part $@
+
+sweep: $(INSTALLED) $(NEEDED_$(GRID))  ## measure what is missing of a grid: make sweep GRID=mac-cpu, on a cluster with PROFILE=slurm
 	$(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config grid=$(GRID)
 
 experiments: $(NOTEBOOKS:notebooks/%.ipynb=render-%)  ## render every notebook into runs/ from committed results

@@ -68,7 +68,7 @@ def measure_text(
         If the reference's loss becomes infinite or undefined, or if it codes worse than guessing.
     """
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
-    split = _enough_held_out(architecture, corpus, protocol)
+    split = split_in_two(architecture, corpus, protocol)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol, "source": corpus.source}
@@ -103,6 +103,27 @@ def measure_text(
     return record
 
 
+def split_in_two(architecture: Architecture, corpus: Corpus, protocol: TextProtocol) -> Split:
+    """Return the library of a measurement and what is held out, at least as many sequences.
+
+    Raises
+    ------
+    ValueError
+        If the text is too short for that, or was tokenised with another K; the message says how many sequences it has.
+    """
+    K = corpus.source.tokenizer.K
+    if architecture.K != K:
+        raise ValueError(f"K = {architecture.K}: the text was tokenised with K = {K}")
+    split = split_content(protocol.content, corpus, protocol.T, architecture.N, protocol.seed)
+    if len(split.held_out) < protocol.T:
+        n = protocol.T + len(split.held_out)
+        raise ValueError(
+            f"T = {protocol.T}: at most {n // 2}, since as many sequences must be held out, and this text has {n} of "
+            f"content {protocol.content!r}, of N = {architecture.N} tokens each (K = {K})"
+        )
+    return split
+
+
 class _Run(Parameters):
     restarts: Positive
     compiled: bool
@@ -130,9 +151,7 @@ class _Model:
         self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
         trainer = Trainer(self._model, self._forward, sequences, protocol, seeds.order)
         bar: tqdm[Any] = tqdm(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
-        return run_restart(
-            trainer, protocol, self.architecture.K, seeds.weights, self._at.compiled, bar, checkpoint
-        )
+        return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._at.compiled, bar, checkpoint)
 
     def judge(self, sequences: torch.Tensor) -> tuple[Told, Array]:
         """Return what the model, as it now is, tells of sequences, and the bits (n, N - 1) of their tokens."""
@@ -153,20 +172,6 @@ class _Model:
         }
 
 
-def _enough_held_out(architecture: Architecture, corpus: Corpus, protocol: TextProtocol) -> Split:
-    K = corpus.source.tokenizer.K
-    if architecture.K != K:
-        raise ValueError(f"K = {architecture.K}: the text was tokenised with K = {K}")
-    split = split_content(protocol.content, corpus, protocol.T, architecture.N, protocol.seed)
-    if len(split.held_out) < protocol.T:
-        n = protocol.T + len(split.held_out)
-        raise ValueError(
-            f"T = {protocol.T}: at most {n // 2}, since as many sequences must be held out, and this text has {n} of "
-            f"content {protocol.content!r}, of N = {architecture.N} tokens each (K = {K})"
-        )
-    return split
-
-
 def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tuple[Reference, Array]:
     """Train on what is held out; return what is to be recorded, and the bits (T, N - 1) of the library's tokens.
 
@@ -183,9 +188,7 @@ def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tup
     held_out, _ = model.judge(split.held_out)
     library, bits = model.judge(split.library)
     return (
-        Reference(
-            seed=seed, steps=trained.step[-1], held_out=held_out, library=library, provenance=trained.provenance
-        ),
+        Reference(seed=seed, steps=trained.step[-1], held_out=held_out, library=library, provenance=trained.provenance),
         bits,
     )
 

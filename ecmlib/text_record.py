@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
+from scipy import stats
 
 from ecmlib.architecture import Architecture
 from ecmlib.contents import Content
@@ -39,7 +40,9 @@ class TextProtocol(Protocol):
     @model_validator(mode="after")
     def _has_one_library(self) -> Self:
         if self.vary in ("all", "library"):
-            raise ValueError(f"vary = {self.vary!r}: restarts share a library, and its reference; other seeds have others")
+            raise ValueError(
+                f"vary = {self.vary!r}: restarts share a library, and its reference; other seeds have others"
+            )
         return self
 
 
@@ -110,7 +113,7 @@ class TextRecord(Record):
 
     @property
     def reference_bits(self) -> float | None:
-        """Bits a token of the library takes for who knows its source: of the reference, or log2 K for uniform tokens."""
+        """Bits a token of the library takes for who knows its source: the reference's, or log2 K of uniform tokens."""
         if self.protocol.content == "uniform":
             return math.log2(self.architecture.K)
         return None if self.reference is None else self.reference.library.bits
@@ -155,10 +158,17 @@ class TextRecord(Record):
 def beyond_generalising(count: float, T: int, known: float) -> float:
     """Remove from a raw count what is predicted without having been seen, as guesses are removed of random tokens.
 
-    A count c of T contains ``C + (T - C) known`` sequences when C are memorised and the share ``known`` of all others is
-    predicted anyway. For uniform tokens, it is 1 / K and this is `ecmlib.statistics.guess_corrected`.
+    A count c of T contains ``C + (T - C) known`` sequences when C are memorised and the share ``known`` of all others
+    is predicted anyway. For uniform tokens, it is 1 / K and this is `ecmlib.statistics.guess_corrected`.
     """
     return (count - T * known) / (1 - known) if known < 1 else math.nan
+
+
+def cannot_be_told_apart(counted: float, held_out: float, n: float, level: float = 0.95) -> bool:
+    """Whether no more of n sequences of a library are counted than of n held-out ones, one-sided at ``level``."""
+    pooled = (counted + held_out) / (2 * n)
+    deviation = math.sqrt(2 * n * pooled * (1 - pooled))
+    return bool(counted - held_out <= stats.norm.ppf(level) * deviation)
 
 
 def load_text_records(folder: str | Path) -> list[TextRecord]:

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import prose
 from grids import Grid, load_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prove_designs import HITS, RESULTS, TARGETS, draw_designs, write_grid
 
-from ecmlib import Architecture, load_results
+from ecmlib import Architecture, load_law, load_results, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits, plot_memory_per_parameter
 from ecmlib.laws.design import (
     best_design,
@@ -22,6 +23,7 @@ from ecmlib.laws.design import (
     smallest_architectures,
 )
 from ecmlib.laws.points import SIZES
+from ecmlib.laws.text_design import bits_a_token, smallest_for_text
 
 
 class SmoothLaw:
@@ -224,3 +226,32 @@ def test_every_figure_is_drawn_from_what_it_is_given() -> None:
     designs = draw_designs(LAW, n=3).assign(C_plateau=[1.0, 5000.0, np.nan], reached=[False, True, None])
     labels = plot_design_hits(designs).axes[0].get_legend_handles_labels()[1]
     assert {"hit (1)", "miss (1)"} < set(labels)
+
+
+def test_design_for_text_is_told_the_bits_a_token_takes(tmp_path: Path) -> None:
+    law = load_law("results/law/signal.json")
+    path = tmp_path / "prose.txt"
+    path.write_text(prose(4000), encoding="utf-8")
+    designs = smallest_for_text(path, N=8, K=128, share=0.4, law=law, L=(1,), H=(1, 2))
+    bits, T = designs["bits"].iloc[0], int(designs["T"].iloc[0])
+    assert 2 < bits < 5, "of the 7 of random tokens"
+    assert (designs["C_low"] >= 0.4 * T).all()
+    of_random = smallest_architectures(0.4 * T, 8, T=T, law=law, L=(1,), H=(1, 2))
+    assert (designs["P"].to_numpy() < of_random["P"].to_numpy()).all(), "random tokens take more"
+    same = smallest_architectures(0.4 * T, 8, T=T, law=law, L=(1,), H=(1, 2), bits=7.0)
+    pd.testing.assert_frame_equal(same.drop(columns="bits"), of_random)
+
+
+def test_bits_of_random_tokens_are_those_of_their_vocabulary() -> None:
+    assert bits_a_token(random_library(4000, 8, 16, seed=0).numpy(), 16) == pytest.approx(4, abs=0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.1])
+def test_impossible_share_of_a_text_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match=f"share = {share}: input should be greater than 0 and at most 1"):
+        smallest_for_text("nowhere", 8, 128, share, law=LAW)
+
+
+def test_more_bits_than_a_token_has_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"bits = 7\.5: a token of K = 128 takes at most log2 K = 7"):
+        smallest_architectures(100, 8, law=LAW, bits=7.5)

@@ -10,6 +10,7 @@ from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.mls import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.shatter import ShatterProtocol, ShatterRecord
+from ecmlib.text_record import TextProtocol, TextRecord
 
 
 class Experiment(NamedTuple):
@@ -43,6 +44,12 @@ def _plan_shatter(architecture: Architecture, parameters: dict[str, Any]) -> Sha
     return ShatterRecord(architecture=architecture, protocol=ShatterProtocol(**parameters), epochs=[], provenance=[])
 
 
+def _plan_text(architecture: Architecture, parameters: dict[str, Any]) -> TextRecord:
+    # Which text is no part of the plan: who looks whether a grid is complete need not have it.
+    protocol = {name: value for name, value in parameters.items() if name not in ("text", "restarts")}
+    return TextRecord(architecture=architecture, protocol=TextProtocol(**protocol))
+
+
 def _core_seconds_of_search(record: MlsRecord) -> list[float]:
     """A search is one part: how many trials it needs is not known before its end."""
     return [sum(trial.provenance.core_seconds for trial in record.trials)] if record.next_size() is None else []
@@ -52,6 +59,18 @@ def _core_seconds_of_trials(record: ShatterRecord) -> list[float]:
     """Trials run side by side share their stack's time equally."""
     total = sum(stack.core_seconds for stack in record.provenance)
     return [total / len(record.epochs) for _ in record.epochs]
+
+
+def _core_seconds_of_text(record: TextRecord) -> list[float]:
+    """The reference is trained before the first restart and belongs to it."""
+    seconds = [restart.provenance.core_seconds for restart in record.restarts]
+    before = 0.0 if record.reference is None else record.reference.provenance.core_seconds
+    return [seconds[0] + before, *seconds[1:]] if seconds else []
+
+
+def _tokens_of_text(record: TextRecord) -> int:
+    models = 1 if record.protocol.content == "uniform" else 2
+    return models * _tokens(record.architecture, record.protocol)
 
 
 def _tokens(architecture: Architecture, protocol: Protocol) -> int:
@@ -83,5 +102,13 @@ EXPERIMENTS = {
         tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
         restarts="trials",
         lists=("d",),
+    ),
+    "text": Experiment(
+        load=TextRecord.load,
+        plan=_plan_text,
+        name=lambda record: record_name(record.architecture, record.protocol),
+        core_seconds=_core_seconds_of_text,
+        tokens=_tokens_of_text,
+        lists=("content", "d", "H", "N", "K", "T", "seed"),
     ),
 }

@@ -34,12 +34,12 @@ def new_figure(width: float = 5, height: float = 3.2) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def new_panels(count: int, share_y: bool = True) -> tuple[Figure, list[Axes]]:
-    """Return a figure of equal panels, two abreast, that share their x axis and, if asked, their y axis."""
+def new_panels(count: int, share_y: bool = True, share_x: bool = True) -> tuple[Figure, list[Axes]]:
+    """Return a figure of equal panels, two abreast, that share their axes unless asked not to."""
     rows = (count + 1) // 2
     with sns.axes_style("whitegrid"):
         figure, grid = plt.subplots(
-            rows, 2, figsize=(5, 0.4 + 2.1 * rows), sharex=True, sharey=share_y, squeeze=False, layout="constrained"
+            rows, 2, figsize=(5, 0.4 + 2.1 * rows), sharex=share_x, sharey=share_y, squeeze=False, layout="constrained"
         )
     plt.close(figure)
     for unused in grid.flat[count:]:

@@ -14,7 +14,7 @@ from pydantic import Field
 from ecmlib.architecture import Architecture
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import SIZES
+from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.training import Positive
 from ecmlib.validation import Parameters
 
@@ -31,6 +31,7 @@ def smallest_architectures(
     *,
     law: Law,
     level: float = 0.9,
+    bits: float | None = None,
 ) -> pd.DataFrame:
     """Find, for each L and H, the smallest d that reaches a wanted capacity.
 
@@ -57,6 +58,9 @@ def smallest_architectures(
         Predicts capacities.
     level : float
         Of the prediction interval, between 0 and 1.
+    bits : float, optional
+        That a token takes for who knows the library's source, above 0 and at most log2 K, which random tokens take: the
+        law is told 2**bits in place of K.
 
     Returns
     -------
@@ -73,9 +77,11 @@ def smallest_architectures(
     """
     if T is None:
         T = min(int(law.region["T"][1]), K ** (N - 1)) if N > 1 else 1
-    target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level)
+    target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level, bits=bits)
     target.refuse_impossible()
     widest = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
+    if bits is not None:
+        widest = widest.assign(bits=bits)
     lower_end = _lower_end(widest, law, level)
     if lower_end.max() < capacity:
         raise ValueError(
@@ -85,8 +91,8 @@ def smallest_architectures(
         )
     candidates = widest[lower_end >= capacity].reset_index(drop=True)
     candidates["d"] = _smallest_d(candidates, capacity, law, level)
-    candidates = predicted(candidates[SIZES], law, level)
-    candidates["probability"] = (law.predictive_draws(candidates[SIZES]) >= capacity).mean(axis=0)
+    candidates = predicted(candidates, law, level)
+    candidates["probability"] = (law.predictive_draws(_told(candidates)) >= capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
 
 
@@ -102,7 +108,7 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
     Parameters
     ----------
     frame : DataFrame
-        A row an architecture.
+        A row an architecture; a column ``bits``, if there is one, as for `smallest_architectures`.
     law : Law
         Predicts capacities.
     level : float
@@ -114,10 +120,11 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
         outside_region (whether any size is one that the law was not fitted on).
     """
-    draws = law.predictive_draws(frame[SIZES])
+    told = _told(frame)
+    draws = law.predictive_draws(told)
     C_low, C_high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    C, P = law.predict_frame(frame[SIZES]), _parameters(frame)
-    outside = [~frame[size].between(*law.region[size]) for size in SIZES]
+    C, P = law.predict_frame(told), _parameters(frame)
+    outside = [~told[size].between(*law.region[size]) for size in SIZES]
     return frame.assign(
         C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=np.any(outside, axis=0)
     )
@@ -204,6 +211,7 @@ class _Target(Parameters):
     L: Annotated[tuple[Positive, ...], Field(min_length=1)]
     H: Annotated[tuple[Positive, ...], Field(min_length=1)]
     level: Annotated[float, Field(gt=0, lt=1)]
+    bits: Annotated[float, Field(gt=0)] | None
 
     def refuse_impossible(self) -> None:
         """Raise if no model at all could hold so much."""
@@ -213,8 +221,17 @@ class _Target(Parameters):
                 f"capacity = {self.capacity:g}: no two sequences may share their first N-1 tokens, and N = {self.N}, "
                 f"K = {self.K} have only K^(N-1) = {distinct} such beginnings"
             )
+        if self.bits is not None and self.bits > np.log2(self.K):
+            raise ValueError(
+                f"bits = {self.bits:g}: a token of K = {self.K} takes at most log2 K = {np.log2(self.K):g}"
+            )
         if self.capacity > self.T:
             raise ValueError(f"capacity = {self.capacity:g}: the library has only T = {self.T} sequences")
+
+
+def _told(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what a law of random tokens is told of the library."""
+    return with_bits(frame[SIZES], frame["bits"]) if "bits" in frame else frame[SIZES]
 
 
 def _combinations(values: dict[str, Iterable[int]]) -> pd.DataFrame:
@@ -227,7 +244,7 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
 
 
 def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
-    return np.asarray(np.quantile(law.predictive_draws(frame[SIZES]), (1 - level) / 2, axis=0))
+    return np.asarray(np.quantile(law.predictive_draws(_told(frame)), (1 - level) / 2, axis=0))
 
 
 def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:

@@ -70,6 +70,11 @@ def configurations(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDI
     return points.assign(complete=points[target] >= points["T"])
 
 
+def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:
+    """Return a frame as a law of random tokens is to see what takes so many bits a token: K is 2**bits."""
+    return frame.assign(K=2.0**bits)
+
+
 def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
     """Return the capacities of configurations, all of them greater than 0.
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.library import LibrarySize
+from ecmlib.memorisation import measure_text, split_in_two
 from ecmlib.record import record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
+from ecmlib.text import Paths, read_corpus
+from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
 from ecmlib.training import Protocol
+
+AnyProtocol = TypeVar("AnyProtocol", bound=Protocol)
 
 
 def combinations(**axes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -36,10 +41,10 @@ def listed(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} = {values!r}: input should be a list of one value or more")
 
 
-def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
+def configured(values: Mapping[str, Any], kind: type[AnyProtocol] = Protocol) -> tuple[Architecture, AnyProtocol]:
     """Sort values by what they describe; a ValueError says which is unknown or out of range."""
     architecture = Architecture(**{name: value for name, value in values.items() if name in Architecture.model_fields})
-    protocol = Protocol(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
+    protocol = kind(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
     LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     return architecture, protocol
 
@@ -96,6 +101,57 @@ def measure_all(
             f"results = {str(results)!r}: none of the {len(paths)} configurations is there; train = True measures them"
         )
     return stored
+
+
+def measure_texts(
+    configurations: Sequence[Mapping[str, Any]],
+    *,
+    text: Paths,
+    results: str | Path,
+    restarts: int = 1,
+    train: bool = True,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    **shared: Any,
+) -> list[TextRecord]:
+    """Measure every configuration that ``results`` does not hold yet (`measure_text`); without training, read it all.
+
+    Parameters
+    ----------
+    configurations, shared
+        As for `measure_all`; values are those of `Architecture` and `TextProtocol`.
+    text : path or sequence of paths
+        See `ecmlib.text.read_corpus`; not looked at where nothing is trained.
+    results, restarts, device, compiled
+        See `measure_text`.
+    train : bool
+        False reads all records of ``results``, of whatever configurations.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a value is unknown or out of range, or if a text is not usable.
+    FileNotFoundError
+        If there is no such text, or if nothing may be trained and no record is there.
+    """
+    if not train:
+        return load_text_records(results)
+    chosen = [configured({**shared, **configuration}, TextProtocol) for configuration in configurations]
+    corpora = {K: read_corpus(text, K) for K in {architecture.K for architecture, _ in chosen}}
+    for architecture, protocol in chosen:
+        split_in_two(architecture, corpora[architecture.K], protocol)
+    return [
+        measure_text(
+            architecture,
+            corpora[architecture.K],
+            protocol,
+            restarts=restarts,
+            device=device,
+            compiled=compiled,
+            results=results,
+        )
+        for architecture, protocol in chosen
+    ]
 
 
 def measured(results: str | Path, grid: str) -> pd.DataFrame:

@@ -1,0 +1,75 @@
+"""Which architecture memorises a wanted share of a text: design with a law of random tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.contents import split_content
+from ecmlib.laws.base import Law
+from ecmlib.laws.design import smallest_architectures
+from ecmlib.library import Tokens
+from ecmlib.ngram import ngram_bits
+from ecmlib.text import Paths, cut, read_corpus
+
+
+def smallest_for_text(
+    text: Paths,
+    N: int,
+    K: int,
+    share: float,
+    *,
+    law: Law,
+    T: int | None = None,
+    L: Iterable[int] = (1, 2),
+    H: Iterable[int] = range(1, 9),
+    level: float = 0.9,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Find the smallest architectures that memorise a share of a text's sequences, beyond what they know without it.
+
+    A token of text takes fewer bits than one of K random ones: as many as n-grams need that were counted in other
+    sequences of the same text (`bits_a_token`). That is what the law is told.
+
+    Parameters
+    ----------
+    text : path or sequence of paths
+        See `ecmlib.text.read_corpus`.
+    N : int
+        Sequence length in tokens.
+    K : int
+        Vocabulary size, of byte pairs.
+    share : float
+        Of the library's sequences, above 0 and at most 1.
+    law, L, H, level
+        See `ecmlib.laws.design.smallest_architectures`.
+    T : int, optional
+        Library size in sequences, drawn from the text by ``seed``; by default all that begin differently.
+
+    Returns
+    -------
+    DataFrame
+        As `ecmlib.laws.design.smallest_architectures`, with ``bits``, what a token takes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such text.
+    ValueError
+        If a parameter is out of range, the text is not usable, or nothing can hold so much of it.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"share = {share}: input should be greater than 0 and at most 1")
+    corpus = read_corpus(text, K)
+    T = len(cut(corpus, N)) if T is None else T
+    bits = bits_a_token(split_content("text", corpus, T, N, seed).library.numpy(), K)
+    return smallest_architectures(share * T, N, K, T, L, H, law=law, level=level, bits=bits)
+
+
+def bits_a_token(library: Tokens, K: int) -> float:
+    """Code each half of a library (T, N) by n-grams counted in the other one; at most log2 K."""
+    halves = library[::2], library[1::2]
+    bits = [ngram_bits(seen, coded, K) for seen, coded in (halves, halves[::-1])]
+    return float(min(np.concatenate(bits).mean(), np.log2(K)))

@@ -1,0 +1,142 @@
+"""Conclusions from random tokens to text, on invented measurements whose answers are known."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecmlib import Architecture, SignalLaw
+from ecmlib.laws.points import SIZES, with_bits
+from ecmlib.reproduction.stats import NOT_MEASURED
+from ecmlib.reproduction.text import compare, judge, law_errors, paired, plot_text, statements
+from ecmlib.restart import Provenance
+from ecmlib.text import TextSource, TokenizerSettings
+from ecmlib.text_record import Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
+
+BITS = {"uniform": 7.0, "unigram": 6.0, "bigram": 5.0, "shuffled": 4.5, "text": 4.0}
+PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=2)
+LAW = SignalLaw(bits_ff=1.0, bits_att=0.5)
+
+
+def cells(
+    power: float = -1.0, of_ratio: dict[str, float] | None = None, bits_ratio: float = 1.0, lawful: bool = False
+) -> pd.DataFrame:
+    """C is a product of powers; for text, ``of_ratio`` adds to the exponents. Or it is what a law says, if lawful."""
+    axes = ((16, 32, 64), (1, 2, 4), (8, 16), BITS)
+    rows = []
+    for number, (d, H, N, content) in enumerate(itertools.product(*axes)):
+        wobble = 1 + 0.03 * math.sin(number**2)
+        row = {"content": content, "d": d, "H": H, "N": N, "L": 1, "K": 128, "T": 8192, "P": 100 * d * d * H}
+        row |= {"reference_bits": BITS[content], "ngram_bits": 1.1 * BITS[content], "known": 0.1, "runs": 1}
+        C = wobble * 50 * d * H**0.5 / N * (BITS[content] / 7) ** power
+        if content == "text":
+            C *= math.prod(row[size] ** exponent for size, exponent in (of_ratio or {}).items())
+        bits = wobble * (bits_ratio if content == "text" else 1.0)
+        rows.append(row | {"C": C, "bits_per_parameter": bits, "memorised": 1.0, "lost": False, "full": False})
+    table = pd.DataFrame(rows)
+    if lawful:
+        told = LAW.predict_frame(with_bits(table[SIZES], table["reference_bits"]))
+        table["C"] = told * (1 + 0.03 * np.sin(np.arange(len(table)) ** 2))
+    return table
+
+
+@pytest.mark.parametrize("size", ["d", "H", "N"])
+def test_growth_of_text_is_compared_with_that_of_uniform_tokens(size: str) -> None:
+    same, other = statements(cells()), statements(cells(of_ratio={size: 0.3}))
+    assert same[f"growth with {size}"].verdict == "supported"
+    assert other[f"growth with {size}"].verdict == "not supported"
+    for unchanged in {"d", "H", "N"} - {size}:
+        assert other[f"growth with {unchanged}"].verdict == "supported"
+    own = {"d": 1.0, "H": 0.5, "N": -1.0}[size]
+    assert f"as {size}^{own:.2f} for uniform tokens" in same[f"growth with {size}"].number
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.0, "supported"), (1.05, "supported"), (1.5, "not supported")])
+def test_bits_a_parameter_may_differ_by_a_tenth(ratio: float, verdict: str) -> None:
+    assert statements(cells(bits_ratio=ratio))["bits a parameter"].verdict == verdict
+
+
+@pytest.mark.parametrize(("power", "verdict"), [(-1.0, "supported"), (0.0, "not supported")])
+def test_sequences_follow_the_bits_they_need(power: float, verdict: str) -> None:
+    assert statements(cells(power))["sequences follow the bits they need"].verdict == verdict
+
+
+def test_law_of_uniform_tokens_predicts_text_from_its_bits_a_token() -> None:
+    errors = law_errors(cells(lawful=True))
+    mean = errors.groupby("content")[["error", "error_ngram", "error_K"]].mean()
+    assert mean["error"].abs().max() < 0.02
+    assert mean.loc["text", "error_ngram"] < -0.05, "who needs more bits a token is thought to hold fewer"
+    assert mean.loc["text", "error_K"] < mean.loc["text", "error_ngram"]
+    assert statements(cells(lawful=True))["the law's error"].verdict == "supported"
+    assert statements(cells(lawful=True).assign(reference_bits=7.0))["the law's error"].verdict == "not supported"
+
+
+def test_lost_and_full_cells_say_nothing() -> None:
+    table = cells()
+    spoilt = table.assign(lost=table["d"] == 16, full=(table["d"] == 32) & (table["content"] == "uniform"))
+    assert set(paired(spoilt)["d"]) == {64}
+    assert set(law_errors(spoilt)["d"]) == {32, 64}
+
+
+def test_verdict_waits_for_all_statements() -> None:
+    assert judge(cells(lawful=True)).verdict in ("mixed", "supported")
+    few = cells().query("d == 16 and H == 1 and N == 8")
+    assert {finding.verdict for finding in statements(few).values()} <= {
+        NOT_MEASURED.verdict,
+        "supported",
+        "not supported",
+    }
+    assert judge(few) == NOT_MEASURED
+    assert law_errors(few).empty
+
+
+def test_figure_shows_every_content() -> None:
+    figure = plot_text(cells(lawful=True))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(BITS)
+    assert len(figure.axes) == 3
+
+
+def record(content: str, seed: int, counted: int, held_out: int, **restart: Any) -> TextRecord:
+    protocol = TextProtocol(content=content, T=100, seed=seed, max_steps=10, schedule="wsd")
+    told = Told(n=100, last_count=held_out, full_count=0, bits=5.0)
+    beyond = Unintended(floored=300.0, net=290.0)
+    values = {
+        "seed": 0,
+        "status": "max_steps",
+        "step": [0, 10],
+        "last_count": [0, counted],
+        "full_count": [0, 0],
+        "bits": [7.0, 3.0],
+        "provenance": PROVENANCE,
+        "held_out": told,
+        "beyond_model": beyond,
+        "beyond_ngram": beyond,
+    }
+    return TextRecord(
+        architecture=Architecture(d=8, N=8),
+        protocol=protocol,
+        source=TextSource(files=[{"name": "a", "sha256": "0" * 64}], tokenizer=TokenizerSettings(K=128)),
+        ngram_bits=4.5,
+        reference=Reference(seed=0, steps=10, held_out=told, library=told, provenance=PROVENANCE),
+        restarts=[TextRestart(**values | restart)],
+    )
+
+
+def test_cells_are_means_over_seeds_that_did_not_diverge() -> None:
+    nothing = {"status": "diverged", "held_out": None, "beyond_model": None, "beyond_ngram": None}
+    records = [
+        record("text", 0, counted=60, held_out=20),
+        record("text", 1, counted=80, held_out=20),
+        record("text", 2, counted=1, held_out=1, **nothing),
+        record("uniform", 0, counted=12, held_out=9),
+    ]
+    uniform, text = compare(records).to_dict("records")
+    assert (uniform["content"], text["content"]) == ("uniform", "text")
+    assert text["C"] == pytest.approx((40 / 0.8 + 60 / 0.8) / 2)
+    assert (text["runs"], text["known"], text["memorised"]) == (2, 0.2, 300.0)
+    assert (uniform["reference_bits"], text["reference_bits"]) == (7.0, 5.0)
+    assert (uniform["lost"], text["lost"]) == (True, False)
