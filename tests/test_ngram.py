@@ -1,43 +1,61 @@
 """The n-gram reference against its definition, and against a source whose entropy is known."""
 
 import itertools
+import math
 from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecmlib.ngram import ngram_bits
+from ecmlib.ngram import _STRENGTHS, ngram_bits
 
-SEQUENCES = st.integers(2, 5).flatmap(
+ROWS = st.integers(2, 4).flatmap(
     lambda N: st.tuples(
-        st.lists(st.lists(st.integers(0, 3), min_size=N, max_size=N), min_size=1, max_size=12),
-        st.lists(st.lists(st.integers(0, 3), min_size=N, max_size=N), min_size=1, max_size=4),
+        *(
+            st.lists(st.lists(st.integers(0, 2), min_size=N, max_size=N), min_size=least, max_size=least + 4)
+            for least in (8, 1)
+        )
     )
 )
 
 
-def by_definition(seen: list[list[int]], context: tuple[int, ...], token: int, order: int) -> float:
-    """Witten and Bell's interpolation, counted by hand for K = 4."""
-    lower = 1 / 4
-    for length in range(min(order, len(context) + 1)):
+def by_definition(seen: list[list[int]], context: tuple[int, ...], token: int, strengths: list[float]) -> float:
+    """Interpolate by counting by hand, for K = 3."""
+    chance = 1 / 3
+    for length, strength in enumerate(strengths[: len(context) + 1]):
         h = context[len(context) - length :]
         after = Counter(
             row[i] for row in seen for i in range(max(1, length), len(row)) if tuple(row[i - length : i]) == h
         )
         if after:
-            lower = (after[token] + len(after) * lower) / (after.total() + len(after))
-    return lower
+            chance = (after[token] + strength * len(after) * chance) / (after.total() + strength * len(after))
+    return chance
 
 
-@given(sequences=SEQUENCES, order=st.integers(1, 4))
-def test_bits_are_those_of_the_definition(sequences: tuple[list[list[int]], list[list[int]]], order: int) -> None:
-    seen, coded = sequences
-    bits = ngram_bits(np.array(seen), np.array(coded), K=4, order=order)
-    for row, of_row in zip(coded, bits, strict=True):
-        expected = [by_definition(seen, tuple(row[:i]), row[i], order) for i in range(1, len(row))]
-        assert 2.0**-of_row == pytest.approx(np.array(expected))
+def bits_by_definition(seen: list[list[int]], rows: list[list[int]], strengths: list[float]) -> list[list[float]]:
+    return [
+        [-math.log2(by_definition(seen, tuple(row[:i]), row[i], strengths)) for i in range(1, len(row))] for row in rows
+    ]
+
+
+@settings(deadline=None)
+@given(rows=ROWS, order=st.integers(1, 4))
+def test_bits_are_those_of_the_definition(rows: tuple[list[list[int]], list[list[int]]], order: int) -> None:
+    seen, coded = rows
+    kept = len(seen) - len(seen) // 10
+    strengths: list[float] = []
+    for _ in range(min(order, len(seen[0]))):
+        totals = [np.sum(bits_by_definition(seen[:kept], seen[kept:], [*strengths, s])) for s in _STRENGTHS]
+        strengths.append(_STRENGTHS[int(np.argmin(np.round(totals, 9)))])
+    expected = np.array(bits_by_definition(seen[:kept], coded, strengths))
+    assert ngram_bits(np.array(seen), np.array(coded), K=3, order=order) == pytest.approx(expected)
+
+
+def test_contexts_that_tell_nothing_are_not_trusted() -> None:
+    rows = np.random.default_rng(0).integers(64, size=(6000, 8))
+    assert ngram_bits(rows[:4000], rows[4000:], K=64).mean() == pytest.approx(6, abs=0.03)
 
 
 def test_probabilities_of_all_continuations_sum_to_one() -> None:
@@ -52,9 +70,9 @@ def test_code_comes_near_the_entropy_of_a_chain() -> None:
     steps = random.choice([1, 2, 3], p=[0.7, 0.2, 0.1], size=(4000, 12))
     steps[:, 0] = random.integers(16, size=4000)
     rows = np.cumsum(steps, axis=1) % 16
-    entropy = -sum(p * np.log2(p) for p in (0.7, 0.2, 0.1))
+    best = np.mean(-np.log2([0.7, 0.2, 0.1])[steps[2000:, 1:] - 1])  # of who knows the chain
     bits = ngram_bits(rows[:2000], rows[2000:], K=16).mean()
-    assert entropy < bits < 1.05 * entropy
+    assert best < bits < 1.02 * best
     assert ngram_bits(rows[:2000], rows[2000:], K=16, order=1).mean() == pytest.approx(4, abs=0.005)
 
 
