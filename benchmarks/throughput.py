@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from ecmlib import Architecture
+from ecmlib.forward import WORKER_ENVIRONMENT
 from ecmlib.plots.style import save_svg
 from ecmlib.record import write_atomically
-from ecmlib.training import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent
 CASES = [

@@ -7,10 +7,10 @@ from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.laws import load_law
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.protocol import Protocol
 from ecmlib.results import CapacityRecord, load_results
 from ecmlib.shatter import ShatterRecord, epochs_to_shatter
 from ecmlib.signal_law import SignalLaw
-from ecmlib.training import Protocol
 
 __all__ = [
     "Architecture",

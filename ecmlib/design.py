@@ -16,7 +16,7 @@ from ecmlib.configurations import SIZES
 from ecmlib.fitting import Array
 from ecmlib.law import Law
 from ecmlib.parameters import Parameters
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from ecmlib.parameters import Parameters
+
+if TYPE_CHECKING:
+    import torch
 
 
 class LibrarySize(Parameters):
@@ -49,6 +51,8 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     ValueError
         If a size is out of range.
     """
+    import torch  # reading records, which checks sizes, need not wait for it
+
     LibrarySize(T=T, N=N, K=K)
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.

@@ -5,19 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from ecmlib import Architecture, MlsRecord, ShatterRecord, epochs_to_shatter, random_library
 from ecmlib.experiments import mls, parameters, shatter
 from ecmlib.finding import NOT_MEASURED
 from ecmlib.mls import MlsProtocol, MlsTrial
 from ecmlib.plots import plot_mac_and_mls, plot_quantiles, plot_reach
+from ecmlib.protocol import Protocol
 from ecmlib.reach import output_rows, token_reach
 from ecmlib.restart import Status, provenance
 from ecmlib.shatter import ShatterProtocol
-from ecmlib.training import Protocol
 
-PROVENANCE = provenance(torch.device("cpu"), compiled=False, seconds=1, core_seconds=1)
+PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)
 SIZES = (8, 12, 16, 24, 32, 48)
 T, K = 2048, 128
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from ecmlib import Architecture
 from ecmlib.parameters import Parameters
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

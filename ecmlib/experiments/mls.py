@@ -15,12 +15,12 @@ from ecmlib.experiments.measure import combinations
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.protocol import Protocol
 from ecmlib.reach import output_rows, token_reach
 from ecmlib.record import record_name
 from ecmlib.regression import least_squares
 from ecmlib.results import CapacityRecord
 from ecmlib.statistics import expected_guesses
-from ecmlib.training import Protocol
 
 MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
 
@@ -124,7 +124,7 @@ def measure_both(
             counted.append(CapacityRecord.load(stored[0]).frame())
         elif train:
             measured = measure_mac(
-                architecture, T, 1, device=device, compiled=compiled, results=mac_results[-1], **training
+                architecture, protocol, restarts=1, device=device, compiled=compiled, results=mac_results[-1]
             )
             counted.append(measured.frame())
     if not searches or not counted:

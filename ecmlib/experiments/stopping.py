@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ecmlib.curve import patience_stop
 from ecmlib.ecm import EmpiricalCapacityModel
 from ecmlib.finding import NOT_MEASURED, Finding, verdict_of
 from ecmlib.fitting import FitWarning
 from ecmlib.regression import Estimate, least_squares
 from ecmlib.results import CapacityRecord
 from ecmlib.statistics import guess_corrected
-from ecmlib.training import patience_stop
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
 CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at

@@ -6,10 +6,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from ecmlib.curve import patience_stop
 from ecmlib.plots.style import PALETTE, new_figure, styled
 from ecmlib.results import CapacityRecord
 from ecmlib.statistics import expected_guesses
-from ecmlib.training import patience_stop
 
 
 def plot_curves(record: CapacityRecord) -> Figure:
