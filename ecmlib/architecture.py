@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
 
 if TYPE_CHECKING:
     from x_transformers import TransformerWrapper

@@ -12,12 +12,12 @@ from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
 from ecmlib.forward import Forward, can_compile, make_forward, resolve_device, tally
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import Seeds, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import Trainer, run_restart
+from ecmlib.validation import Parameters
 
 
 class Memorised(NamedTuple):

@@ -15,8 +15,8 @@ from ecmlib.architecture import Architecture
 from ecmlib.configurations import SIZES
 from ecmlib.fitting import Array
 from ecmlib.law import Law
-from ecmlib.parameters import Parameters
 from ecmlib.protocol import Positive
+from ecmlib.validation import Parameters
 
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
 
 Patterns = NDArray[np.int8]  # (count, n) of -1 and 1
 Weights = NDArray[np.float64]  # (n, n)

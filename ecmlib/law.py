@@ -13,8 +13,8 @@ from pydantic import Field
 
 from ecmlib.configurations import SIZES, surviving
 from ecmlib.fitting import Array, FitLoss
-from ecmlib.parameters import Parameters
 from ecmlib.record import write_atomically
+from ecmlib.validation import Parameters
 
 _NEIGHBOURS = 30  # residuals that stand for the scatter around one prediction
 

@@ -12,11 +12,11 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters
 from ecmlib.protocol import Loss, Positive, Precision, Protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
 from ecmlib.training import Trainer, run_restart
+from ecmlib.validation import Parameters
 
 
 class MlsProtocol(Parameters):

@@ -15,7 +15,7 @@ from pydantic import Field
 from ecmlib.configurations import CONDITIONS, SIZES, configurations, positive
 from ecmlib.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
 from ecmlib.law import Law
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
 
 Sizes = Mapping[str, Array]
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ecmlib.curve import Count, Curve
-from ecmlib.parameters import Parameters
 from ecmlib.protocol import Positive, Protocol
+from ecmlib.validation import Parameters
 
 Status = Literal["plateau", "complete", "max_steps", "diverged"]  # how a run ended
 _PARTS = ("library", "weights", "order")

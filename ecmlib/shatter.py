@@ -16,11 +16,11 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import resolve_device
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters
 from ecmlib.protocol import Positive
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock
+from ecmlib.validation import Parameters
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
 
