@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from ecmlib import Architecture
+from ecmlib.figures.style import save_svg
 from ecmlib.forward import WORKER_ENVIRONMENT
-from ecmlib.plots.style import save_svg
 from ecmlib.record import write_atomically
 
 FOLDER = Path(__file__).parent

@@ -9,8 +9,8 @@ from typing import Annotated, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
 from ecmlib.protocol import Protocol
-from ecmlib.statistics import guess_corrected, guess_deviation, is_guessing
 from ecmlib.validation import Parameters
 
 Count = Annotated[int, Field(ge=0)]

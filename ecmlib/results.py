@@ -12,12 +12,12 @@ import pandas as pd
 from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import guess_corrected
 from ecmlib.curve import CAPACITIES, capacities
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.record import Record
 from ecmlib.restart import Restart
-from ecmlib.statistics import guess_corrected
 
 
 class CapacityRecord(Record):

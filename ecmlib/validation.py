@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+_INJECTED = "# Parameters\n"  # papermill begins the cell that it adds with this line
 
 
 class Parameters(BaseModel):
@@ -36,6 +40,26 @@ def one_sentence(error: ValidationError) -> str:
     return "; ".join(_complaint(dict(detail)) for detail in error.errors())
 
 
+def refuse_unknown_parameters(cells: Sequence[str]) -> None:
+    """Stop a notebook that was given a parameter it does not have; papermill itself only warns.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        IPython's ``In``: the sources of the cells run so far. The first that assigns anything declares the parameters.
+
+    Raises
+    ------
+    ValueError
+        Naming the unknown parameters and the known ones.
+    """
+    assigned = [(cell, _assigned_names(cell)) for cell in cells]
+    known = next((names for _, names in assigned if names), [])
+    unknown = [name for cell, names in assigned if cell.startswith(_INJECTED) for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown parameter {', '.join(unknown)}: this notebook has {', '.join(known)}")
+
+
 def _complaint(detail: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in detail["loc"])
     reason = detail["msg"].removeprefix("Value error, ")
@@ -44,3 +68,13 @@ def _complaint(detail: dict[str, Any]) -> str:
     if not name:
         return str(reason)
     return f"{name} = {detail['input']!r}: {reason[0].lower()}{reason[1:]}"
+
+
+def _assigned_names(source: str) -> list[str]:
+    return [
+        target.id
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    ]

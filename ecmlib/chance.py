@@ -1,0 +1,38 @@
+"""What chance does: guesses among the counted sequences."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from scipy import stats
+
+
+def guess_distribution(T: int, K: int) -> Any:
+    """Distribution of the last tokens that an untrained network guesses, of T: Binomial(T, 1/K) (paper, eq. 7)."""
+    return stats.binom(T, 1 / K)
+
+
+def expected_guesses(T: int, K: int) -> float:
+    """Last tokens that an untrained network is expected to guess: T / K (paper, eq. 8)."""
+    return T / K
+
+
+def guess_corrected(count: float, T: int, K: int) -> float:
+    """Remove the guesses from a raw count: of the sequences that were not memorised, one in K is right by chance.
+
+    A count c of T contains ``C + (T - C) / K`` sequences when C are memorised; this returns that C, which is T for
+    a full count and scatters around 0 for an untrained network.
+    """
+    return (count - expected_guesses(T, K)) / (1 - 1 / K)
+
+
+def guess_deviation(count: float, T: int, K: int) -> float:
+    """Standard deviation of `guess_corrected` that is due to guessing: each of T - C sequences is right with 1/K."""
+    guessing = min(max(T - guess_corrected(count, T, K), 0.0), T)
+    return math.sqrt(guessing * (1 / K) * (1 - 1 / K)) / (1 - 1 / K)
+
+
+def is_guessing(count: float, T: int, K: int, level: float = 0.95) -> bool:
+    """Whether a raw count cannot be told from an untrained network's: one-sided, at the level given."""
+    return bool(count <= guess_distribution(T, K).ppf(level))
