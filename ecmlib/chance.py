@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from scipy import stats
@@ -24,3 +25,14 @@ def guess_corrected(count: float, T: int, K: int) -> float:
     a full count and scatters around 0 for an untrained network.
     """
     return (count - expected_guesses(T, K)) / (1 - 1 / K)
+
+
+def guess_deviation(count: float, T: int, K: int) -> float:
+    """Standard deviation of `guess_corrected` that is due to guessing: each of T - C sequences is right with 1/K."""
+    guessing = min(max(T - guess_corrected(count, T, K), 0.0), T)
+    return math.sqrt(guessing * (1 / K) * (1 - 1 / K)) / (1 - 1 / K)
+
+
+def is_guessing(count: float, T: int, K: int, level: float = 0.95) -> bool:
+    """Whether a raw count cannot be told from an untrained network's: one-sided, at the level given."""
+    return bool(count <= guess_distribution(T, K).ppf(level))

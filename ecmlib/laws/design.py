@@ -15,7 +15,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES, with_bits
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters
 
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing

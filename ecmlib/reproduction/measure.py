@@ -13,11 +13,11 @@ from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.library import LibrarySize
 from ecmlib.memorisation import measure_text, split_in_two
+from ecmlib.protocol import Protocol
 from ecmlib.record import record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
-from ecmlib.training import Protocol
 
 AnyProtocol = TypeVar("AnyProtocol", bound=Protocol)
 
@@ -84,14 +84,7 @@ def measure_all(
     chosen = [configured({**shared, **configuration}) for configuration in configurations]
     if train:
         return [
-            measure_mac(
-                architecture,
-                restarts=restarts,
-                device=device,
-                compiled=compiled,
-                results=results,
-                **protocol.model_dump(),
-            )
+            measure_mac(architecture, protocol, restarts=restarts, device=device, compiled=compiled, results=results)
             for architecture, protocol in chosen
         ]
     paths = [Path(results) / record_name(architecture, protocol) for architecture, protocol in chosen]
