@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -45,3 +46,14 @@ def tails(level: float) -> tuple[float, float]:
     if not 0 < level < 1:
         raise ValueError(f"level = {level}: should be between 0 and 1")
     return (1 - level) / 2, (1 + level) / 2
+
+
+def guess_deviation(count: float, T: int, K: int) -> float:
+    """Standard deviation of `guess_corrected` that is due to guessing: each of T - C sequences is right with 1/K."""
+    guessing = min(max(T - guess_corrected(count, T, K), 0.0), T)
+    return math.sqrt(guessing * (1 / K) * (1 - 1 / K)) / (1 - 1 / K)
+
+
+def is_guessing(count: float, T: int, K: int, level: float = 0.95) -> bool:
+    """Whether a raw count cannot be told from an untrained network's: one-sided, at the level given."""
+    return bool(count <= guess_distribution(T, K).ppf(level))

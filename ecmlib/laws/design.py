@@ -16,7 +16,7 @@ from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters
 
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing

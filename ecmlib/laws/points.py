@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecmlib.chance import guess_distribution
-from ecmlib.training import Protocol
+from ecmlib.protocol import Protocol
 
 SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 # No law has a variable for these: a frame that is fitted must not mix them.
-CONDITIONS = ["head_dim", "ff", "batch_size", "lr", "loss"]
+CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
 # What a law of d, H and N alone needs the same, too.
 ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in Protocol.model_fields if name not in (*CONDITIONS, "seed"))]
 

@@ -97,8 +97,7 @@ def noise_scales(
         architecture, protocol = configured({**shared, **point})
         path = Path(results) / record_name(architecture, protocol)
         if train:
-            chosen = protocol.model_dump(exclude={"loss", "patience_steps", "min_steps"})
-            measure_noise_scale(architecture, **chosen, device=device, compiled=compiled, results=results)
+            measure_noise_scale(architecture, protocol, device=device, compiled=compiled, results=results)
         if path.exists():
             frames.append(NoiseScaleRecord.load(path).frame())
     if not frames:

@@ -16,12 +16,12 @@ from ecmlib.chance import at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.protocol import Protocol
 from ecmlib.record import record_name
 from ecmlib.reproduction.measure import combinations, measured
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Protocol
 
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
@@ -126,7 +126,7 @@ def measure_both(
             counted.append(CapacityRecord.load(stored[0]).frame())
         elif train:
             measured = measure_mac(
-                architecture, T, 1, device=device, compiled=compiled, results=mac_results[-1], **training
+                architecture, protocol, restarts=1, device=device, compiled=compiled, results=mac_results[-1]
             )
             counted.append(measured.frame())
     if not searches or not counted:

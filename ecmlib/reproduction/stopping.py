@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecmlib.chance import at_least_one, guess_corrected, tails
+from ecmlib.curve import patience_stop
 from ecmlib.figures.style import COLORS, new_figure, new_panels
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, mean, verdict_of
 from ecmlib.results import CapacityRecord
-from ecmlib.training import patience_stop
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
 CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
