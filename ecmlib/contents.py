@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
-import torch
 
 from ecmlib.library import LibrarySize, Tokens, distinct, random_library
 from ecmlib.text import Corpus, cut
+
+if TYPE_CHECKING:
+    import torch
 
 Content = Literal["uniform", "unigram", "bigram", "shuffled", "text"]
 CONTENTS: tuple[Content, ...] = get_args(Content)
@@ -49,6 +51,8 @@ def split_content(content: Content, corpus: Corpus, T: int, N: int, seed: int) -
     ValueError
         If a size is out of range, or if the text has fewer than T sequences; the message says how many it has.
     """
+    import torch  # reading records, which names contents, need not wait for it
+
     K = corpus.source.tokenizer.K
     LibrarySize(T=T, N=N, K=K)
     sequences = _sequences(content, corpus, N, seed)

@@ -30,6 +30,7 @@ class Forward(NamedTuple):
 # kernel and pay a page fault for each page of the next one.
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
@@ -94,8 +95,23 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
 
 
 @torch.no_grad()
+def judge_all(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Judge a whole library (T, N), in batches of one shape, so that one compiled graph serves them all.
+
+    Returns
+    -------
+    pair of tensors of shape (T, N - 1)
+        Nats of the tokens 2..N, and whether each is the likeliest.
+    """
+    T = len(library)
+    wrapped = torch.arange(math.ceil(T / batch_size) * batch_size, device=library.device) % T
+    judged = [forward.judged(library[rows]) for rows in wrapped.view(-1, batch_size)]
+    losses, right = (torch.cat(parts)[:T] for parts in zip(*judged, strict=True))
+    return losses, right
+
+
 def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int, int, float]:
-    """Count over a whole library, in batches of one shape, so that one compiled graph serves them all.
+    """Count over a whole library.
 
     Returns
     -------
@@ -103,18 +119,8 @@ def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int
         Sequences whose last token is predicted, sequences of which all tokens are, and the negative log-likelihood
         of all tokens in nats.
     """
-    T = len(library)
-    n_batches = math.ceil(T / batch_size)
-    wrapped = torch.arange(n_batches * batch_size, device=library.device) % T
-    last, full = 0, 0
-    nats = 0.0
-    for start in range(0, len(wrapped), batch_size):
-        fresh = min(batch_size, T - start)  # the rest of the last batch has been counted before
-        losses, right = forward.judged(library[wrapped[start : start + batch_size]])
-        last += int(right[:fresh, -1].sum())
-        full += int(right[:fresh].all(dim=1).sum())
-        nats += float(losses[:fresh].double().sum())
-    return last, full, nats
+    losses, right = judge_all(forward, library, batch_size)
+    return int(right[:, -1].sum()), int(right.all(dim=1).sum()), float(losses.double().sum())
 
 
 def _without_dropout(model: torch.nn.Module, judged: Judged) -> Judged:

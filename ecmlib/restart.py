@@ -75,7 +75,7 @@ def provenance(device: str, threads: int, compiled: bool, seconds: float, core_s
     return Provenance(
         commit=_commit(),
         versions={"python": sys.version.split()[0]}
-        | {name: version(name) for name in ("ecmlib", "torch", "x-transformers")},
+        | {name: version(name) for name in ("ecmlib", "tokenizers", "torch", "x-transformers")},
         device=device,
         threads=threads,
         compiled=compiled,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -131,9 +131,13 @@ class TextRecord(Record):
         common |= {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
         return pd.DataFrame([common | self._row(number) for number in range(len(self.restarts))])
 
-    def _row(self, number: int) -> dict[str, object]:
+    def _row(self, number: int) -> dict[str, Any]:
         restart = self.restarts[number]
-        row = {"restart": number, "status": restart.status, "core_seconds": restart.provenance.core_seconds}
+        row: dict[str, Any] = {
+            "restart": number,
+            "status": restart.status,
+            "core_seconds": restart.provenance.core_seconds,
+        }
         if restart.held_out is None or restart.beyond_model is None or restart.beyond_ngram is None:
             return row
         T, known = self.protocol.T, restart.held_out.last_count / restart.held_out.n

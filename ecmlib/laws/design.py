@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES, with_bits
@@ -122,7 +123,7 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
     """
     told = _told(frame)
     draws = law.predictive_draws(told)
-    C_low, C_high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    C_low, C_high = np.quantile(draws, tails(level), axis=0)
     C, P = law.predict_frame(told), _parameters(frame)
     outside = [~told[size].between(*law.region[size]) for size in SIZES]
     return frame.assign(
@@ -244,7 +245,7 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
 
 
 def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
-    return np.asarray(np.quantile(law.predictive_draws(_told(frame)), (1 - level) / 2, axis=0))
+    return np.asarray(np.quantile(law.predictive_draws(_told(frame)), tails(level)[0], axis=0))
 
 
 def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -18,8 +18,6 @@ from ecmlib.record import record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
-
-AnyProtocol = TypeVar("AnyProtocol", bound=Protocol)
 
 
 def combinations(**axes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -41,10 +39,10 @@ def listed(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} = {values!r}: input should be a list of one value or more")
 
 
-def configured(values: Mapping[str, Any], kind: type[AnyProtocol] = Protocol) -> tuple[Architecture, AnyProtocol]:
+def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
     """Sort values by what they describe; a ValueError says which is unknown or out of range."""
-    architecture = Architecture(**{name: value for name, value in values.items() if name in Architecture.model_fields})
-    protocol = kind(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
+    architecture, others = _sorted(values)
+    protocol = Protocol(**others)
     LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     return architecture, protocol
 
@@ -129,7 +127,10 @@ def measure_texts(
     """
     if not train:
         return load_text_records(results)
-    chosen = [configured({**shared, **configuration}, TextProtocol) for configuration in configurations]
+    chosen = []
+    for configuration in configurations:
+        architecture, others = _sorted({**shared, **configuration})
+        chosen.append((architecture, TextProtocol(**others)))
     corpora = {K: read_corpus(text, K) for K in {architecture.K for architecture, _ in chosen}}
     for architecture, protocol in chosen:
         split_in_two(architecture, corpora[architecture.K], protocol)
@@ -168,3 +169,9 @@ def compared(
     folder = Path(results) / grid
     records = load_records(folder) if folder.is_dir() else []
     return compare(records) if len(records) > 1 else pd.DataFrame()
+
+
+def _sorted(values: Mapping[str, Any]) -> tuple[Architecture, dict[str, Any]]:
+    """Return the architecture, and the values that are not of it."""
+    sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
+    return Architecture(**sizes), {name: value for name, value in values.items() if name not in sizes}
