@@ -63,7 +63,7 @@ def ngram_bits(seen: Tokens, coded: Tokens, K: int, order: int = 5) -> Array:
         in_checked, in_coded = (look_up(_grams(rows, length, K)[:, first:]) for rows in (checked, coded))
         shorter = of_checked[:, first - 1 :]
         bits = [-np.log2(interpolated(in_checked, shorter, strength)).sum() for strength in _STRENGTHS]
-        strength = _STRENGTHS[int(np.argmin(bits))]
+        strength = _STRENGTHS[int(np.argmin(np.round(bits, 6)))]  # what rounding alone decides is the first
         for known, counts in ((of_checked, in_checked), (of_coded, in_coded)):
             known[:, first - 1 :] = interpolated(counts, known[:, first - 1 :], strength)
     return np.asarray(-np.log2(of_coded))

@@ -141,7 +141,7 @@ def test_another_text_is_refused(corpus: Corpus, of_text: TextRecord, tmp_path: 
 @pytest.mark.parametrize(
     ("architecture", "protocol", "message"),
     [
-        (SMALL, {"T": 3000}, r"T = 3000: at most \d+, since as many sequences must be held out, and this text has"),
+        (SMALL, {"T": 1000}, r"T = 1000: at most \d+, since as many sequences must be held out, and this text has"),
         (SMALL, {"T": 20_000}, "T = 20000: this text has"),
         (Architecture(d=16, N=N, K=K + 1), {}, "K = 49: the text was tokenised with K = 48"),
     ],

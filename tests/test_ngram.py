@@ -48,7 +48,7 @@ def test_bits_are_those_of_the_definition(rows: tuple[list[list[int]], list[list
     strengths: list[float] = []
     for _ in range(min(order, len(seen[0]))):
         totals = [np.sum(bits_by_definition(seen[:kept], seen[kept:], [*strengths, s])) for s in _STRENGTHS]
-        strengths.append(_STRENGTHS[int(np.argmin(np.round(totals, 9)))])
+        strengths.append(_STRENGTHS[int(np.argmin(np.round(totals, 6)))])
     expected = np.array(bits_by_definition(seen[:kept], coded, strengths))
     assert ngram_bits(np.array(seen), np.array(coded), K=3, order=order) == pytest.approx(expected)
 

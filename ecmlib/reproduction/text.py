@@ -15,7 +15,7 @@ from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, mean, verdict_of
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
@@ -62,7 +62,7 @@ def paired(cells: pd.DataFrame) -> pd.DataFrame:
     """
     usable = cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
     uniform = usable[usable["content"] == "uniform"].set_index(SIZES)[["C", "bits_per_parameter"]]
-    both = usable[usable["content"] != "uniform"].join(uniform, on=SIZES, how="inner", rsuffix="_uniform")
+    both = usable[usable["content"] != "uniform"].join(uniform.add_suffix("_uniform"), on=SIZES, how="inner")
     ratio_bits = both["bits_per_parameter"] / both["bits_per_parameter_uniform"]
     return both.assign(ratio=both["C"] / both["C_uniform"], ratio_bits=ratio_bits)
 
@@ -142,7 +142,7 @@ def plot_text(cells: pd.DataFrame) -> Figure:
     bits.set(xlabel="P, parameters", ylabel="memorised bits\na parameter", xscale="log", ylim=(0, None))
     law.set(xlabel="C, sequences", ylabel="predicted C", xscale="log", yscale="log")
     if len(errors):
-        law.axline((1, 1), slope=1, color="black", linewidth=0.8, linestyle="--")
+        law.axline((1, 1), (10, 10), color="black", linewidth=0.8, linestyle="--")
     figure.legend(loc="outside upper center", ncols=len(CONTENTS), fontsize="small")
     return figure
 
@@ -175,10 +175,9 @@ def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
 
 
 def _bits(text: pd.DataFrame) -> Finding:
-    mean = _mean(np.log(text["ratio_bits"]))
-    if mean is None:
+    if len(text) < 2:
         return NOT_MEASURED
-    ratio = mean.exp()
+    ratio = mean(np.log(text["ratio_bits"])).exp()
     return Finding(
         verdict_of(ratio.low <= 1 + MARGIN and ratio.high >= 1 / (1 + MARGIN)),
         f"a parameter holds {ratio.value:.2f} times as many bits of text as of uniform tokens",
@@ -188,17 +187,17 @@ def _bits(text: pd.DataFrame) -> Finding:
 
 def _law(errors: pd.DataFrame) -> Finding:
     text, uniform = (errors[errors["content"] == content] for content in ("text", "uniform"))
-    mean = _mean(text["error"])
-    if mean is None:
+    if len(text) < 2:
         return NOT_MEASURED
+    average = mean(text["error"])
     size, of_uniform, unchanged = (
         float(np.mean(np.abs(np.expm1(of)))) for of in (text["error"], uniform["error"], text["error_K"])
     )
     return Finding(
-        verdict_of(mean.contains(0) and size <= 2 * of_uniform),
+        verdict_of(average.contains(0) and size <= 2 * of_uniform),
         f"a law of uniform tokens, told the reference's bits a token, errs by {size:.0%} for text, where it errs by "
         f"{of_uniform:.0%} for the tokens it was fitted to; told log2 K, by {unchanged:.0%}",
-        f"predicted over measured {mean.exp()} on geometric average over {len(text)} cells",
+        f"predicted over measured {average.exp()} on geometric average over {len(text)} cells",
     )
 
 
@@ -218,9 +217,3 @@ def _following(cells: pd.DataFrame) -> Finding:
         f"C changes as the bits of a sequence to the power {power.value:.2f}, where -1 keeps bits constant",
         f"power {power} over {len(usable)} cells of {usable['content'].nunique()} contents",
     )
-
-
-def _mean(logarithms: pd.Series[float]) -> Estimate | None:
-    if len(logarithms) < 2:
-        return None
-    return least_squares(logarithms, {"mean": np.ones(len(logarithms))})["mean"]
