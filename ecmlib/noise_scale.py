@@ -13,6 +13,7 @@ import torch
 from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import tails
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
@@ -40,8 +41,8 @@ class SquaredNorms(NamedTuple):
             drawn = SquaredNorms(np.array(self.small)[pick].tolist(), np.array(self.big)[pick].tolist())
             scales.append(simple_noise_scale(drawn, sampling))
         # "lower" and "higher" never average with an infinite value
-        low = np.quantile(scales, (1 - level) / 2, method="lower")
-        return float(low), float(np.quantile(scales, (1 + level) / 2, method="higher"))
+        low, high = tails(level)
+        return float(np.quantile(scales, low, method="lower")), float(np.quantile(scales, high, method="higher"))
 
 
 class Sampling(Parameters):
