@@ -10,8 +10,10 @@ PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbf
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
+RENDER_text := -p results results/text-tiny
 # What a grid needs that is not in the repository.
 NEEDED_text := runs/kjv.txt
+NEEDED_text-tiny := runs/kjv.txt
 .DEFAULT_GOAL := help
 
 help:  ## list the targets

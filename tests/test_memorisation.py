@@ -25,7 +25,7 @@ from ecmlib.training import DivergedError, Trainer
 
 K, N, T = 48, 6, 64
 SMALL = Architecture(d=16, H=1, N=N, K=K, head_dim=8)
-QUICK: dict[str, Any] = {"T": T, "lr": 0.01, "max_steps": 120, "eval_every": 60, "schedule": "wsd"}
+QUICK: dict[str, Any] = {"T": T, "lr": 0.01, "max_steps": 100, "eval_every": 50, "schedule": "wsd"}
 RUN: dict[str, Any] = {"compiled": False, "progress": False}
 
 

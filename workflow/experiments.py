@@ -46,7 +46,7 @@ def _plan_shatter(architecture: Architecture, parameters: dict[str, Any]) -> Sha
 
 def _plan_text(architecture: Architecture, parameters: dict[str, Any]) -> TextRecord:
     # Which text is no part of the plan: who looks whether a grid is complete need not have it.
-    protocol = {name: value for name, value in parameters.items() if name not in ("text", "restarts")}
+    protocol = {name: value for name, value in parameters.items() if name not in ("text", "restarts", "compiled")}
     return TextRecord(architecture=architecture, protocol=TextProtocol(**protocol))
 
 
