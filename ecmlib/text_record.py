@@ -34,7 +34,7 @@ class TextProtocol(Protocol):
         Tokens in the longest n-gram of the cheap reference (`ecmlib.ngram.ngram_bits`).
     """
 
-    content: Content = "text"
+    content: Content
     order: Annotated[int, Field(ge=1)] = 5
 
     @model_validator(mode="after")
@@ -125,7 +125,7 @@ class TextRecord(Record):
         the library has more, among those that are not predicted anyway (`beyond_generalising`); ``bits`` and
         ``bits_held_out``, of the model; ``reference_bits`` and ``ngram_bits``, a token of the library for who never saw
         it; ``memorised`` and ``memorised_ngram``, bits of the whole library beyond these references, floored a
-        sequence; ``bits_per_parameter``, ``memorised / P``.
+        sequence, and ``memorised_net``, not floored; ``bits_per_parameter``, ``memorised / P``.
         """
         common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
         common |= {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
@@ -154,6 +154,7 @@ class TextRecord(Record):
             "bits": bits,
             "bits_held_out": restart.held_out.bits,
             "memorised": restart.beyond_model.floored,
+            "memorised_net": restart.beyond_model.net,
             "memorised_ngram": restart.beyond_ngram.floored,
             "bits_per_parameter": restart.beyond_model.floored / self.P,
         }

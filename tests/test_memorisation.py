@@ -25,7 +25,7 @@ from ecmlib.training import DivergedError, Trainer
 
 K, N, T = 48, 6, 64
 SMALL = Architecture(d=16, H=1, N=N, K=K, head_dim=8)
-QUICK: dict[str, Any] = {"T": T, "lr": 0.01, "max_steps": 100, "eval_every": 50, "schedule": "wsd"}
+QUICK: dict[str, Any] = {"content": "text", "T": T, "lr": 0.01, "max_steps": 100, "eval_every": 50, "schedule": "wsd"}
 RUN: dict[str, Any] = {"compiled": False, "progress": False}
 
 
@@ -64,7 +64,7 @@ def test_text_is_memorised_beyond_what_a_reference_knows(of_text: TextRecord, co
 
 
 def test_uniform_tokens_need_no_reference_and_nothing_of_them_generalises(corpus: Corpus) -> None:
-    record = measure_text(SMALL, corpus, TextProtocol(content="uniform", **QUICK), **RUN)
+    record = measure_text(SMALL, corpus, TextProtocol(**QUICK | {"content": "uniform"}), **RUN)
     assert record.reference is None
     assert record.reference_bits == math.log2(K)
     assert record.ngram_bits == pytest.approx(math.log2(K), rel=0.05)
@@ -118,7 +118,7 @@ def test_interrupted_measurement_resumes_without_its_reference_trained_anew(
 
 def test_diverged_restart_has_nothing_to_say_and_a_diverged_reference_stops(corpus: Corpus) -> None:
     hot = QUICK | {"lr": 1e6, "schedule": "constant"}
-    record = measure_text(SMALL, corpus, TextProtocol(content="uniform", **hot), **RUN)
+    record = measure_text(SMALL, corpus, TextProtocol(**hot | {"content": "uniform"}), **RUN)
     assert record.restarts[0].status == "diverged"
     assert record.restarts[0].held_out is None
     assert record.frame()["status"].tolist() == ["diverged"]
@@ -167,7 +167,7 @@ def test_unusable_text_is_refused_before_training(
 )
 def test_bad_protocol_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        TextProtocol(**values)
+        TextProtocol(**{"content": "text"} | values)
 
 
 def test_record_that_is_not_whole_is_refused(of_text: TextRecord) -> None:

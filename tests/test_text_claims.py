@@ -92,6 +92,9 @@ def test_verdict_waits_for_all_statements() -> None:
         "not supported",
     }
     assert judge(few) == NOT_MEASURED
+    for lonely in (few[:1], few.assign(lost=True)):
+        assert judge(lonely) == NOT_MEASURED
+        plot_text(lonely)
     assert law_errors(few).empty
 
 

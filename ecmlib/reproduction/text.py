@@ -22,7 +22,16 @@ GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or fall
 MARGIN = 0.1  # by which bits a parameter may differ, relatively, and still be called the same
 FEWEST = 4  # cells from which a law of uniform tokens is fitted: it has three parameters
 _CELL = ["content", *SIZES]
-_MEANS = ["P", "C", "reference_bits", "ngram_bits", "memorised", "memorised_ngram", "bits_per_parameter"]
+_MEANS = [
+    "P",
+    "C",
+    "reference_bits",
+    "ngram_bits",
+    "memorised",
+    "memorised_net",
+    "memorised_ngram",
+    "bits_per_parameter",
+]
 
 
 def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
@@ -32,8 +41,8 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
     -------
     DataFrame
         ``content``, d, H, N, L, K, T, P, ``C`` (sequences beyond generalising), ``known`` (share of sequences predicted
-        without having been seen), ``reference_bits`` and ``ngram_bits`` a token, ``memorised`` and ``memorised_ngram``
-        bits, ``bits_per_parameter``; ``lost``, whether library and held-out counts cannot be told apart at 95 %
+        without having been seen), ``reference_bits`` and ``ngram_bits`` a token, ``memorised``,
+        ``memorised_net`` and ``memorised_ngram`` bits, ``bits_per_parameter``; ``lost``, whether library and held-out counts cannot be told apart at 95 %
         (one-sided), and ``full``, whether 0.9 T are counted; ``runs``.
     """
     frame = pd.concat([record.frame() for record in records], ignore_index=True)
@@ -60,7 +69,7 @@ def paired(cells: pd.DataFrame) -> pd.DataFrame:
 
     Pairs of which either is lost or full are left out: they say nothing of capacity.
     """
-    usable = cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
+    usable = _usable(cells)
     uniform = usable[usable["content"] == "uniform"].set_index(SIZES)[["C", "bits_per_parameter"]]
     both = usable[usable["content"] != "uniform"].join(uniform.add_suffix("_uniform"), on=SIZES, how="inner")
     ratio_bits = both["bits_per_parameter"] / both["bits_per_parameter_uniform"]
@@ -79,7 +88,7 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
         those of n-grams, ``predicted_K`` by log2 K as it is; and ``error``, ``error_ngram`` and ``error_K``, the
         logarithms of predicted over measured. Empty if too few uniform cells are there to fit a law.
     """
-    usable = cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
+    usable = _usable(cells)
     uniform = usable[usable["content"] == "uniform"]
     if len(uniform) < FEWEST:
         return usable.iloc[:0].assign(error=0.0)
@@ -128,7 +137,7 @@ def plot_text(cells: pd.DataFrame) -> Figure:
     cells : DataFrame
         What `compare` returns. Lost and full cells are left out.
     """
-    usable = cells[~cells["lost"] & ~cells["full"]]
+    usable = _usable(cells)
     errors = law_errors(cells)
     figure, (capacity, bits, law) = new_panels(3, share_y=False, share_x=False)
     for content, color, marker in styled(CONTENTS):
@@ -147,9 +156,14 @@ def plot_text(cells: pd.DataFrame) -> Figure:
     return figure
 
 
+def _usable(cells: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is lost or full, which says nothing of capacity."""
+    return cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
+
+
 def _growth(cells: pd.DataFrame, text: pd.DataFrame, size: str) -> Finding:
     """Compare exponents: of C for uniform tokens, and of the ratio of C for text to it."""
-    alone = cells[(cells["content"] == "uniform") & ~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
+    alone = _usable(cells).query("content == 'uniform'")
     of_uniform, of_ratio = _exponent(alone, "C", size), _exponent(text, "ratio", size)
     if of_uniform is None or of_ratio is None or (of_ratio.contains(0) and of_ratio.contains(-of_uniform.value)):
         return NOT_MEASURED
@@ -164,10 +178,10 @@ def _growth(cells: pd.DataFrame, text: pd.DataFrame, size: str) -> Finding:
 def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
     """Fit powers of d, H and N, with a factor for each L, K and T; None where the rows do not determine them."""
     varied = [name for name in GROWTH if rows[name].nunique() > 1]
-    settings = rows[["L", "K", "T"]].astype(str).agg("/".join, axis=1)
-    terms = {name: np.log(rows[name]) for name in varied} | {each: settings == each for each in settings.unique()}
     if size not in varied:
         return None
+    settings = rows[["L", "K", "T"]].astype(str).agg("/".join, axis=1)
+    terms = {name: np.log(rows[name]) for name in varied} | {each: settings == each for each in settings.unique()}
     try:
         return least_squares(np.log(rows[quantity]), terms)[size]
     except ValueError:
@@ -203,7 +217,9 @@ def _law(errors: pd.DataFrame) -> Finding:
 
 def _following(cells: pd.DataFrame) -> Finding:
     """Fit C as a power of the reference's bits, over all contents, with a factor for each set of sizes."""
-    usable = cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
+    usable = _usable(cells)
+    if usable.empty:
+        return NOT_MEASURED
     sizes = usable[SIZES].astype(str).agg("/".join, axis=1)
     terms = {"power": np.log(usable["reference_bits"])} | {each: sizes == each for each in sizes.unique()}
     try:
