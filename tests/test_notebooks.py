@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import prose
 
 from ecmlib import load_results
 from ecmlib.validation import refuse_unknown_parameters
@@ -27,7 +28,7 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
     "vocabulary": SMALLEST | {"K": [4, 8, 16], "d": [8], "N": 4, "max_steps": 31},
     "batch_size": SMALLEST | {"N": [4], "d": [8], "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
     "text": {
-        **{"text": "tests/prose.txt", "K": [64], "d": [8], "H": [1], "N": [6], "T": [64], "head_dim": 4},
+        **{"K": [64], "d": [8], "H": [1], "N": [6], "T": [64], "head_dim": 4},
         **{"content": ["uniform", "text"], "max_steps": 31, "precision": "float32", "compiled": False},
     },
     "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
@@ -39,6 +40,8 @@ def papermill(name: str, folder: Path, **parameters: object) -> subprocess.Compl
     notebook = Path("notebooks", f"{name}.ipynb")
     declared = notebook.read_text(encoding="utf-8")
     folders: dict[str, object] = {"results": str(folder / "results"), "mac_results": [str(folder / "mac")]}
+    folders["text"] = str(folder / "prose.txt")
+    Path(str(folders["text"])).write_text(prose(600), encoding="utf-8")
     chosen = {key: value for key, value in folders.items() if f"{key} = " in declared} | TINY[name] | parameters
     command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb"), "-y", json.dumps(chosen)]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -41,9 +41,9 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
     -------
     DataFrame
         ``content``, d, H, N, L, K, T, P, ``C`` (sequences beyond generalising), ``known`` (share of sequences predicted
-        without having been seen), ``reference_bits`` and ``ngram_bits`` a token, ``memorised``,
-        ``memorised_net`` and ``memorised_ngram`` bits, ``bits_per_parameter``; ``lost``, whether library and held-out counts cannot be told apart at 95 %
-        (one-sided), and ``full``, whether 0.9 T are counted; ``runs``.
+        without having been seen), ``reference_bits`` and ``ngram_bits`` a token, ``memorised``, ``memorised_net`` and
+        ``memorised_ngram`` bits, ``bits_per_parameter``; ``lost``, whether library and held-out counts cannot be told
+        apart at 95 % (one-sided), and ``full``, whether 0.9 T are counted; ``runs``.
     """
     frame = pd.concat([record.frame() for record in records], ignore_index=True)
     alive = frame[frame["status"] != "diverged"]
