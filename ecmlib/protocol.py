@@ -118,6 +118,10 @@ class Protocol(Parameters):
         left = (self.max_steps - step + 1) / (self.max_steps - self.stable_until + 1)
         return self.lr * min(warm, left, 1.0)
 
+    def until(self, budget: int) -> Protocol:
+        """Return the protocol of a run of other length; what does not fit it is refused."""
+        return Protocol(**self.model_dump() | {"max_steps": budget})
+
     def points(self, start: int, end: int) -> list[int]:
         """Steps after ``start`` at which the library is counted; ``end`` is the last."""
         steps = []
