@@ -21,7 +21,7 @@ def smallest_for_text(
     K: int,
     share: float,
     *,
-    law: Law,
+    law: Law | None = None,
     T: int | None = None,
     L: Iterable[int] = (1, 2),
     H: Iterable[int] = range(1, 9),
