@@ -3,7 +3,7 @@
 BIN := .venv/bin/
 PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
-GRID := mac-cpu
+export GRID := mac-cpu
 PROFILE := local
 LAW := results/law/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
@@ -40,7 +40,7 @@ bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machi
 	$(PYTHON) benchmarks/throughput.py
 
 sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu, on a cluster with PROFILE=slurm
-	$(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config grid=$(GRID)
+	exec $(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config "grid=$$GRID"
 
 experiments: $(NOTEBOOKS:notebooks/%.ipynb=render-%)  ## render every notebook into runs/ from committed results
 
@@ -54,7 +54,7 @@ designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each de
 	$(PYTHON) workflow/prove_designs.py tabulate
 
 status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cpu
-	@$(PYTHON) workflow/status.py $(GRID)
+	@$(PYTHON) workflow/status.py "$$GRID"
 
 test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own, as root
 	$(PYTHON) -m pytest tests/sweep_on_slurm.py

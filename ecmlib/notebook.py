@@ -21,14 +21,15 @@ def refuse_unknown_parameters(cells: Sequence[str]) -> None:
     ValueError
         Naming the unknown parameters and the known ones.
     """
-    assigned = [(cell, _assigned_names(cell)) for cell in cells]
+    assigned = [(cell, assigned_names(cell)) for cell in cells]
     known = next((names for _, names in assigned if names), [])
     unknown = [name for cell, names in assigned if cell.startswith(_INJECTED) for name in names if name not in known]
     if unknown:
         raise ValueError(f"unknown parameter {', '.join(unknown)}: this notebook has {', '.join(known)}")
 
 
-def _assigned_names(source: str) -> list[str]:
+def assigned_names(source: str) -> list[str]:
+    """Name what a cell assigns, in order."""
     return [
         target.id
         for statement in ast.parse(source).body

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+MOST_COMPLAINTS = 3  # about one input: more are counted
+LONGEST = 120  # characters of a value that a message repeats
 
 
 class Parameters(BaseModel):
@@ -32,15 +36,30 @@ class Parameters(BaseModel):
 
 
 def one_sentence(error: ValidationError) -> str:
-    """Say what pydantic found wrong: ``name = value: reason``, joined by semicolons."""
-    return "; ".join(_complaint(dict(detail)) for detail in error.errors())
+    """Say what pydantic found wrong: ``name = value: reason``, at most three of them, joined by semicolons."""
+    details = error.errors(include_url=False, include_context=False)
+    more = f"; and {len(details) - MOST_COMPLAINTS} more" if len(details) > MOST_COMPLAINTS else ""
+    return "; ".join(_complaint(dict(detail)) for detail in details[:MOST_COMPLAINTS]) + more
+
+
+def shown(value: object) -> str:
+    """Write a value as Python does, on one line and cut to a readable length, however large it is."""
+    if isinstance(value, int) and value.bit_length() > LONGEST:
+        return f"an integer of about {value.bit_length() * 3 // 10} digits"
+    written = " ".join(_SHORT.repr(value).split())
+    return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
+_SHORT.maxlevel = 3
 
 
 def _complaint(detail: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in detail["loc"])
-    reason = detail["msg"].removeprefix("Value error, ")
+    name = ".".join(str(part)[:LONGEST] for part in detail["loc"])
+    reason = " ".join(detail["msg"].removeprefix("Value error, ").split())
     if detail["type"] == "missing":
         return f"{name} is missing"
     if not name:
-        return str(reason)
-    return f"{name} = {detail['input']!r}: {reason[0].lower()}{reason[1:]}"
+        return reason
+    return f"{name} = {shown(detail['input'])}: {reason[0].lower()}{reason[1:]}"

@@ -1,5 +1,4 @@
 import fcntl
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -104,19 +103,19 @@ def test_no_time_is_guessed_from_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "restarts", "parameters", "options"),
+    ("experiment", "restarts", "parameters", "option"),
     [
         (
             "mls",
             1,
             {"T": 32, "T_start": 4, "T_max": 8, "min_steps": 20, "max_steps": 40, "precision": "float32"},
-            "-p compiled False",
+            ("compiled", "False"),
         ),
-        ("shatter", 12, {"T": 4, "max_epochs": 2000}, "-p bootstraps 2"),
+        ("shatter", 12, {"T": 4, "max_epochs": 2000}, ("bootstraps", "2")),
     ],
 )
 def test_jobs_of_other_experiments_end_in_finished_records(
-    experiment: str, restarts: int, parameters: dict[str, object], options: str, tmp_path: Path
+    experiment: str, restarts: int, parameters: dict[str, object], option: tuple[str, str], tmp_path: Path
 ) -> None:
     grid = Grid(
         experiment=experiment, restarts=restarts, configurations=[parameters | {"d": 8, "N": 4, "K": 8, "H": 1}]
@@ -124,7 +123,7 @@ def test_jobs_of_other_experiments_end_in_finished_records(
     (job,) = grid.jobs(Path("results", experiment))
     command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / f"{experiment}.ipynb"), "out.ipynb"]
     done = subprocess.run(
-        [*command, *shlex.split(f"{job.arguments} {options}")],
+        [*command, "-y", job.arguments, "-p", *option],
         cwd=tmp_path,
         capture_output=True,
         text=True,
