@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import reprlib
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 MOST_COMPLAINTS = 3  # about one input: more are counted
 LONGEST = 120  # characters of a value that a message repeats
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
+_SHORT.maxlevel = 3
+_INJECTED = "# Parameters\n"  # papermill begins the cell that it adds with this line
 
 
 class Parameters(BaseModel):
@@ -50,9 +56,35 @@ def shown(value: object) -> str:
     return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."
 
 
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
-_SHORT.maxlevel = 3
+def refuse_unknown_parameters(cells: Sequence[str]) -> None:
+    """Stop a notebook that was given a parameter it does not have; papermill itself only warns.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        IPython's ``In``: the sources of the cells run so far. The first that assigns anything declares the parameters.
+
+    Raises
+    ------
+    ValueError
+        Naming the unknown parameters and the known ones.
+    """
+    assigned = [(cell, assigned_names(cell)) for cell in cells]
+    known = next((names for _, names in assigned if names), [])
+    unknown = [name for cell, names in assigned if cell.startswith(_INJECTED) for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown parameter {', '.join(unknown)}: this notebook has {', '.join(known)}")
+
+
+def assigned_names(source: str) -> list[str]:
+    """Name what a cell assigns, in order."""
+    return [
+        target.id
+        for statement in ast.parse(source).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    ]
 
 
 def _complaint(detail: dict[str, Any]) -> str:

@@ -16,9 +16,8 @@ from grid_file import read_mapping
 from pydantic import Field, model_validator
 
 from ecmlib import Architecture
-from ecmlib.notebook import assigned_names
 from ecmlib.training import Positive
-from ecmlib.validation import Parameters, shown
+from ecmlib.validation import Parameters, assigned_names, shown
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

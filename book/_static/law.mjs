@@ -1,14 +1,14 @@
-// A law of capacity as ecmlib saves it: predictions, intervals and the search of ecmlib/design.py, in the browser.
+// A law of capacity as ecmlib saves it: predictions, intervals and the search of ecmlib/laws/design.py, in the browser.
 // tests/test_calculator.py compares both on drawn inputs.
 
 export const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
-const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib/law.py)
-const MAX_D = 1024; // no search goes on beyond (ecmlib/design.py)
+const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib/laws/base.py)
+const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
 
 // Each law: the names of its parameters, in the order of its saved draws, and its formula, explained in ecmlib.
 const LAWS = {
-  // ecmlib/ecm.py
+  // ecmlib/laws/ecm.py
   ecm: {
     parameters: ["a", "b", "c", "d0", "e", "alpha", "beta"],
     capacity([a, b, c, d0, e, alpha, beta], { d, H, N }) {
@@ -16,7 +16,7 @@ const LAWS = {
       return Math.min(slope * d, alpha * H + beta);
     },
   },
-  // ecmlib/signal_law.py
+  // ecmlib/laws/signal.py
   signal: {
     parameters: ["bits_ff", "bits_att", "lam"],
     capacity([bits_ff, bits_att, lam], { d, H, N, L, K, T }) {
@@ -133,7 +133,7 @@ function quantile(sorted, q) {
   return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
 }
 
-// Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/signal_law.py).
+// Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/laws/signal.py).
 function detected(share, K) {
   const stored = Math.min(Math.max(share, 1e-12), 1 - 1e-12);
   const chance = chanceToDetect(K)(Math.sqrt(-2 * Math.log(K) * Math.log1p(-stored)));
