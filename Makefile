@@ -15,13 +15,18 @@ RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-install: $(INSTALLED)  ## create .venv from requirements.lock
+install: $(INSTALLED)  ## create .venv from requirements.lock, every file by its hash, and torch.lock
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock torch.lock pyproject.toml
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --requirement torch.lock
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml; versions stay where they can
+	$(BIN)uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.7 --generate-hashes \
+	    --no-emit-package torch --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
 	$(BIN)papermill --log-output notebooks/mac.ipynb runs/mac.ipynb \
@@ -73,4 +78,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install mac lint test bench sweep status designs experiments test-slurm picture book test-book clean
+.PHONY: help install lock mac lint test bench sweep status designs experiments test-slurm picture book test-book clean
