@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from tqdm.auto import tqdm
@@ -59,10 +59,22 @@ class MlsTrial(Parameters):
 class MlsRecord(Record):
     """The largest library that an architecture memorised, with every try of the search."""
 
+    parts: ClassVar[str] = "trials"
     experiment: Literal["mls"] = "mls"
     architecture: Architecture
     protocol: MlsProtocol
     trials: list[MlsTrial]
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol.training)
+
+    def joined(self, other: Self) -> Self:
+        """Return the record with the trials of ``other`` that it lacks; a trial is known by its size and its seed."""
+        known = {(trial.T, trial.seed) for trial in self.trials}
+        more = [trial for trial in other.trials if (trial.T, trial.seed) not in known]
+        return self.model_copy(update={"trials": [*self.trials, *more]})
 
     @property
     def memorised(self) -> int:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -76,12 +76,18 @@ class NoisePoint(Parameters):
 class NoiseScaleRecord(Record):
     """The simple noise scale of one architecture along the training of its first restart."""
 
+    parts: ClassVar[str] = "points"
     experiment: Literal["noise-scale"] = "noise-scale"
     architecture: Architecture
     protocol: Protocol
     sampling: Sampling
     points: list[NoisePoint]
     provenance: Provenance
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
 
     def frame(self, level: float = 0.9) -> pd.DataFrame:
         """Return one row a point: N, d, ``step``, ``last_count``, ``noise_scale`` in sequences, ``low`` and ``high``.

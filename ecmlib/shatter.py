@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -50,11 +50,21 @@ class ShatterProtocol(Parameters):
 class ShatterRecord(Record):
     """Epochs after which each trial's library was memorised; None for a trial that was not done by ``max_epochs``."""
 
+    parts: ClassVar[str] = "epochs"
     experiment: Literal["shatter"] = "shatter"
     architecture: Architecture
     protocol: ShatterProtocol
     epochs: list[Count | None]
     provenance: list[Provenance]  # one entry a stack of trials
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
+
+    def joined(self, other: Self) -> Self:
+        """Return the one with more trials: a trial is known by its place, whatever stack it was in."""
+        return other if len(other.epochs) > len(self.epochs) else self
 
 
 def epochs_to_shatter(

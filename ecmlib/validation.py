@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import reprlib
 from collections.abc import Sequence
 from typing import Any
@@ -51,7 +52,7 @@ def one_sentence(error: ValidationError) -> str:
 def shown(value: object) -> str:
     """Write a value as Python does, on one line and cut to a readable length, however large it is."""
     if isinstance(value, int) and value.bit_length() > LONGEST:
-        return f"an integer of about {value.bit_length() * 3 // 10} digits"
+        return f"an integer of about {round(value.bit_length() * math.log10(2))} digits"
     written = " ".join(_SHORT.repr(value).split())
     return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."
 
