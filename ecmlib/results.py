@@ -144,7 +144,9 @@ class CapacityRecord(Record):
         if self.protocol.loss == "all" and restart.status != "diverged":
             worst = max(restart.bits[0], math.log2(self.architecture.K))
             if restart.bits[-1] > worst:
-                return f"status = {restart.status!r}: it ended at {restart.bits[-1]} bits, and more than {worst} is diverged"
+                return (
+                    f"status = {restart.status!r}: a run that ends at {restart.bits[-1]} bits, above {worst}, diverged"
+                )
         return None
 
     def _best(self, quantity: str) -> float:
