@@ -26,17 +26,18 @@ $(INSTALLED): requirements.lock torch.lock pyproject.toml
 
 lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml; versions stay where they can
 	$(BIN)uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.7 --generate-hashes \
-	    --no-emit-package torch --custom-compile-command "make lock" --quiet --output-file requirements.lock
+	    --constraint torch.lock --no-emit-package torch --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
 	$(BIN)papermill --log-output notebooks/mac.ipynb runs/mac.ipynb \
 	    -p d 16 -p N 8 -p T 2048 -p restarts 2 -p max_steps 2000
 	@echo "notebook: runs/mac.ipynb"
 
-lint: $(INSTALLED)  ## check style and types
+lint: $(INSTALLED)  ## check style, types and which way imports flow
 	$(BIN)ruff check .
 	$(BIN)ruff format --check .
 	$(BIN)mypy
+	$(BIN)lint-imports
 
 test: $(INSTALLED)  ## run the tests
 	$(PYTHON) -m pytest

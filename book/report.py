@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.laws.design import design_hits
+from ecmlib.laws.points import SIZES, configurations
 from ecmlib.reproduction.measure import measured
 
 
@@ -21,13 +22,13 @@ def headlines(rows: pd.DataFrame) -> dict[str, float]:
         that memorised their whole library and of restarts that ended at ``max_steps``; ``paper_rule``, the median share
         of `C_plateau` that the paper's stopping rule finds; ``bits_per_parameter``, the largest of all.
     """
-    best = rows.groupby(["d", "H", "N", "L", "K", "T", "ff", "batch_size"])[["C_plateau_raw", "C_plateau"]].max()
+    best = configurations(rows, "C_plateau_raw")
     grown = rows[rows["C_plateau"] > 1]
     return {
         "configurations": len(best),
         "restarts": len(rows),
         "core_hours": rows["core_seconds"].sum() / 3600,
-        "complete": float((best["C_plateau_raw"] == best.index.get_level_values("T")).mean()),
+        "complete": float(best["complete"].mean()),
         "unfinished": float((rows["status"] == "max_steps").mean()),
         "paper_rule": float((grown["C_paper_rule"] / grown["C_plateau"]).median()),
         "bits_per_parameter": rows["bits_per_parameter"].max(),
@@ -43,11 +44,7 @@ def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
         ``groups``, the number of those configurations; ``scatter``, the standard deviation by the mean of `C_plateau`,
         and ``best_of_five``, by which share the best of five restarts exceeds the mean, both the median over them.
     """
-    groups = [
-        capacities
-        for _, capacities in rows.groupby(["d", "H", "N", "K", "T", "precision"])["C_plateau"]
-        if len(capacities) >= 5
-    ]
+    groups = [capacities for _, capacities in rows.groupby([*SIZES, "precision"])["C_plateau"] if len(capacities) >= 5]
     return {
         "groups": len(groups),
         "scatter": float(np.median([capacities.std() / capacities.mean() for capacities in groups])),

@@ -16,7 +16,7 @@ from grid_file import read_mapping
 from pydantic import Field, model_validator
 
 from ecmlib import Architecture
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters, assigned_names, shown
 
 GRIDS = Path(__file__).parent / "grids"

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.figures.style import new_panels, styled
+from ecmlib.laws.points import ONE_SETTING, configurations
 
 
 def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau") -> Figure:
@@ -14,19 +15,17 @@ def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau") -> Figure:
     Parameters
     ----------
     results : DataFrame
-        Rows of `ecmlib.load_results`, all with one T and one K; each line joins the best restarts.
+        Rows of `ecmlib.load_results`, all of one L, K and T; each line joins the best restarts.
     quantity : str
         Column that is drawn.
     """
-    best = results.groupby(["N", "d", "H"], as_index=False)[[quantity, "T"]].max()
+    best = configurations(results, quantity, ONE_SETTING)
     lengths, heads = sorted(best["N"].unique()), sorted(best["H"].unique())
     figure, panels = new_panels(len(lengths))
-    colors = {H: color for H, color, _ in styled(heads)}
     for N, axes in zip(lengths, panels, strict=True):
-        here = best[best["N"] == N]
-        for H, marker in zip(heads, "osD^vP", strict=False):
-            line = here[here["H"] == H]
-            axes.plot(line["d"], line[quantity], marker=marker, markersize=4, color=colors[H], label=f"H={H}")
+        for H, color, marker in styled(heads):
+            line = best[(best["N"] == N) & (best["H"] == H)]
+            axes.plot(line["d"], line[quantity], marker=marker, markersize=4, color=color, label=f"H={H}")
         axes.axhline(best["T"].iloc[0], color="black", linestyle="--", linewidth=0.8, label="T")
         axes.set(title=f"N = {N}", xlabel="d", ylabel="C, sequences", ylim=(0, None))
     handles, labels = panels[0].get_legend_handles_labels()

@@ -10,6 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.ecm import EmpiricalCapacityModel
@@ -59,7 +60,7 @@ def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> F
         Column that is compared; the best restart of a configuration counts.
     """
     points = configurations(results, target)
-    points = points.assign(ratio=points[target] / np.maximum(law.predict_frame(points), 1.0))
+    points = points.assign(ratio=points[target] / at_least_one(law.predict_frame(points)))
     heads = sorted(points["H"].unique())
     figure, panels = new_panels(len(heads))
     for H, axes in zip(heads, panels, strict=True):
@@ -174,7 +175,7 @@ def _ratio_panels(
     target = next(iter(laws.values())).fitted.target
     figure, panels = new_panels(len(laws))
     for (name, law), axes in zip(laws.items(), panels, strict=True):
-        ratio = np.maximum(law.predict_frame(points), 1.0) / points[target]
+        ratio = at_least_one(law.predict_frame(points)) / points[target]
         for H, color, marker in styled(sorted(points["H"].unique())):
             here = (points["H"] == H).to_numpy()
             axes.plot(across[here], ratio[here].clip(0.02, 50), marker, color=color, markersize=3, label=f"H={H}")
