@@ -20,6 +20,7 @@ from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import CAPACITIES, Count, Curve, CurvePoint, capacities, columns
 from ecmlib.forward import can_compile, resolve_device
 from ecmlib.library import LibrarySize
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seeds_of_restart
@@ -134,6 +135,7 @@ def measure_budgets(
     protocol = chosen_protocol(protocol, values if protocol else {"max_steps": max(budgets, default=1)} | values)
     check_budgets(budgets, protocol)
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_oversized(architecture, protocol.T, protocol.batch_size)
     LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)

@@ -13,7 +13,7 @@ from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 CAPACITIES = (  # what `capacities` says
     "C_raw",
     "C",

@@ -12,6 +12,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Loss, Positive, Precision, Protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
@@ -163,6 +164,7 @@ def measure_mls(
     )
     protocol = MlsProtocol(T_start=T_start, T_max=T_max, tolerance=tolerance, restarts=restarts, training=training)
     run = _Run(compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_oversized(architecture, T_max, batch_size)
     LibrarySize(T=T_max, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, training)

@@ -17,6 +17,7 @@ from ecmlib.chance import tails
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
@@ -147,6 +148,7 @@ def measure_noise_scale(
     protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values)
     T, seed = protocol.T, protocol.seed
     target = resolve_device(device)
+    refuse_oversized(architecture, T, protocol.batch_size)
     library = random_library(T, architecture.N, architecture.K, seed).to(target)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol, "sampling": sampling}

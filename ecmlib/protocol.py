@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.validation import Parameters
+from ecmlib.validation import LARGEST, Parameters, shown
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
@@ -33,7 +33,8 @@ class Protocol(Parameters):
     patience_steps : int
         The paper's rule ends a run after so many steps without improvement.
     min_steps, max_steps : int
-        No run ends on a plateau before, since early plateaus are not the last, and no run is longer.
+        No run ends on a plateau before, since early plateaus are not the last, and no run is longer. ``min_steps``
+        is by default 5000, or ``max_steps`` where that is less.
     eval_every : int
         Steps between two points of the curve, at least; 31 is the paper's epoch, 16000 / 512.
     seed : int
@@ -73,7 +74,7 @@ class Protocol(Parameters):
     min_steps: Positive = 5_000
     max_steps: Positive = 20_000
     eval_every: Positive = 31
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     precision: Precision = "float32"
     optimizer: Optimizer = "adam"
     schedule: Schedule = "constant"
@@ -84,9 +85,23 @@ class Protocol(Parameters):
     plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
     vary: Vary = "weights+order"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_fit_a_short_run(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("schedule", "constant") == "constant":
+            longest = values.get("max_steps", cls.model_fields["max_steps"].default)
+            for name in ("min_steps", "eval_every"):
+                default = cls.model_fields[name].default
+                if name not in values and type(longest) is int and 1 <= longest < default:
+                    values = values | {name: longest}
+        return values
+
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
         if self.schedule == "constant":
+            for name in ("min_steps", "eval_every"):
+                if (steps := getattr(self, name)) > self.max_steps:
+                    raise ValueError(f"{name} = {steps}: input should be at most max_steps = {self.max_steps}")
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
@@ -114,7 +129,8 @@ class Protocol(Parameters):
 
     def until(self, budget: int) -> Protocol:
         """Return the protocol of a run of other length; what does not fit it is refused."""
-        return Protocol(**self.model_dump() | {"max_steps": budget})
+        shorter = {name: min(getattr(self, name), budget) for name in ("min_steps", "eval_every")}
+        return Protocol(**self.model_dump() | shorter | {"max_steps": budget})
 
     def points(self, start: int, end: int) -> list[int]:
         """Steps after ``start`` at which the library is counted; ``end`` is the last."""
@@ -133,6 +149,8 @@ def chosen_protocol(protocol: Protocol | None, values: dict[str, Any]) -> Protoc
     ValueError
         If both are given, or if a value is unknown or out of range.
     """
+    if not isinstance(protocol, Protocol | None):
+        raise ValueError(f"protocol = {shown(protocol)}: input should be a Protocol")
     if protocol is not None and values:
         raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
     return protocol or Protocol(**values)

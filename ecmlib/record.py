@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -75,13 +76,9 @@ class Record(Parameters):
         ValueError
             If the file cannot be read or is no such record; the message names the file and, in one line, why.
         """
+        content = read_json(path)
         try:
-            content = from_json(Path(path).read_bytes().decode("utf-8"))
             return cls.model_validate(_migrated(content) if isinstance(content, dict) else content)
-        except OSError as error:
-            reason = f"cannot be read ({error.strerror})"
-        except UnicodeDecodeError as error:
-            reason = f"is not UTF-8 (byte {error.start})"
         except ValidationError as error:
             reason = one_sentence(error)
         except ValueError as error:
@@ -146,6 +143,14 @@ def read_folder(folder: str | Path, kind: type[R]) -> Folder[R]:
     return found
 
 
+def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
+    """Read every record of a folder as `read_folder` does, and warn of each file that is left out, with the reason."""
+    found = read_folder(folder, kind)
+    for reason in found.bad.values():
+        warnings.warn(f"left out {reason}", stacklevel=3)
+    return found.records
+
+
 def record_name(architecture: Architecture, protocol: Parameters) -> str:
     """Name the file of a record: sizes and the protocol's T always, other values where they differ from their defaults.
 
@@ -158,6 +163,13 @@ def record_name(architecture: Architecture, protocol: Parameters) -> str:
     return "_".join(f"{name}{values[name]}" for name in (*_ALWAYS_NAMED, *others)) + ".json"
 
 
+def named_folder(results: str | Path) -> Path:
+    """Return the path ``results``; a ValueError says so if it is none."""
+    if not isinstance(results, str | Path) or not str(results) or "\0" in str(results):
+        raise ValueError(f"results = {shown(results)}: input should be the path of a folder")
+    return Path(results)
+
+
 def writable_folder(results: str | Path) -> Path:
     """Make the folder ``results``, try to write there, and clear what killed writers have left.
 
@@ -168,9 +180,7 @@ def writable_folder(results: str | Path) -> Path:
     OSError
         If nothing can be written there, or the disk is full.
     """
-    if not isinstance(results, str | Path) or not str(results):
-        raise ValueError(f"results = {shown(results)}: input should be the path of a folder")
-    folder = Path(results)
+    folder = named_folder(results)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):  # whoever writes has the lock: temporary files are those of writers that were killed
@@ -183,6 +193,27 @@ def writable_folder(results: str | Path) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise OSError(f"results = {str(folder)!r}: no folder that can be written ({reason})") from None
     return folder
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or is none; the message names it and, in one line, why.
+    """
+    if not isinstance(path, str | Path):
+        raise ValueError(f"path = {shown(path)}: input should be the path of a file")
+    try:
+        return from_json(Path(path).read_bytes().decode("utf-8"))
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 (byte {error.start})"
+    except ValueError as error:
+        reason = f"is no JSON ({error})"
+    raise ValueError(f"{path}: {reason}")
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import warnings
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -16,7 +15,7 @@ from ecmlib.chance import guess_corrected
 from ecmlib.curve import CAPACITIES, capacities
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
-from ecmlib.record import Record, read_folder, record_name
+from ecmlib.record import Record, load_folder, record_name
 from ecmlib.restart import Restart, seeds_of_restart
 
 
@@ -174,10 +173,7 @@ def load_records(folder: str | Path) -> list[CapacityRecord]:
     UserWarning
         For each file that is no such record (`ecmlib.record.read_folder`), with the reason. It is left out.
     """
-    found = read_folder(folder, CapacityRecord)
-    for reason in found.bad.values():
-        warnings.warn(f"left out {reason}", stacklevel=2)
-    return found.records
+    return load_folder(folder, CapacityRecord)
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:

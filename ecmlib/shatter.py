@@ -16,6 +16,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import resolve_device
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
@@ -111,6 +112,7 @@ def epochs_to_shatter(
     """
     protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
     run = _Run(stack=stack)
+    refuse_oversized(architecture, T, batch_size=T, stack=min(run.stack, trials))
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+LARGEST = 10**9  # of any size and any number of steps: what is larger is a slip, and its arithmetic takes minutes
 MOST_COMPLAINTS = 3  # about one input: more are counted
 LONGEST = 120  # characters of a value that a message repeats
 _SHORT = reprlib.Repr()

@@ -5,9 +5,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grids
+import nbformat
 import pytest
+import torch
 from grids import load_grid
 from status import report
+
+from ecmlib import (
+    Architecture,
+    count_memorised,
+    epochs_to_shatter,
+    load_law,
+    measure_mac,
+    measure_mls,
+    random_library,
+    smallest_architectures,
+)
+from ecmlib.laws.design import sizes_up_to
+from ecmlib.reproduction.measure import measure_all
 
 
 class Refusal(NamedTuple):
@@ -88,6 +103,89 @@ GRID_NAMES = {
     "the ending": "mac-cpu.yaml",
 }
 
+LAW = Path("results/law/signal.json").resolve()
+FIT = Path("notebooks/fit.ipynb").resolve()
+SMALL = {"d": 8, "N": 4, "K": 8, "head_dim": 4}
+QUICK = {"T": 64, "max_steps": 40, "restarts": 1, "compiled": False, "progress": False}
+MEMORY = "takes at least .* GiB of memory, and there are"
+IN_RANGE = "input should be less than or equal to 1000000000"
+
+
+def mac(given: dict[str, Any]) -> None:
+    """Measure with these values in place of those that would run."""
+    values = SMALL | QUICK | given
+    architecture = values.pop("architecture", None)
+    sizes = {name: values.pop(name) for name in [*values] if name in Architecture.model_fields}
+    if "protocol" in values:
+        values = {"protocol": values["protocol"]}
+    measure_mac(Architecture(**sizes) if architecture is None else architecture, **values)
+
+
+def fit(given: dict[str, Any]) -> None:
+    """Run the first cells of the notebook that fits laws, to where fits would begin."""
+    declared, first = [cell.source for cell in nbformat.read(FIT, as_version=4).cells if cell.cell_type == "code"][:2]
+    variables: dict[str, Any] = {"In": ["", declared, first]}
+    exec(declared, variables)
+    variables |= {"measured_in": str(FIT.parent.parent / "results"), "results": "new"} | given
+    exec(first[: first.index("laws = fit_all")], variables)
+
+
+def law_file(content: bytes) -> None:
+    Path("law.json").write_bytes(content)
+    load_law("law.json")
+
+
+def count(given: dict[str, Any]) -> None:
+    library = torch.zeros((given.get("T", 3), 4), dtype=torch.int64)
+    count_memorised(torch.nn.Identity(), library, given.get("batch_size", 512))
+
+
+CALLS: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
+    "N = 10^6": (mac, {"N": 10**6}, f"N = 1000000.*{MEMORY}"),
+    "N = 10^9": (mac, {"N": 10**9}, f"N = 1000000000.*{MEMORY}"),
+    "N = 10^12": (mac, {"N": 10**12}, f"N = 1000000000000: {IN_RANGE}"),
+    "L = 10^6": (mac, {"L": 10**6, "d": 128, "head_dim": 64}, f"L = 1000000.*{MEMORY}"),
+    "T = 10^9": (mac, {"T": 10**9, "N": 32}, f"T = 1000000000.*{MEMORY}"),
+    "d = 10^7": (mac, {"d": 10**7, "head_dim": 64}, f"d = 10000000.*{MEMORY}"),
+    "H = 10^9": (mac, {"H": 10**9}, f"H = 1000000000.*{MEMORY}"),
+    "d = 10^20": (mac, {"d": 10**20}, f"d = 100000000000000000000: {IN_RANGE}"),
+    "min_steps": (mac, {"min_steps": 41}, "min_steps = 41: input should be at most max_steps = 40"),
+    "eval_every": (mac, {"eval_every": 41}, "eval_every = 41: input should be at most max_steps = 40"),
+    "results = 5": (mac, {"results": 5}, "results = 5: input should be the path of a folder"),
+    "results = ''": (mac, {"results": ""}, "results = '': input should be the path of a folder"),
+    "results = /sys": (mac, {"results": "/sys"}, "results = '/sys': no folder that can be written"),
+    "results = None": (lambda at: measure_all([SMALL], results=at), None, "results = None: input should be the path"),
+    "architecture": (mac, {"architecture": {"d": 8}}, "architecture = {'d': 8}: input should be an Architecture"),
+    "protocol": (mac, {"protocol": 64}, "protocol = 64: input should be a Protocol"),
+    "a library of 10^9": (lambda T: random_library(T, 32, 128, 0), 10**9, f"T = 1000000000, N = 32.*{MEMORY}"),
+    "MLS of 10^9": (lambda T: measure_mls(Architecture(d=8), T_max=T), 10**9, f"T = 1000000000.*{MEMORY}"),
+    "shatter with L = 10^6": (lambda L: epochs_to_shatter(Architecture(d=128, L=L)), 10**6, f"L = 1000000.*{MEMORY}"),
+    "an empty library": (count, {"T": 0}, r"library of shape \(0, 4\): input should be T x N, and not empty"),
+    "batch_size = 0": (count, {"batch_size": 0}, "batch_size = 0: input should be an integer greater than or equal"),
+    "a law's name": (
+        lambda law: smallest_architectures(100, 8, law=law),
+        "signal",
+        "law = 'signal': input should be a law, such as load_law reads",
+    ),
+    "N of a design": (
+        lambda N: smallest_architectures(100, N, law=load_law(LAW)),
+        10**12,
+        "promises at most 0 sequences .* to N = 1000000000000",
+    ),
+    "L_max = 0": (lambda most: sizes_up_to(L_max=most), 0, "L_max = 0: input should be an integer from 1 to 64"),
+    "a law that is a list": (law_file, b"[]", r"law\.json: holds no law"),
+    "a law cut off": (law_file, b'{"law": "signal", ', r"law\.json: is no JSON"),
+    "an empty law": (law_file, b"", r"law\.json: is no JSON"),
+    "a binary law": (law_file, b"\xff\xfe\0", r"law\.json: is not UTF-8"),
+    "an unknown law": (law_file, b'{"law": ["x"]}', r"law\.json: holds the law \['x'\]; there are ecm"),
+    "a law without its numbers": (law_file, b'{"law": "ecm"}', r"law\.json: a is missing"),
+    "no law at all": (load_law, "nowhere.json", r"nowhere\.json: cannot be read"),
+    "level = 2": (fit, {"level": 2.0}, "level = 2.0: input should be less than 1"),
+    "target = foo": (fit, {"target": "foo"}, "target = 'foo': input should be 'C', 'C_plateau' or 'C_paper_rule'"),
+    "measured_in = /nope": (fit, {"measured_in": "/nope"}, "folder = '/nope/mac-cpu': there is no such folder"),
+    "holdout = nope": (fit, {"holdout": "nope"}, "folder = '.*/nope': there is no such folder"),
+}
+
 REFUSALS = {
     f"grid file: {name}": Refusal(read_grid, content, message) for name, (content, message) in GRID_FILES.items()
 }
@@ -95,6 +193,7 @@ REFUSALS |= {
     f"grid name: {name}": Refusal(load_grid, given, r"GRID = .*: there is no such grid; there are ")
     for name, given in GRID_NAMES.items()
 }
+REFUSALS |= {name: Refusal(*case) for name, case in CALLS.items()}
 
 
 @pytest.mark.parametrize("case", REFUSALS)

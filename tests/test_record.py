@@ -3,11 +3,15 @@
 import json
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kill_writers
 import pytest
+from conftest import curves
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord, load_results, measure_mac
 from ecmlib.noise_scale import NoiseScaleRecord
@@ -214,3 +218,12 @@ def test_what_killed_writers_left_is_cleared(record: CapacityRecord, tmp_path: P
     writable_folder(tmp_path)
     assert not left.exists()
     assert CapacityRecord.load(tmp_path / record.file_name) == record
+
+
+def test_twenty_kills_of_two_writers_lose_nothing(tmp_path: Path) -> None:
+    script = [sys.executable, "tests/kill_writers.py", str(tmp_path / "results"), "1"]
+    subprocess.run(script, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    (disturbed,) = read_folder(tmp_path / "results", CapacityRecord).records
+    undisturbed = measure_mac(kill_writers.ARCHITECTURE, restarts=40, **kill_writers.MEASURED)
+    assert curves(disturbed) == curves(undisturbed)
+    assert not list((tmp_path / "results").glob(".*.tmp"))

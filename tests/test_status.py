@@ -10,16 +10,22 @@ from grids import NOTEBOOKS, Grid, Job, load_grid
 from status import CostModel, job_status, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
-from ecmlib.restart import Provenance, Restart
+from ecmlib.restart import Provenance, Restart, seed_of_restart
 from ecmlib.shatter import ShatterRecord
 
 
-def restart(core_seconds: float = 1.0) -> Restart:
+def restart(core_seconds: float = 1.0, number: int = 0) -> Restart:
     provenance = Provenance(
         commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=1.0, core_seconds=core_seconds
     )
     return Restart(
-        seed=0, status="plateau", step=[10], last_count=[1], full_count=[0], bits=[6.0], provenance=provenance
+        seed=seed_of_restart(0, number),
+        status="plateau",
+        step=[10],
+        last_count=[1],
+        full_count=[0],
+        bits=[6.0],
+        provenance=provenance,
     )
 
 
@@ -33,7 +39,7 @@ def test_states_are_told_apart(jobs: list[Job], tmp_path: Path) -> None:
     assert [job_status(job, runs) for job in jobs] == [("missing", 2, "")] * 4, "a fresh clone"
     runs.mkdir(parents=True)
     done, bad, running, failed = jobs
-    done.plan.model_copy(update={"restarts": [restart()] * 2}).save(done.record)
+    done.plan.model_copy(update={"restarts": [restart(), restart(number=1)]}).save(done.record)
     bad.record.write_text("{")
     running.plan.model_copy(update={"restarts": [restart()]}).save(running.record)
     for job in (done, running, failed):
@@ -65,7 +71,7 @@ def test_record_of_another_configuration_is_a_failure(jobs: list[Job], tmp_path:
 
 def test_report_names_what_is_not_on_the_grid_and_says_when_all_is_there(jobs: list[Job], tmp_path: Path) -> None:
     for job in jobs:
-        job.plan.model_copy(update={"restarts": [restart()] * 2}).save(job.record)
+        job.plan.model_copy(update={"restarts": [restart(), restart(number=1)]}).save(job.record)
     jobs[0].record.with_name("stranger.json").touch()
     text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
     assert "tiny: 4 done, 0 running, 0 failed, 0 missing" in text

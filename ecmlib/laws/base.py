@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -14,8 +13,8 @@ from pydantic import Field
 from ecmlib.chance import at_least_one
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.laws.points import SIZES, surviving
-from ecmlib.record import write_atomically
-from ecmlib.validation import Parameters
+from ecmlib.record import read_json, write_atomically
+from ecmlib.validation import Parameters, shown
 
 _NEIGHBOURS = 30  # residuals that stand for the scatter around one prediction
 
@@ -89,13 +88,16 @@ class Law(Parameters):
         Raises
         ------
         ValueError
-            If the file holds another law.
+            If the file cannot be read or holds another law, or none; the message names it.
         """
-        fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        fields = read_law(path)
         name = fields.pop("law", None)
         if name != cls.name:
-            raise ValueError(f"{path}: holds the law {name!r}, not {cls.name!r}")
-        return cls(**fields)
+            raise ValueError(f"{path}: holds the law {shown(name)}, not {cls.name!r}")
+        try:
+            return cls(**fields)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
     @property
     def fitted(self) -> Evidence:
@@ -175,3 +177,17 @@ class Law(Parameters):
             **more,
         )
         return self.model_copy(update={"evidence": evidence})
+
+
+def read_law(path: str | Path) -> dict[str, Any]:
+    """Read the fields of a law's file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or holds no law; the message names it.
+    """
+    fields = read_json(path)
+    if not isinstance(fields, dict) or "law" not in fields:
+        raise ValueError(f"{path}: holds no law")
+    return fields
