@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -154,6 +155,7 @@ def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
 def record_name(architecture: Architecture, protocol: Parameters) -> str:
     """Name the file of a record: sizes and the protocol's T always, other values where they differ from their defaults.
 
+    >>> from ecmlib import Architecture, Protocol
     >>> record_name(Architecture(16, N=8), Protocol(T=2048, batch_size=64))
     'd16_H1_N8_L1_K128_T2048_batch_size64.json'
     """
@@ -195,7 +197,7 @@ def writable_folder(results: str | Path) -> Path:
     return folder
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Traversable) -> Any:
     """Read a JSON file.
 
     Raises
@@ -203,10 +205,11 @@ def read_json(path: str | Path) -> Any:
     ValueError
         If it cannot be read or is none; the message names it and, in one line, why.
     """
-    if not isinstance(path, str | Path):
+    place = Path(path) if isinstance(path, str) else path
+    if not isinstance(place, Traversable):
         raise ValueError(f"path = {shown(path)}: input should be the path of a file")
     try:
-        return from_json(Path(path).read_bytes().decode("utf-8"))
+        return from_json(place.read_bytes().decode("utf-8"))
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:
