@@ -11,6 +11,9 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
 .DEFAULT_GOAL := help
+# Small models gain nothing from threads, and threads that wait spin: beside a busy process they take each other's core.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -22,6 +25,7 @@ $(INSTALLED): requirements.lock torch.lock pyproject.toml
 	$(PYTHON) -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(PYTHON) -m pip install --quiet --requirement torch.lock
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m ipykernel install --sys-prefix --env OMP_WAIT_POLICY PASSIVE > /dev/null
 	touch $@
 
 lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml; versions stay where they can
@@ -71,7 +75,7 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
 	rm -rf _build
-	OMP_NUM_THREADS=1 $(BIN)jupyter-book build book -W --keep-going
+	$(BIN)jupyter-book build book -W --keep-going
 
 test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 	$(PYTHON) -m pytest tests/book_in_browser.py

@@ -33,8 +33,8 @@ class Protocol(Parameters):
     patience_steps : int
         The paper's rule ends a run after so many steps without improvement.
     min_steps, max_steps : int
-        No run ends on a plateau before, since early plateaus are not the last, and no run is longer. ``min_steps``
-        is by default 5000, or ``max_steps`` where that is less.
+        No run ends on a plateau before, since early plateaus are not the last, and no run is longer. The default
+        may be more than ``max_steps``: nothing but memorising all then ends a run before.
     eval_every : int
         Steps between two points of the curve, at least; 31 is the paper's epoch, 16000 / 512.
     seed : int
@@ -91,22 +91,12 @@ class Protocol(Parameters):
     plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
     vary: Vary = "weights+order"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_fit_a_short_run(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("schedule", "constant") == "constant":
-            longest = values.get("max_steps", cls.model_fields["max_steps"].default)
-            for name in ("min_steps", "eval_every"):
-                default = cls.model_fields[name].default
-                if name not in values and type(longest) is int and 1 <= longest < default:
-                    values = values | {name: longest}
-        return values
-
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
         if self.schedule == "constant":
             for name in ("min_steps", "eval_every"):
-                if (steps := getattr(self, name)) > self.max_steps:
+                steps = getattr(self, name)
+                if steps > self.max_steps and steps != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {steps}: input should be at most max_steps = {self.max_steps}")
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
@@ -135,8 +125,7 @@ class Protocol(Parameters):
 
     def until(self, budget: int) -> Protocol:
         """Return the protocol of a run of other length; what does not fit it is refused."""
-        shorter = {name: min(getattr(self, name), budget) for name in ("min_steps", "eval_every")}
-        return Protocol(**self.model_dump() | shorter | {"max_steps": budget})
+        return Protocol(**self.model_dump() | {"max_steps": budget})
 
     def points(self, start: int, end: int) -> list[int]:
         """Steps after ``start`` at which the library is counted; ``end`` is the last."""

@@ -275,8 +275,29 @@ def _migrated(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_0(content: dict[str, Any]) -> dict[str, Any]:
-    """Before version 1, no record said its version."""
-    return content
+    """Before version 1 no record said its version, and the first ones only what could be chosen then."""
+    filled = dict(content)
+    for name, value in content.items():
+        if isinstance(value, dict):
+            filled[name] = _from_0(value)
+            if name == "architecture":
+                filled[name] = _ARCHITECTURE_OF_0 | filled[name]
+            elif "max_steps" in value:
+                filled[name] = _PROTOCOL_OF_0 | filled[name]
+    return filled
+
+
+_ARCHITECTURE_OF_0 = {"ff_mult": 4, "embeddings": "frozen", "dropout": 0.0}
+_PROTOCOL_OF_0 = {
+    "optimizer": "adam",
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "decay_share": 0.3,
+    "eval_growth": 0.0,
+    "plateau_share": 0.25,
+    "plateau_tolerance": 0.005,
+    "vary": "weights+order",
+}
 
 
 _MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_from_0,)  # each from the version of its place

@@ -139,8 +139,6 @@ class CapacityRecord(Record):
             return f"last_count = {max(restart.last_count)}: input should be at most T = {T}"
         if any(full > last for full, last in zip(restart.full_count, restart.last_count, strict=True)):
             return "full_count: a sequence memorised in full is one whose last token is"
-        if not all(math.isfinite(bits) and bits >= 0 for bits in restart.bits):
-            return "bits: input should be finite, and greater than or equal to 0"
         if restart.status == "complete" and restart.last_count[-1] != T:
             return f"status = 'complete': the last count is {restart.last_count[-1]}, not T = {T}"
         # Bits are of all positions: where only the last one is trained, the others become worse than guessing.

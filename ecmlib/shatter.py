@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
 from tqdm.auto import tqdm
@@ -66,6 +66,15 @@ class ShatterRecord(Record):
     protocol: ShatterProtocol
     epochs: list[Count | None]
     provenance: list[Provenance]  # one entry a stack of trials
+
+    @model_validator(mode="after")
+    def _epochs_are_possible(self) -> Self:
+        LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
+        if len(self.epochs) > self.protocol.trials:
+            raise ValueError(f"epochs: {len(self.epochs)} of them, and trials = {self.protocol.trials}")
+        if (most := max((epochs or 0 for epochs in self.epochs), default=0)) > self.protocol.max_epochs:
+            raise ValueError(f"epochs = {most}: input should be at most max_epochs = {self.protocol.max_epochs}")
+        return self
 
     @property
     def file_name(self) -> str:
