@@ -63,6 +63,12 @@ class Protocol(Parameters):
     ------
     ValueError
         If a value is out of range, or does not belong to the schedule; the message names it.
+
+    Examples
+    --------
+    >>> from ecmlib import Protocol
+    >>> Protocol(T=2048, lr=3e-3).batch_size
+    512
     """
 
     T: Positive = 16000

@@ -25,7 +25,7 @@ def reporting_checklist(frame: pd.DataFrame, law: ParametricLaw, holdout: pd.Dat
     DataFrame
         Columns ``about``, ``question`` and ``answer``.
     """
-    evidence = law.fitted
+    evidence = law.evidence
     alive, points = surviving(frame), configurations(frame, evidence.target)
     restarts = alive.groupby(SIZES).size()
     ended = alive["status"].value_counts() if "status" in alive else pd.Series(dtype=int)
