@@ -29,7 +29,6 @@ _FILES = {
     "ECM": "ecm.json",
     "ECM, fitted to MAPE": "ecm_mape.json",
     "polynomial 5": "polynomial.json",
-    "gradient boosting": "boosting.json",
     "ECM, L=2": "ecm_L2.json",
     "ECM, L=2, fitted to MAPE": "ecm_mape_L2.json",
     OURS: "signal.json",
