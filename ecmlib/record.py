@@ -7,7 +7,6 @@ import tempfile
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
@@ -197,7 +196,7 @@ def writable_folder(results: str | Path) -> Path:
     return folder
 
 
-def read_json(path: str | Traversable) -> Any:
+def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises
@@ -205,11 +204,10 @@ def read_json(path: str | Traversable) -> Any:
     ValueError
         If it cannot be read or is none; the message names it and, in one line, why.
     """
-    place = Path(path) if isinstance(path, str) else path
-    if not isinstance(place, Traversable):
+    if not isinstance(path, str | Path):
         raise ValueError(f"path = {shown(path)}: input should be the path of a file")
     try:
-        return from_json(place.read_bytes().decode("utf-8"))
+        return from_json(Path(path).read_bytes().decode("utf-8"))
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:

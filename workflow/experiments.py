@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
+from ecmlib.budget import BudgetRecord
 from ecmlib.mls import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.shatter import ShatterProtocol, ShatterRecord
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, shown
 
 
 class Machine(Parameters):
@@ -36,6 +37,15 @@ class Experiment(NamedTuple):
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
     protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
+
+
+def _plan_budget(architecture: Architecture, parameters: dict[str, Any]) -> BudgetRecord:
+    budgets = parameters.get("budgets")
+    if not isinstance(budgets, list) or not budgets or not all(type(budget) is int for budget in budgets):
+        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps")
+    training = {name: value for name, value in parameters.items() if name not in ("restarts", "budgets")}
+    protocol = Protocol(**training | {"max_steps": max(budgets)})
+    return BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
 
 
 def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
@@ -72,6 +82,13 @@ EXPERIMENTS = {
         plan=_plan_mac,
         name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=lambda record: [restart.provenance.core_seconds for restart in record.restarts],
+        tokens=lambda record: _tokens(record.architecture, record.protocol),
+    ),
+    "budget": Experiment(
+        load=BudgetRecord.load,
+        plan=_plan_budget,
+        name=lambda record: record_name(record.architecture, record.protocol),
+        core_seconds=lambda record: [run.provenance.core_seconds for run in record.restarts],
         tokens=lambda record: _tokens(record.architecture, record.protocol),
     ),
     "mls": Experiment(

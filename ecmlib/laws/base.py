@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, overload
 
@@ -209,7 +208,7 @@ class Law(Parameters):
         return float(1 - np.sum(off**2) / np.sum((measured - measured.mean()) ** 2))
 
     @classmethod
-    def load(cls, path: str | Path | Traversable) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a law that `save` wrote.
 
         Raises
@@ -336,7 +335,7 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Array]
     return sizes
 
 
-def read_law(path: str | Traversable) -> dict[str, Any]:
+def read_law(path: str | Path) -> dict[str, Any]:
     """Read the fields of a law's file.
 
     Raises

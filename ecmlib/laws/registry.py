@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from ecmlib.laws.base import Law, read_law
@@ -53,8 +51,7 @@ def load_law(path: str | Path | None = None) -> Law:
     return LAWS[name].load(place)
 
 
-def shipped_law() -> Traversable:
+def shipped_law() -> Path:
     """Return the file of the law that ships with the package; in a checkout it is the fitted one itself."""
-    package = resources.files("ecmlib")
-    packaged = package / "laws" / "signal.json"  # the build puts it there: pyproject.toml
-    return packaged if packaged.is_file() else Path(str(package)).parent / "results" / "law" / "signal.json"
+    packaged = Path(__file__).parent / "signal.json"  # the build puts it there: pyproject.toml
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "results" / "law" / "signal.json"
