@@ -138,7 +138,7 @@ CONTENTS: dict[str, tuple[str, object, str]] = {
     "text for a number": ("architecture.d", "8", "valid integer"),
     "a library that does not exist": ("architecture.K", 2, "T = 64: at most"),
     "huge text": ("restarts.0.status", "x" * 10**7, "status = 'xxx"),
-    "huge number": ("architecture.d", 10**4000, "d = an integer of about 4001 digits"),
+    "huge number": ("architecture.d", 10**4000, "d = an integer of about 4000 digits"),
     "negative time": ("restarts.0.provenance.seconds", -1.0, "greater than or equal to 0"),
 }
 

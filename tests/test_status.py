@@ -145,7 +145,8 @@ def test_a_search_is_one_part_and_trials_share_their_time() -> None:
     provenance = restart(6.0).provenance.model_dump()
     trial = {"T": 16, "seed": 1, "status": "plateau", "steps": 10, "best_count": 3, "provenance": provenance}
     (job,) = Grid(experiment="mls", restarts=2, configurations=[{"d": 8, "N": 8, "T_max": 64}]).jobs(Path())
-    search = MlsRecord.model_validate(job.plan.model_dump() | {"trials": [trial] * 2})
+    trials = [trial | {"seed": seed_of_restart(0, number)} for number in range(2)]
+    search = MlsRecord.model_validate(job.plan.model_dump() | {"trials": trials})
     assert EXPERIMENTS["mls"].core_seconds(search) == []
     (job,) = Grid(experiment="shatter", restarts=3, configurations=[{"d": 8, "N": 8}]).jobs(Path())
     trials = ShatterRecord.model_validate(job.plan.model_dump() | {"epochs": [5, None, 7], "provenance": [provenance]})
