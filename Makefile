@@ -60,7 +60,7 @@ test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own,
 	$(PYTHON) -m pytest tests/sweep_on_slurm.py
 
 picture: $(INSTALLED)  ## draw the README's picture from a committed record
-	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.plots import plot_curves; from ecmlib.plots.style import save_svg; \
+	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.figures import plot_curves; from ecmlib.figures.style import save_svg; \
 	    save_svg(plot_curves(CapacityRecord.load('$(PICTURED)')), 'book/_static/curve.svg', 'curve')"
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors

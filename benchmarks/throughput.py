@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from ecmlib import Architecture
-from ecmlib.plots.style import save_svg
+from ecmlib.figures.style import save_svg
 from ecmlib.record import write_atomically
 from ecmlib.training import WORKER_ENVIRONMENT
 

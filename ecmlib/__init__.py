@@ -2,14 +2,14 @@
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import Memorised, count_memorised, measure_mac
-from ecmlib.design import smallest_architectures
-from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.laws import load_law
+from ecmlib.laws.design import smallest_architectures
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.registry import load_law
+from ecmlib.laws.signal import SignalLaw
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.results import CapacityRecord, load_results
 from ecmlib.shatter import ShatterRecord, epochs_to_shatter
-from ecmlib.signal_law import SignalLaw
 from ecmlib.training import Protocol
 
 __all__ = [

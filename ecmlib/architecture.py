@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import torch
 from pydantic import Field
 
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
 
 if TYPE_CHECKING:
     from x_transformers import TransformerWrapper

@@ -10,11 +10,11 @@ from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters
 from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import run_restart, seed_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device, tally
+from ecmlib.validation import Parameters
 
 
 class Memorised(NamedTuple):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
+
+Tokens = NDArray[np.int64]
 
 
 class LibrarySize(Parameters):
@@ -53,13 +58,28 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.
     bits = np.random.PCG64(seed)
-    library = np.empty((0, N), dtype=np.int64)
-    while len(library) < T:
-        drawn = (bits.random_raw((T - len(library), N)) % np.uint64(K)).astype(np.int64)
-        library = _first_of_each_prefix(np.concatenate([library, drawn]))
-    return torch.from_numpy(library)
+    return torch.from_numpy(
+        distinct(lambda missing: (bits.random_raw((missing, N)) % np.uint64(K)).astype(np.int64), T)
+    )
 
 
-def _first_of_each_prefix(sequences: np.ndarray) -> np.ndarray:
+def distinct(draw: Callable[[int], Tokens], n: int, rounds: int | None = None) -> Tokens:
+    """Draw sequences until n of them differ in their first N - 1 tokens, or for so many rounds: then there are fewer.
+
+    Parameters
+    ----------
+    draw : callable
+        From the number of sequences that are missing to as many new ones, an array of shape (missing, N).
+    """
+    sequences = first_of_each_prefix(draw(n))
+    for _ in itertools.count(1) if rounds is None else range(1, rounds):
+        if len(sequences) == n:
+            break
+        sequences = first_of_each_prefix(np.concatenate([sequences, draw(n - len(sequences))]))
+    return sequences
+
+
+def first_of_each_prefix(sequences: Tokens) -> Tokens:
+    """Keep, of the sequences that share their first N - 1 tokens, the first; the order stays."""
     _, first = np.unique(sequences[:, :-1], axis=0, return_index=True)
     return sequences[np.sort(first)]

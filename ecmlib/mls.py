@@ -10,10 +10,10 @@ from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Count, Provenance, Restart, Status, run_restart, seed_of_restart
 from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device
+from ecmlib.validation import Parameters
 
 
 class MlsProtocol(Parameters):

@@ -15,10 +15,10 @@ from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import random_library
-from ecmlib.parameters import Parameters
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
 from ecmlib.training import Positive, Precision, Protocol, can_compile, make_forward, resolve_device, train
+from ecmlib.validation import Parameters
 
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 

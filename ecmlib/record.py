@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from ecmlib.architecture import Architecture
-from ecmlib.parameters import Parameters, one_sentence
+from ecmlib.validation import Parameters, one_sentence
 
 _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
 

@@ -14,8 +14,8 @@ import torch
 from pydantic import Field, model_validator
 from tqdm.auto import tqdm
 
-from ecmlib.parameters import Parameters
 from ecmlib.training import CurvePoint, DivergedError, Forward, Positive, Protocol, on_plateau, train
+from ecmlib.validation import Parameters
 
 Count = Annotated[int, Field(ge=0)]
 Status = Literal["plateau", "complete", "max_steps", "diverged"]  # how a restart ended

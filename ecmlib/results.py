@@ -11,10 +11,10 @@ import pandas as pd
 from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import guess_corrected
 from ecmlib.library import LibrarySize
 from ecmlib.record import Record
 from ecmlib.restart import Restart
-from ecmlib.statistics import guess_corrected
 from ecmlib.training import Protocol, patience_stop
 
 _CAPACITIES = (

@@ -15,10 +15,10 @@ from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.parameters import Parameters
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
 from ecmlib.training import Positive, resolve_device
+from ecmlib.validation import Parameters
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
 

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch.nn import functional
 
-from ecmlib.parameters import Parameters
+from ecmlib.validation import Parameters
 
 Positive = Annotated[int, Field(ge=1)]
 Loss = Literal["all", "last"]

@@ -1,5 +1,7 @@
 """What several tests share: the smallest architecture that learns, and a protocol that takes a second."""
 
+from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 import pytest
@@ -34,3 +36,20 @@ def quick() -> dict[str, Any]:
 def curves(record: CapacityRecord) -> list[dict[str, Any]]:
     """Return what two measurements of one configuration have in common: all but times and places."""
     return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]
+
+
+def prose(sentences: int) -> str:
+    """Write sentences that are partly predictable, as language is; the same on every machine."""
+    random = Random(0).random  # of which alone Python promises that it stays the same
+
+    def one_of(choices: Sequence[str]) -> str:
+        return choices[int(len(choices) * random() ** 3)]  # the first are frequent
+
+    words = {
+        kind: ["".join(one_of(letters) for _ in range(2 + int(5 * random()))) for _ in range(60)]
+        for kind, letters in {"noun": "onmbdgelatrs", "verb": "aeikprtuw", "adjective": "ycefhilos"}.items()
+    }
+    sentence = ("the", "adjective", "noun", "verb", "the", "noun", "and", "verb", "adjective", "noun")
+    return "".join(
+        " ".join(one_of(words[kind]) if kind in words else kind for kind in sentence) + ".\n" for _ in range(sentences)
+    )

@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from pages import claims_table, show
 
-from ecmlib.book import claims_table, show
-from ecmlib.plots.style import new_figure
+from ecmlib.figures.style import new_figure
 
 
 def drawn(data: pd.DataFrame, title: str = "") -> Figure:

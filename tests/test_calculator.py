@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from ecmlib import Architecture, measure_mac
-from ecmlib.configurations import SIZES
-from ecmlib.design import predicted, smallest_architectures
-from ecmlib.law import Evidence, Law
-from ecmlib.laws import LAWS, load_law
+from ecmlib.laws.base import Evidence, Law
+from ecmlib.laws.design import predicted, smallest_architectures
+from ecmlib.laws.points import SIZES
+from ecmlib.laws.registry import LAWS, load_law
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from prove_designs import HITS, RESULTS, TARGETS, draw_designs, write_grid
 
 from ecmlib import Architecture, load_results
-from ecmlib.configurations import SIZES
-from ecmlib.design import (
+from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits, plot_memory_per_parameter
+from ecmlib.laws.design import (
     best_design,
     capacity_over_parameters,
     design_hits,
@@ -21,12 +21,7 @@ from ecmlib.design import (
     predicted,
     smallest_architectures,
 )
-from ecmlib.plots import (
-    plot_candidates,
-    plot_capacity_over_parameters,
-    plot_design_hits,
-    plot_memory_per_parameter,
-)
+from ecmlib.laws.points import SIZES
 
 
 class SmoothLaw:

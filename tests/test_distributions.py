@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ecmlib.distributions import (
+from ecmlib.reproduction.distributions import (
     RoundedLogNormal,
     compare_distributions,
     fit_log_normal,

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecmlib import load_results
-from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.fitting import FitWarning, doubts
-from ecmlib.laws import load_law
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.fitting import FitWarning, doubts
+from ecmlib.laws.registry import load_law
 
 ECM = EmpiricalCapacityModel
 TRUTH = ECM(a=300.0, b=-0.05, c=1.4, d0=2.0, e=0.7, alpha=60.0, beta=1200.0)

@@ -13,13 +13,14 @@ import pytest
 import torch
 from grids import load_grid
 
-import ecmlib.experiments.measure as measuring
+import ecmlib.reproduction.measure as measuring
 from ecmlib import Architecture, CapacityRecord, Protocol
-from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.experiments import batch_size, combinations, feedforward, layers, measure_all, stopping, vocabulary
-from ecmlib.experiments.critical_batch import critical_batch_sizes, judge_noise_scale, noise_scales
-from ecmlib.finding import NOT_MEASURED
+from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.record import record_name
+from ecmlib.reproduction import batch_size, feedforward, layers, stopping, vocabulary
+from ecmlib.reproduction.critical_batch import critical_batch_sizes, judge_noise_scale, noise_scales
+from ecmlib.reproduction.measure import combinations, measure_all
+from ecmlib.reproduction.stats import NOT_MEASURED
 from ecmlib.restart import Restart, provenance
 
 T = 4096

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from ecmlib import Architecture, MlsRecord, ShatterRecord, epochs_to_shatter, random_library
-from ecmlib.experiments import mls, parameters, shatter
-from ecmlib.finding import NOT_MEASURED
 from ecmlib.mls import MlsProtocol, MlsTrial
-from ecmlib.plots import plot_mac_and_mls, plot_quantiles, plot_reach
-from ecmlib.reach import output_rows, token_reach
+from ecmlib.reproduction import mac_and_mls, parameters, shattering
+from ecmlib.reproduction.mac_and_mls import plot_mac_and_mls
+from ecmlib.reproduction.reach import output_rows, token_reach
+from ecmlib.reproduction.shattering import plot_quantiles, plot_reach
+from ecmlib.reproduction.stats import NOT_MEASURED
 from ecmlib.restart import Status, provenance
 from ecmlib.shatter import ShatterProtocol
 from ecmlib.training import Protocol
@@ -48,7 +49,7 @@ def both_ways(power: float = 1, lag: float = 1.2, offset: float = T / K) -> pd.D
             memorised = round(common * lag) if d > 16 else common
             searches.append(search(d, H, memorised))
             rows.append(counted(d, H, common**power + offset + wobble))
-    return mls.compare(searches, pd.DataFrame(rows))
+    return mac_and_mls.compare(searches, pd.DataFrame(rows))
 
 
 @pytest.mark.parametrize(
@@ -62,26 +63,28 @@ def both_ways(power: float = 1, lag: float = 1.2, offset: float = T / K) -> pd.D
 )
 def test_mls_verdict_follows_shape_offset_and_lag(invented: pd.DataFrame, verdict: str) -> None:
     assert len(invented) == 12
-    assert mls.judge(invented).verdict == verdict
+    assert mac_and_mls.judge(invented).verdict == verdict
 
 
 def test_mls_is_not_judged_on_too_few_or_bounded_architectures() -> None:
-    assert mls.judge(both_ways().head(4)) == NOT_MEASURED
-    assert mls.judge(both_ways().assign(censored=True)) == NOT_MEASURED
-    assert mls.judge(both_ways().assign(T=60)) == NOT_MEASURED
-    assert mls.judge(pd.DataFrame()) == NOT_MEASURED
+    assert mac_and_mls.judge(both_ways().head(4)) == NOT_MEASURED
+    assert mac_and_mls.judge(both_ways().assign(censored=True)) == NOT_MEASURED
+    assert mac_and_mls.judge(both_ways().assign(T=60)) == NOT_MEASURED
+    assert mac_and_mls.judge(pd.DataFrame()) == NOT_MEASURED
 
 
 def test_only_finished_searches_with_a_capacity_are_compared() -> None:
     rows = pd.DataFrame([counted(8, 1, 40), counted(8, 1, 50), counted(16, 1, 60)])
     unfinished = search(16, 1, 30).model_copy(update={"trials": search(16, 1, 30).trials[:1]})
-    (row,) = mls.compare([search(8, 1, 20), unfinished, search(32, 1, 90)], rows).to_dict("records")
+    (row,) = mac_and_mls.compare([search(8, 1, 20), unfinished, search(32, 1, 90)], rows).to_dict("records")
     assert (row["d"], row["MLS"], row["not_memorised"], row["MAC_raw"], row["offset"]) == (8, 20, 21, 50, 30)
-    assert mls.compare([search(8, 1, 20)], pd.DataFrame()).empty
+    assert mac_and_mls.compare([search(8, 1, 20)], pd.DataFrame()).empty
 
 
 def test_possible_ends_before_the_first_unreachable_token() -> None:
-    table = mls.compare([search(8, 1, 20), search(32, 1, 20)], pd.DataFrame([counted(8, 1, 40), counted(32, 1, 40)]))
+    table = mac_and_mls.compare(
+        [search(8, 1, 20), search(32, 1, 20)], pd.DataFrame([counted(8, 1, 40), counted(32, 1, 40)])
+    )
     small, large = table["possible"]
     last = random_library(16384, 8, K, 0)[:, -1]
     reach = token_reach(output_rows(Architecture(8, N=8), seed=0), last[: small + 1].numpy())
@@ -91,14 +94,14 @@ def test_possible_ends_before_the_first_unreachable_token() -> None:
 
 
 def test_censored_search_is_drawn_as_a_bound() -> None:
-    table = mls.compare([search(8, 1, 64, T_max=64)], pd.DataFrame([counted(8, 1, 90)]))
+    table = mac_and_mls.compare([search(8, 1, 64, T_max=64)], pd.DataFrame([counted(8, 1, 90)]))
     assert table["censored"].tolist() == [True]
     assert plot_mac_and_mls(table).axes
 
 
 def test_nothing_measured_and_nothing_to_be_trained_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no architecture is measured both ways; train = True measures them"):
-        mls.measure_both(
+        mac_and_mls.measure_both(
             [8], [1], 4, 8, T=8, search={"T_max": 8}, training={}, results=tmp_path, mac_results=[tmp_path], train=False
         )
     assert not list(tmp_path.iterdir())
@@ -107,11 +110,11 @@ def test_nothing_measured_and_nothing_to_be_trained_is_said(tmp_path: Path) -> N
 def test_shatter_reads_what_is_there_and_trains_only_if_it_may(tmp_path: Path) -> None:
     sizes = {"H": 1, "N": 4, "K": 8, "T": 4, "trials": 3, "lr": 0.01}
     with pytest.raises(FileNotFoundError, match="no trial is there; train = True measures them"):
-        shatter.measure([8], **sizes, results=tmp_path, train=False)
-    measured = shatter.measure([8], **sizes, results=tmp_path)
-    assert shatter.measure([8, 12], **sizes, results=tmp_path, train=False) == measured
+        shattering.measure([8], **sizes, results=tmp_path, train=False)
+    measured = shattering.measure([8], **sizes, results=tmp_path)
+    assert shattering.measure([8, 12], **sizes, results=tmp_path, train=False) == measured
     with pytest.raises(ValueError, match="Tt = 9: extra inputs are not permitted"):
-        shatter.measure([8], **sizes, Tt=9, results=tmp_path, train=False)
+        shattering.measure([8], **sizes, Tt=9, results=tmp_path, train=False)
 
 
 def trials(epochs: np.ndarray, d: int = 16) -> ShatterRecord:
@@ -139,16 +142,16 @@ def drawn(how: str, d: int = 16) -> ShatterRecord:
     ],
 )
 def test_shatter_verdict_follows_the_distribution(how: list[str], verdict: str) -> None:
-    table = shatter.compare([drawn(name, d) for name, d in zip(how, (16, 32), strict=False)], bootstraps=30)
+    table = shattering.compare([drawn(name, d) for name, d in zip(how, (16, 32), strict=False)], bootstraps=30)
     assert len(table) == 3 * len(how)
-    assert shatter.judge(table).verdict == verdict
-    assert shatter.judge(pd.DataFrame()) == NOT_MEASURED
+    assert shattering.judge(table).verdict == verdict
+    assert shattering.judge(pd.DataFrame()) == NOT_MEASURED
 
 
 def test_reach_is_that_of_the_hardest_last_token_of_each_trial() -> None:
     size = Architecture(d=8, H=1, N=4, K=8, head_dim=4)
     record = epochs_to_shatter(size, T=4, trials=12, lr=0.01, max_epochs=60, progress=False)
-    reached = shatter.reaches([record])
+    reached = shattering.reaches([record])
     assert reached["epochs"].tolist() == [epochs for epochs in record.epochs if epochs is not None]
     assert (reached["reach"] > 0).all(), "what was memorised was within reach"
     assert plot_reach(reached).axes
@@ -159,9 +162,9 @@ def test_rank_correlation_is_found() -> None:
     generator = np.random.default_rng(0)
     reach = generator.random(200)
     opposed = pd.DataFrame({"reach": reach, "epochs": np.rint(100 / (reach + 0.1))})
-    assert shatter.rank_correlation(opposed).value == pytest.approx(-1, abs=0.01)
+    assert shattering.rank_correlation(opposed).value == pytest.approx(-1, abs=0.01)
     shuffled = opposed.assign(reach=generator.permutation(reach))
-    assert shatter.rank_correlation(shuffled).contains(0)
+    assert shattering.rank_correlation(shuffled).contains(0)
 
 
 def test_parameter_verdict_follows_the_counts() -> None:

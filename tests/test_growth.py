@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from ecmlib import Architecture
-from ecmlib.growth import SATURATED, exponents_over_d, growing, ratios_at_equal_parameters, ratios_on_doubling
-from ecmlib.statistics import expected_guesses
+from ecmlib.chance import expected_guesses
+from ecmlib.laws.points import SATURATED, growing
+from ecmlib.reproduction.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
 
 T, K = 2048, 128
 

@@ -2,8 +2,8 @@ import pytest
 from scipy import stats
 
 from ecmlib import Architecture
-from ecmlib.guessing import count_guesses
-from ecmlib.statistics import guess_distribution
+from ecmlib.chance import guess_distribution
+from ecmlib.reproduction.guessing import count_guesses
 
 
 def test_untrained_networks_guess_binomially(tiny: Architecture) -> None:

@@ -2,9 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecmlib.experiments.hopfield import held, judge, judge_arithmetic
-from ecmlib.finding import NOT_MEASURED
-from ecmlib.hopfield import (
+from ecmlib.reproduction.hopfield import (
     diluted,
     hebbian_weights,
     measure_cues,
@@ -16,6 +14,8 @@ from ecmlib.hopfield import (
     symmetry,
     thought_experiment,
 )
+from ecmlib.reproduction.hopfield_claims import held, judge, judge_arithmetic
+from ecmlib.reproduction.stats import NOT_MEASURED
 
 
 def random_patterns(count: int, n: int, seed: int = 0) -> np.ndarray:

@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecmlib import law_claims
-from ecmlib.checklist import reporting_checklist
-from ecmlib.ecm import EmpiricalCapacityModel
-from ecmlib.finding import Finding
-from ecmlib.fitting import FitWarning
-from ecmlib.signal_law import SignalLaw
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.fitting import FitWarning
+from ecmlib.laws.signal import SignalLaw
+from ecmlib.reproduction import published_law
+from ecmlib.reproduction.checklist import reporting_checklist
+from ecmlib.reproduction.stats import Finding
 
 ECM = EmpiricalCapacityModel
 TRUTH = ECM(a=300.0, b=-0.05, c=1.4, d0=2.0, e=0.7, alpha=60.0, beta=15000.0)
 JUDGES = [
-    law_claims.heat_maps,
-    law_claims.slopes,
-    law_claims.against_polynomial,
-    law_claims.table_1,
-    law_claims.extrapolation,
+    published_law.heat_maps,
+    published_law.slopes,
+    published_law.against_polynomial,
+    published_law.table_1,
+    published_law.extrapolation,
 ]
 
 
@@ -41,7 +41,7 @@ def fitted(frame: pd.DataFrame) -> EmpiricalCapacityModel:
 def judged(
     judge: Callable[[Path, Path], Finding], frame: pd.DataFrame, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Finding:
-    monkeypatch.setattr(law_claims, "measured", lambda results, name: frame if name == "mac-cpu" else pd.DataFrame())
+    monkeypatch.setattr(published_law, "measured", lambda results, name: frame if name == "mac-cpu" else pd.DataFrame())
     fitted(frame).save(folder / "ecm.json")
     return judge(Path("results"), folder)
 
@@ -53,7 +53,7 @@ def test_claim_without_data_is_not_judged(judge: Callable[[Path, Path], Finding]
 
 @pytest.mark.parametrize(
     ("judge", "of_the_ecm", "of_the_signal_law"),
-    [(law_claims.slopes, "supported", "mixed"), (law_claims.extrapolation, "not supported", "supported")],
+    [(published_law.slopes, "supported", "mixed"), (published_law.extrapolation, "not supported", "supported")],
     ids=["slopes", "extrapolation"],
 )
 def test_verdict_follows_the_law_that_made_the_data(
@@ -69,7 +69,7 @@ def test_verdict_follows_the_law_that_made_the_data(
 
 
 def test_published_parameters_are_found_in_their_own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = judged(law_claims.table_1, grid(ECM.published(L=1)), tmp_path, monkeypatch)
+    finding = judged(published_law.table_1, grid(ECM.published(L=1)), tmp_path, monkeypatch)
     assert finding.verdict in ("supported", "mixed")
     assert "alpha" in finding.interval
 
@@ -84,25 +84,25 @@ def test_law_published_stands_beside_the_best_surviving_restart() -> None:
     diverged = (64, 4, 8, 5000.0, 5000.0, "diverged")
     frame = pd.DataFrame([*rows, diverged], columns=["d", "H", "N", "C_paper_rule", "C_plateau", "status"])
     frame = frame.assign(L=1, K=128, T=16000)
-    beside = law_claims.beside_published(frame)
+    beside = published_law.beside_published(frame)
     assert beside[["C_paper_rule", "C_plateau"]].to_numpy().tolist() == [[500, 700], [1900, 2000]]
     assert beside["published"].tolist() == law.predict([32, 64], [1, 4], [8, 8]).tolist()
-    assert law_claims.beside_published(pd.DataFrame()).empty
+    assert published_law.beside_published(pd.DataFrame()).empty
 
 
 def test_table_1_says_how_far_the_law_is_off_at_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_16000 = grid(ECM.published(L=1)).head(5)
     doubled = at_16000.assign(C_paper_rule=2 * ECM.published(L=1).predict_frame(at_16000))
-    assert "off by" not in judged(law_claims.table_1, grid(TRUTH), tmp_path, monkeypatch).number
+    assert "off by" not in judged(published_law.table_1, grid(TRUTH), tmp_path, monkeypatch).number
     monkeypatch.setattr(
-        law_claims, "measured", lambda results, name: doubled if name == "paper-scale" else pd.DataFrame()
+        published_law, "measured", lambda results, name: doubled if name == "paper-scale" else pd.DataFrame()
     )
-    assert "off by a factor 2.00 at 5 configurations" in law_claims.table_1(tmp_path, tmp_path).number
+    assert "off by a factor 2.00 at 5 configurations" in published_law.table_1(tmp_path, tmp_path).number
 
 
 def test_heat_maps_wait_for_two_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fitted(grid(TRUTH)).save(tmp_path / "ecm_mape.json")
-    finding = judged(law_claims.heat_maps, grid(TRUTH), tmp_path, monkeypatch)
+    finding = judged(published_law.heat_maps, grid(TRUTH), tmp_path, monkeypatch)
     assert finding.verdict == "not measured yet"
     assert "L=1: 0.0" in finding.number
 

@@ -12,9 +12,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from ecmlib import Architecture
-from ecmlib.baselines import BoostingModel, PolynomialModel
-from ecmlib.candidates import BitsPerParameter
-from ecmlib.comparison import (
+from ecmlib.laws.base import Law
+from ecmlib.laws.baselines import BoostingModel, PolynomialModel
+from ecmlib.laws.comparison import (
     HELD_OUT,
     OURS,
     better_than,
@@ -25,12 +25,12 @@ from ecmlib.comparison import (
     fit_wider,
     left_out,
 )
-from ecmlib.configurations import configurations
-from ecmlib.fitting import FitWarning
-from ecmlib.law import Law
-from ecmlib.laws import LAWS, load_law
-from ecmlib.signal_law import SignalLaw, detected, free_numbers
-from ecmlib.statistics import aicc, mape
+from ecmlib.laws.fitting import FitWarning
+from ecmlib.laws.points import configurations
+from ecmlib.laws.registry import LAWS, load_law
+from ecmlib.laws.rivals import BitsPerParameter
+from ecmlib.laws.scores import aicc, mape
+from ecmlib.laws.signal import SignalLaw, detected, free_numbers
 
 TRUTH = SignalLaw(bits_ff=1.8, bits_att=2.9)
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from ecmlib import load_results
-from ecmlib.notebook import refuse_unknown_parameters
+from ecmlib.validation import refuse_unknown_parameters
 
 SMALLEST = {"K": 8, "H": 1, "head_dim": 4, "T": 64, "compiled": False}
 NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))

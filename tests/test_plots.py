@@ -1,8 +1,9 @@
 import pandas as pd
 
 from ecmlib import EmpiricalCapacityModel
-from ecmlib.plots import plot_noise_scale, plot_slopes
-from ecmlib.plots.style import styled
+from ecmlib.figures import plot_slopes
+from ecmlib.figures.style import styled
+from ecmlib.reproduction.critical_batch import plot_noise_scale
 
 
 def test_noise_scale_is_drawn_before_any_batch_size_is_measured() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from ecmlib import Architecture
-from ecmlib.reach import centred, output_rows, token_reach
+from ecmlib.reproduction.reach import centred, output_rows, token_reach
 
 
 def test_corners_of_a_square_reach_and_its_middle_does_not() -> None:

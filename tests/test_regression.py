@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ecmlib.regression import Estimate, least_squares
+from ecmlib.reproduction.stats import Estimate, least_squares
 
 
 def test_mean_has_the_t_interval_of_scipy() -> None:

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from report import headlines, spread_of_restarts
 
 from ecmlib import load_results
-from ecmlib.claims import CLAIMS, reproduction_table
-from ecmlib.report import headlines, measured, spread_of_restarts
+from ecmlib.reproduction.claims import CLAIMS, reproduction_table
+from ecmlib.reproduction.measure import measured
 
 
 def test_what_is_not_measured_is_empty(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, count_memorised, random_library
-from ecmlib.statistics import expected_guesses, guess_corrected, guess_distribution
+from ecmlib.chance import expected_guesses, guess_corrected, guess_distribution
 
 
 @given(T=st.integers(1, 10**5), K=st.integers(2, 1000), share=st.floats(0, 1))

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from ecmlib import load_results
-from ecmlib.theory import BOUNDS, promised_capacities
+from ecmlib.reproduction.theory import BOUNDS, promised_capacities
 
 
 def test_bounds_of_one_architecture() -> None:

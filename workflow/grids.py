@@ -12,8 +12,8 @@ from experiments import EXPERIMENTS, Experiment
 from pydantic import Field, model_validator
 
 from ecmlib import Architecture
-from ecmlib.parameters import Parameters
 from ecmlib.training import Positive
+from ecmlib.validation import Parameters
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

@@ -15,10 +15,10 @@ import pandas as pd
 import yaml
 
 from ecmlib import load_results
-from ecmlib.configurations import SIZES
-from ecmlib.design import best_design, design_hits, smallest_architectures
-from ecmlib.law import Law
-from ecmlib.laws import load_law
+from ecmlib.laws.base import Law
+from ecmlib.laws.design import best_design, design_hits, smallest_architectures
+from ecmlib.laws.points import SIZES
+from ecmlib.laws.registry import load_law
 
 GRID = Path(__file__).parent / "grids" / "designs.yaml"
 RESULTS = Path(__file__).parent.parent / "results" / "designs"
@@ -37,7 +37,7 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2026, level: float = 0.9) ->
 
     A target is a capacity from 20 to 1800, evenly on a logarithmic scale, a length N from 4 to 16 and a number of heads
     H from 1 to 4: with heads left free, one is the cheapest for every target, and the proof would say nothing of the
-    others. The design is `ecmlib.design.best_design`. Only the law decides which targets are left out.
+    others. The design is `ecmlib.laws.design.best_design`. Only the law decides which targets are left out.
 
     Returns
     -------

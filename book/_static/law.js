@@ -1,4 +1,4 @@
-// A law of capacity as ecmlib saves it: predictions, intervals and the search of ecmlib's design, in the browser.
+// A law of capacity as ecmlib saves it: predictions, intervals and the search of ecmlib/laws/design.py, in the browser.
 // tests/test_calculator.py compares both on drawn inputs. A classic script, since browsers block modules on pages opened
 // from disk; everything that others use is in `window.ecmlib`.
 
@@ -6,12 +6,12 @@
 
 const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
-const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib's Law)
-const MAX_D = 1024; // no search goes on beyond (ecmlib's design)
+const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib/laws/base.py)
+const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
 
 // Each law: the names of its parameters, in the order of its saved draws, and its formula, explained in ecmlib.
 const LAWS = {
-  // EmpiricalCapacityModel
+  // ecmlib/laws/ecm.py
   ecm: {
     parameters: ["a", "b", "c", "d0", "e", "alpha", "beta"],
     capacity([a, b, c, d0, e, alpha, beta], { d, H, N }) {
@@ -19,7 +19,7 @@ const LAWS = {
       return Math.min(slope * d, alpha * H + beta);
     },
   },
-  // SignalLaw
+  // ecmlib/laws/signal.py
   signal: {
     parameters: ["bits_ff", "bits_att", "lam"],
     capacity([bits_ff, bits_att, lam], { d, H, N, L, K, T }) {
@@ -156,7 +156,7 @@ function quantile(sorted, q) {
   return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
 }
 
-// Share of last tokens known beyond guessing, when a share of the library's bits is stored (SignalLaw).
+// Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/laws/signal.py).
 function detected(share, K) {
   const stored = Math.min(Math.max(share, 1e-12), 1 - 1e-12);
   const chance = chanceToDetect(K)(Math.sqrt(-2 * Math.log(K) * Math.log1p(-stored)));

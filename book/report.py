@@ -1,0 +1,83 @@
+"""What the book says in numbers: headlines computed from the committed records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecmlib.laws.design import design_hits
+from ecmlib.reproduction.measure import measured
+
+
+def headlines(rows: pd.DataFrame) -> dict[str, float]:
+    """Sum up a grid.
+
+    Returns
+    -------
+    dict
+        ``configurations``, ``restarts``, ``core_hours``; ``complete`` and ``unfinished``, the shares of configurations
+        that memorised their whole library and of restarts that ended at ``max_steps``; ``paper_rule``, the median share
+        of `C_plateau` that the paper's stopping rule finds; ``bits_per_parameter``, the largest of all.
+    """
+    best = rows.groupby(["d", "H", "N", "L", "K", "T", "ff", "batch_size"])[["C_plateau_raw", "C_plateau"]].max()
+    grown = rows[rows["C_plateau"] > 1]
+    return {
+        "configurations": len(best),
+        "restarts": len(rows),
+        "core_hours": rows["core_seconds"].sum() / 3600,
+        "complete": float((best["C_plateau_raw"] == best.index.get_level_values("T")).mean()),
+        "unfinished": float((rows["status"] == "max_steps").mean()),
+        "paper_rule": float((grown["C_paper_rule"] / grown["C_plateau"]).median()),
+        "bits_per_parameter": rows["bits_per_parameter"].max(),
+    }
+
+
+def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
+    """Say how much restarts of one configuration differ, from configurations with five or more.
+
+    Returns
+    -------
+    dict
+        ``groups``, the number of those configurations; ``scatter``, the standard deviation by the mean of `C_plateau`,
+        and ``best_of_five``, by which share the best of five restarts exceeds the mean, both the median over them.
+    """
+    groups = [
+        capacities
+        for _, capacities in rows.groupby(["d", "H", "N", "K", "T", "precision"])["C_plateau"]
+        if len(capacities) >= 5
+    ]
+    return {
+        "groups": len(groups),
+        "scatter": float(np.median([capacities.std() / capacities.mean() for capacities in groups])),
+        "best_of_five": float(np.median([capacities[:5].max() / capacities.mean() - 1 for capacities in groups])),
+    }
+
+
+def proven_designs(results: str | Path) -> pd.DataFrame:
+    """Return the designs that were drawn, with what each one that has been trained memorised.
+
+    Returns
+    -------
+    DataFrame
+        ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``C_plateau``, ``reached``;
+        no rows while none is drawn.
+    """
+    targets = Path(results) / "designs" / "targets.csv"
+    if not targets.exists():
+        return pd.DataFrame()
+    hits = design_hits(pd.read_csv(targets), measured(results, "designs"))
+    return hits[["capacity", "N", "L", "H", "d", "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
+
+
+def hits_in_words(designs: pd.DataFrame) -> str:
+    """Say how many of the trained designs reached their target."""
+    if designs.empty or designs["C_plateau"].isna().all():
+        return "No design is trained yet."
+    trained = designs[designs["C_plateau"].notna()]
+    inside = trained["C_plateau"].between(trained["C_low"], trained["C_high"])
+    return (
+        f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
+        f"ended inside their 90 % interval; {len(designs)} were drawn."
+    )

@@ -1,0 +1,33 @@
+"""Figures of records, laws and designs; each returns a matplotlib figure and computes nothing that it does not draw."""
+
+from ecmlib.figures.curves import plot_curves
+from ecmlib.figures.design import (
+    plot_candidates,
+    plot_capacity_over_parameters,
+    plot_design_hits,
+    plot_memory_per_parameter,
+)
+from ecmlib.figures.grid import plot_grid
+from ecmlib.figures.law import (
+    plot_extrapolation,
+    plot_law,
+    plot_predicted,
+    plot_ratios,
+    plot_residuals,
+    plot_slopes,
+)
+
+__all__ = [
+    "plot_candidates",
+    "plot_capacity_over_parameters",
+    "plot_curves",
+    "plot_design_hits",
+    "plot_extrapolation",
+    "plot_grid",
+    "plot_law",
+    "plot_memory_per_parameter",
+    "plot_predicted",
+    "plot_ratios",
+    "plot_residuals",
+    "plot_slopes",
+]

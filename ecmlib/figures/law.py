@@ -1,0 +1,188 @@
+"""Figures of the laws: against the data they were fitted to, and beyond (paper, Figs. 7 to 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+
+from ecmlib.figures.style import new_figure, new_panels, styled
+from ecmlib.laws.base import Law
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.points import configurations, growing
+
+
+def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
+    """Draw measured capacity against d with a law's lines: a panel a sequence length (paper, Fig. 7).
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, all of one L, K and T.
+    law : Law
+    target : str
+        Column that is drawn; the best restart of a configuration counts.
+    """
+    points = configurations(results, target)
+    lengths, heads = sorted(points["N"].unique()), sorted(points["H"].unique())
+    d = np.geomspace(points["d"].min(), points["d"].max(), 100)
+    T = points["T"].iloc[0]
+    figure, panels = new_panels(len(lengths))
+    for N, axes in zip(lengths, panels, strict=True):
+        for H, color, marker in styled(heads):
+            part = points[(points["N"] == N) & (points["H"] == H)]
+            line = pd.DataFrame({"d": d}).assign(H=H, N=N, L=points["L"].iloc[0], K=points["K"].iloc[0], T=T)
+            axes.plot(d, law.predict_frame(line), color=color, linewidth=1.2)
+            axes.plot(part["d"], part[target], marker, color=color, markersize=4, label=f"H={H}")
+        axes.axhline(T, color="black", linestyle="--", linewidth=0.8, label="T")
+        axes.set(title=f"N = {N}", xlabel="d", ylabel="C, sequences", ylim=(-0.05 * T, 1.15 * T))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+    return figure
+
+
+def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
+    """Draw measured over predicted capacity as heat maps: a panel a number of heads, d across, N down (paper, Fig. 8).
+
+    Colours are logarithmic and end at a quarter and at 4 times; configurations not measured stay blank.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, all of one L, K and T.
+    law : Law
+    target : str
+        Column that is compared; the best restart of a configuration counts.
+    """
+    points = configurations(results, target)
+    points = points.assign(ratio=points[target] / np.maximum(law.predict_frame(points), 1.0))
+    heads = sorted(points["H"].unique())
+    figure, panels = new_panels(len(heads))
+    for H, axes in zip(heads, panels, strict=True):
+        table = points[points["H"] == H].pivot(index="N", columns="d", values="ratio")
+        table = table.reindex(index=sorted(points["N"].unique()), columns=sorted(points["d"].unique()))
+        image = axes.imshow(table, cmap="PuOr", norm=LogNorm(0.25, 4), aspect="auto")
+        axes.set_xticks(range(len(table.columns)), [str(d) for d in table.columns], fontsize="x-small")
+        axes.set_yticks(range(len(table.index)), [str(N) for N in table.index], fontsize="x-small")
+        for (row, column), ratio in np.ndenumerate(table.to_numpy(float)):
+            if np.isfinite(ratio):
+                dark = abs(np.log(ratio)) > 1
+                axes.text(column, row, f"{ratio:.2g}", ha="center", va="center", fontsize=5, color="w" if dark else "k")
+        axes.grid(False)
+        axes.set(title=f"H = {H}", xlabel="d", ylabel="N")
+    bar = figure.colorbar(image, ax=panels, label="measured / predicted", ticks=[0.25, 0.5, 1, 2, 4], shrink=0.8)
+    bar.ax.yaxis.set_major_formatter(ScalarFormatter())
+    bar.ax.minorticks_off()
+    return figure
+
+
+def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
+    """Draw capacity per unit of d against N, a line a number of heads (paper, Fig. 9).
+
+    Lines are the slope (eq. 10). Points are geometric means of measured C/d over all d at which C is neither chance
+    nor saturated, bars reach from the smallest to the largest: if capacity were linear in d, they would have no length.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, all of one L, K and T.
+    ecm : EmpiricalCapacityModel
+    """
+    points = growing(results)
+    figure, axes = new_figure()
+    heads = sorted(points["H"].unique())
+    lengths = np.geomspace(points["N"].min(), points["N"].max(), 100)
+    for place, (H, color, marker) in enumerate(styled(heads)):
+        per_d = points[points["H"] == H].assign(slope=points["C"] / points["d"]).groupby("N")["slope"]
+        middle = np.exp(per_d.apply(lambda slopes: np.log(slopes).mean()))
+        beside = middle.index * 1.03 ** (place - (len(heads) - 1) / 2)
+        reach = np.clip([middle - per_d.min(), per_d.max() - middle], 0, None)  # rounding may leave less than nothing
+        axes.errorbar(beside, middle, reach, fmt=marker, color=color, markersize=4, linewidth=0.8, label=f"H={H}")
+        axes.plot(lengths, ecm.slope(H, lengths), color=color, linewidth=1.2)
+    axes.set(xscale="log", yscale="log", xlabel="N", ylabel="C / d, sequences")
+    ticks = sorted(points["N"].unique())
+    axes.set_xticks(ticks, [str(N) for N in ticks])
+    axes.set_yticks([1, 2, 5, 10, 20, 50])
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.minorticks_off()
+    axes.legend(fontsize="small")
+    return figure
+
+
+def plot_extrapolation(results: pd.DataFrame, laws: Mapping[str, Law], largest: float) -> Figure:
+    """Draw what laws fitted to small d predict for larger ones (paper, Fig. 10).
+
+    Predicted over measured capacity against d, a panel a law; the shaded part was fitted.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, all of one L, K and T, of all d.
+    laws : mapping
+        Laws fitted to d <= ``largest``, by name.
+    largest : float
+        Largest d fitted.
+    """
+    points = configurations(results, next(iter(laws.values())).fitted.target)
+    return _ratio_panels(points, laws, "d", points["d"].to_numpy(float), largest)
+
+
+def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
+    """Draw predicted over measured capacity against the measured one, a panel a law.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, all of one L, K and T.
+    laws : mapping
+        Laws by name.
+    """
+    target = next(iter(laws.values())).fitted.target
+    points = configurations(results, target)
+    return _ratio_panels(points, laws, "measured C, sequences", points[target].to_numpy(float))
+
+
+def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
+    """Draw measured against predicted capacity of several grids, a colour a grid.
+
+    Parameters
+    ----------
+    frames : mapping
+        Rows of `ecmlib.load_results` by the grid's name.
+    law : Law
+    """
+    target = law.fitted.target
+    figure, axes = new_figure(5, 4)
+    ends = [1.0]
+    for (name, frame), color, marker in styled(frames.items()):
+        points = configurations(frame, target)
+        axes.plot(law.predict_frame(points), points[target], marker, color=color, markersize=4, label=name, alpha=0.8)
+        ends.append(float(points[target].max()))
+    axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
+    axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def _ratio_panels(
+    points: pd.DataFrame, laws: Mapping[str, Law], label: str, across: np.ndarray, fitted_to: float | None = None
+) -> Figure:
+    target = next(iter(laws.values())).fitted.target
+    figure, panels = new_panels(len(laws))
+    for (name, law), axes in zip(laws.items(), panels, strict=True):
+        ratio = np.maximum(law.predict_frame(points), 1.0) / points[target]
+        for H, color, marker in styled(sorted(points["H"].unique())):
+            here = (points["H"] == H).to_numpy()
+            axes.plot(across[here], ratio[here].clip(0.02, 50), marker, color=color, markersize=3, label=f"H={H}")
+        if fitted_to is not None:
+            axes.axvspan(across.min(), fitted_to, color="grey", alpha=0.15, linewidth=0)
+        axes.axhline(1, color="black", linestyle="--", linewidth=0.8)
+        axes.set_title(name, fontsize="small")
+        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="predicted / measured", ylim=(0.02, 50))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+    return figure

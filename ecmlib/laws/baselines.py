@@ -1,0 +1,187 @@
+"""Laws that mean nothing, to compare with: polynomials and gradient boosting in (d, H, N)."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import PolynomialFeatures
+
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitting import Array, FitLoss
+from ecmlib.laws.points import ONE_SETTING, configurations, positive
+
+_INPUTS = ["d", "H", "N"]
+_MOST = 8  # degree
+
+
+class PolynomialModel(Law):
+    """A polynomial in d, H and N, scaled to mean 0 and variance 1 (paper, section 6.2: degree 5, 56 coefficients).
+
+    Parameters
+    ----------
+    degree : int
+        Largest sum of exponents, 0 to 8.
+    logarithmic : bool
+        Whether the polynomial is the logarithm of the capacity; else it is the capacity and may be less than 0.
+    centre, scale : list of float
+        Mean and standard deviation of d, H and N in the fitted data.
+    coefficients : list of float
+        In the order of `sklearn.preprocessing.PolynomialFeatures`.
+    """
+
+    name = "polynomial"
+
+    degree: Annotated[int, Field(ge=0, le=_MOST)]
+    logarithmic: bool
+    centre: list[float]
+    scale: list[float]
+    coefficients: list[float]
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of coefficients."""
+        return len(self.coefficients)
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        target: str = "C_plateau",
+        degree: int = 5,
+        loss: FitLoss = "squares",
+        *,
+        bootstraps: int = 1000,
+        seed: int = 0,
+    ) -> Self:
+        """Fit by linear least squares to configurations, whose best restart counts.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            As `ecmlib.load_results` returns it.
+        target : str
+            Column of capacities.
+        degree : int
+            0 to 8.
+        loss : {"squares", "log"}
+            Of capacities, as in the paper, or of their logarithms.
+        bootstraps, seed : int
+            Refits to resampled configurations, and the seed of the resampling.
+
+        Raises
+        ------
+        ValueError
+            If the frame is empty, lacks a column, mixes conditions, holds a capacity that is no number or has fewer
+            configurations than there are coefficients; if ``loss`` is "mape", which is not linear.
+        """
+        if loss == "mape":
+            raise ValueError("loss = 'mape': a polynomial is fitted by 'squares' or 'log'")
+        if not 0 <= degree <= _MOST:
+            raise ValueError(f"degree = {degree}: should be between 0 and {_MOST}")
+        points = configurations(frame, target, ONE_SETTING)
+        coefficients = math.comb(degree + 3, 3)
+        if len(points) < coefficients:
+            raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
+        measured = np.log(positive(points, target)) if loss == "log" else points[target].to_numpy(float)
+        inputs = points[_INPUTS].to_numpy(float)
+        centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
+        scale = np.where(spread > 0, spread, 1.0)
+        terms = _terms(inputs, centre, scale, degree)
+        random = np.random.default_rng(seed)
+        resampled = random.integers(len(points), size=(bootstraps, len(points)))
+        law = cls(
+            degree=degree,
+            logarithmic=loss == "log",
+            centre=centre.tolist(),
+            scale=scale.tolist(),
+            coefficients=_solve(terms, measured).tolist(),
+        )
+        draws = [_solve(terms[rows], measured[rows]).tolist() for rows in resampled]
+        return law._with_evidence(frame, points, target, loss, draws=draws)
+
+    def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
+        """Fit the same polynomial to other data."""
+        return self.fit(frame, self.fitted.target, self.degree, self.fitted.loss, bootstraps=bootstraps)
+
+    def predict_frame(self, frame: pd.DataFrame) -> Array:
+        """Predict capacities, one a row."""
+        return self._values(frame, np.array(self.coefficients))
+
+    def _predict_draws(self, frame: pd.DataFrame) -> Array:
+        return self._values(frame, np.array(self.fitted.draws).reshape(-1, self.n_parameters).T).T
+
+    def _values(self, frame: pd.DataFrame, coefficients: Array) -> Array:
+        inputs = frame[_INPUTS].to_numpy(float)
+        values = _terms(inputs, np.array(self.centre), np.array(self.scale), self.degree) @ coefficients
+        # Beyond e^50 an extrapolated logarithm says no more than "far too many".
+        return np.asarray(np.exp(np.minimum(values, 50.0)) if self.logarithmic else values)
+
+
+class BoostingModel(Law):
+    """Gradient-boosted trees for the logarithm of the capacity, scikit-learn's defaults.
+
+    Trees are not kept: the data are, and the same trees grow from them.
+
+    Parameters
+    ----------
+    inputs : list of lists
+        d, H and N of the fitted configurations.
+    measured : list of float
+        Their capacities.
+    """
+
+    name = "boosting"
+    resamples: ClassVar[int] = 30
+
+    inputs: list[list[float]]
+    measured: list[float]
+
+    @property
+    def n_parameters(self) -> int:
+        """Not a number of coefficients: 0."""
+        return 0
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, target: str = "C_plateau") -> Self:
+        """Fit to configurations, whose best restart counts.
+
+        Raises
+        ------
+        ValueError
+            As `ecmlib.laws.ecm.EmpiricalCapacityModel.fit`.
+        """
+        points = configurations(frame, target, ONE_SETTING)
+        law = cls(inputs=points[_INPUTS].to_numpy(float).tolist(), measured=positive(points, target).tolist())
+        return law._with_evidence(frame, points, target, "log")
+
+    def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
+        """Fit to other data."""
+        return self.fit(frame, self.fitted.target)
+
+    def predict_frame(self, frame: pd.DataFrame) -> Array:
+        """Predict capacities, one a row."""
+        return self._grown(np.arange(len(self.measured)), frame)
+
+    def _predict_draws(self, frame: pd.DataFrame) -> Array:
+        random = np.random.default_rng(0)
+        n = len(self.measured)
+        return np.array([self._grown(random.integers(n, size=n), frame) for _ in range(self.resamples)])
+
+    def _grown(self, rows: Any, frame: pd.DataFrame) -> Array:
+        trees = GradientBoostingRegressor(random_state=0)
+        trees.fit(np.array(self.inputs)[rows], np.log(np.array(self.measured)[rows]))
+        return np.asarray(np.exp(trees.predict(frame[_INPUTS].to_numpy(float))))
+
+
+def _terms(inputs: Array, centre: Array, scale: Array, degree: int) -> Array:
+    return np.asarray(PolynomialFeatures(degree).fit_transform((inputs - centre) / scale))
+
+
+def _solve(terms: Array, measured: Array) -> Array:
+    return np.asarray(LinearRegression(fit_intercept=False).fit(terms, measured).coef_)

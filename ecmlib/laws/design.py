@@ -1,0 +1,241 @@
+"""Which architecture holds a wanted number of sequences, and what its parameters are worth: design with a law."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ecmlib.architecture import Architecture
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitting import Array
+from ecmlib.laws.points import SIZES
+from ecmlib.training import Positive
+from ecmlib.validation import Parameters
+
+MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
+
+
+def smallest_architectures(
+    capacity: float,
+    N: int,
+    K: int = 128,
+    T: int | None = None,
+    L: Iterable[int] = (1, 2),
+    H: Iterable[int] = range(1, 9),
+    *,
+    law: Law,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """Find, for each L and H, the smallest d that reaches a wanted capacity.
+
+    An architecture *reaches* the target when the whole prediction interval of one training run lies at or above it: its
+    lower end does, so that about ``(1 - level) / 2`` of runs fall short, or fewer. The two mistakes are not alike: a d
+    that is too large by one costs a few per cent of the parameters, a missed target costs the run.
+
+    The search bisects d from 1 to 1024. Where the lower end does not rise with d all the way, because scatter was
+    measured to be wider among larger predictions, the d found is one that reaches the target while d - 1 does not.
+
+    Parameters
+    ----------
+    capacity : float
+        Sequences to be memorised, beyond guessing; above 0.
+    N : int
+        Sequence length in tokens, at least 2.
+    K : int
+        Vocabulary size, at least 2.
+    T : int, optional
+        Library size in sequences; by default the largest that the law was fitted on (and that exists: K^(N-1)).
+    L, H : iterables of int
+        Layers and heads to choose from.
+    law : Law
+        Predicts capacities.
+    level : float
+        Of the prediction interval, between 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        A row a candidate, sorted by P: d, H, N, L, K, T; the predicted capacity C, its interval C_low to C_high; P; MPP
+        (paper, eq. 12); outside_region, whether the law was not fitted on such sizes; and probability, the one of
+        reaching the target. Combinations of L and H that reach it with no d up to 1024 are left out.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or if the target is impossible: more sequences than a library or the alphabet
+        has, or more than the law gives to any candidate. The message says which.
+    """
+    if T is None:
+        T = min(int(law.region["T"][1]), K ** (N - 1)) if N > 1 else 1
+    target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level)
+    target.refuse_impossible()
+    widest = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
+    lower_end = _lower_end(widest, law, level)
+    if lower_end.max() < capacity:
+        raise ValueError(
+            f"capacity = {capacity:g}: law {law.name!r} promises at most {lower_end.max():.0f} sequences (lower end of "
+            f"its {level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to {max(target.H)} "
+            f"and L up to {max(target.L)}"
+        )
+    candidates = widest[lower_end >= capacity].reset_index(drop=True)
+    candidates["d"] = _smallest_d(candidates, capacity, law, level)
+    candidates = predicted(candidates[SIZES], law, level)
+    candidates["probability"] = (law.predictive_draws(candidates[SIZES]) >= capacity).mean(axis=0)
+    return candidates.sort_values(["P", "d"], ignore_index=True)
+
+
+def best_design(candidates: pd.DataFrame) -> pd.Series[Any]:
+    """Choose among `smallest_architectures`: least P inside the law's fitted region or, if none is, least P."""
+    inside = candidates[~candidates["outside_region"]]
+    return (candidates if inside.empty else inside).iloc[0]
+
+
+def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame:
+    """Add to a frame of d, H, N, L, K, T what a law says: C, its interval, P, MPP and outside_region.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row an architecture.
+    law : Law
+        Predicts capacities.
+    level : float
+        Share of single training runs inside C_low to C_high, percentiles of the law's predictive draws.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
+        outside_region (whether any size is one that the law was not fitted on).
+    """
+    draws = law.predictive_draws(frame[SIZES])
+    C_low, C_high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    C, P = law.predict_frame(frame[SIZES]), _parameters(frame)
+    outside = [~frame[size].between(*law.region[size]) for size in SIZES]
+    return frame.assign(
+        C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=np.any(outside, axis=0)
+    )
+
+
+def capacity_over_parameters(
+    law: Law,
+    d: Iterable[int],
+    H: Iterable[int],
+    N: Iterable[int],
+    L: Iterable[int] = (1,),
+    K: int = 128,
+    T: int | None = None,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """Predict every combination of the sizes: what capacity P parameters buy (paper, Fig. 11).
+
+    Returns
+    -------
+    DataFrame
+        As `predicted`, a row a combination, sorted by L, N, H and P. T is by default the largest that was fitted on.
+    """
+    T = int(law.region["T"][1]) if T is None else T
+    frame = predicted(_combinations({"d": d, "H": H, "N": N, "L": L, "K": [K], "T": [T]}), law, level)
+    return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
+
+
+def memory_per_parameter(frame: pd.DataFrame, capacity: str = "C", by: Sequence[str] = ("d", "H", "N")) -> pd.DataFrame:
+    """Average the memory per parameter, MPP = N C / P (paper, eq. 12), over all but one hyperparameter at a time.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Measured or predicted capacities with the columns N and P.
+    capacity : str
+        Column of the capacity in sequences, "C" as predicted or "C_plateau" as measured.
+    by : sequence of str
+        Hyperparameters whose values are held fixed in turn.
+
+    Returns
+    -------
+    DataFrame
+        A row a value of a hyperparameter: hyperparameter, value, the mean MPP (tokens a parameter) of the rows that
+        have it, and their number n.
+    """
+    rows = frame.assign(MPP=frame["N"] * frame[capacity] / frame["P"])
+    averages = [
+        rows.groupby(name)["MPP"].agg(["mean", "size"]).rename_axis("value").reset_index().assign(hyperparameter=name)
+        for name in by
+    ]
+    table = pd.concat(averages, ignore_index=True).rename(columns={"mean": "MPP", "size": "n"})
+    return table[["hyperparameter", "value", "MPP", "n"]]
+
+
+def design_hits(designs: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Tell which designs reached their target when they were trained once.
+
+    Parameters
+    ----------
+    designs : DataFrame
+        A row a design: capacity (the target), d, H, N, L, K, T and what was predicted.
+    results : DataFrame
+        Restarts, as `ecmlib.load_results` returns them; the first one of a configuration counts.
+
+    Returns
+    -------
+    DataFrame
+        ``designs`` with C_plateau, the measured capacity, and reached; both are missing where a design has not been
+        trained. A run that diverged has reached nothing.
+    """
+    if results.empty:
+        results = pd.DataFrame(columns=[*SIZES, "restart", "C_plateau"], dtype=float)
+    once = results.loc[results["restart"] == 0, [*SIZES, "C_plateau"]].fillna({"C_plateau": 0.0})
+    hits = designs.merge(once, on=SIZES, how="left", validate="one_to_one")
+    reached = (hits["C_plateau"] >= hits["capacity"]).astype("boolean")
+    return hits.assign(reached=reached.mask(hits["C_plateau"].isna()))
+
+
+class _Target(Parameters):
+    capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    N: Annotated[int, Field(ge=2)]
+    K: Annotated[int, Field(ge=2)]
+    T: Positive
+    L: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    H: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    level: Annotated[float, Field(gt=0, lt=1)]
+
+    def refuse_impossible(self) -> None:
+        """Raise if no model at all could hold so much."""
+        distinct = self.K ** (self.N - 1)
+        if self.capacity > distinct:
+            raise ValueError(
+                f"capacity = {self.capacity:g}: no two sequences may share their first N-1 tokens, and N = {self.N}, "
+                f"K = {self.K} have only K^(N-1) = {distinct} such beginnings"
+            )
+        if self.capacity > self.T:
+            raise ValueError(f"capacity = {self.capacity:g}: the library has only T = {self.T} sequences")
+
+
+def _combinations(values: dict[str, Iterable[int]]) -> pd.DataFrame:
+    return pd.DataFrame(itertools.product(*values.values()), columns=list(values))
+
+
+def _parameters(frame: pd.DataFrame) -> list[int]:
+    sizes = zip(*(frame[size].astype(int) for size in "dHNLK"), strict=True)
+    return [Architecture(d=d, H=H, N=N, L=L, K=K).n_params for d, H, N, L, K in sizes]
+
+
+def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
+    return np.asarray(np.quantile(law.predictive_draws(frame[SIZES]), (1 - level) / 2, axis=0))
+
+
+def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:
+    """Bisect all candidates together; each reaches the capacity with the d that it has."""
+    enough = candidates["d"].to_numpy(np.int64)
+    too_small = np.zeros_like(enough)
+    while (enough - too_small > 1).any():
+        middle = np.maximum((too_small + enough) // 2, 1)
+        reached = _lower_end(candidates.assign(d=middle), law, level) >= capacity
+        too_small, enough = np.where(reached, too_small, middle), np.where(reached, middle, enough)
+    return enough

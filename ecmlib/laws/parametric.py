@@ -1,0 +1,191 @@
+"""Laws that are a formula with a handful of parameters: fitted by least squares, doubted by bootstrap."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
+from ecmlib.laws.points import CONDITIONS, SIZES, configurations, positive
+from ecmlib.validation import Parameters
+
+Sizes = Mapping[str, Array]
+Numbers = NDArray[Any]  # real, or complex while derivatives are taken
+
+
+class FitOptions(Parameters):
+    """How hard a fit is tried.
+
+    Parameters
+    ----------
+    target : str
+        Column of capacities.
+    loss : {"log", "mape", "squares"}
+        See `ecmlib.laws.fitting.minimise`.
+    starts : int
+        Starting points, at least 1.
+    bootstraps : int
+        Refits to resampled configurations; 0 for a law without intervals.
+    seed : int
+        Of starts and resampling.
+    """
+
+    target: str = "C_plateau"
+    loss: FitLoss = "log"
+    starts: Annotated[int, Field(ge=1)] = 200
+    bootstraps: Annotated[int, Field(ge=0)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class ParametricLaw(Law):
+    """A formula whose parameters are the fields of its class."""
+
+    bounds: ClassVar[dict[str, tuple[float, float]]]  # of every parameter, in the order of the fields
+    same: ClassVar[Sequence[str]] = CONDITIONS  # columns that must not be mixed in a fit
+
+    @staticmethod
+    @abstractmethod
+    def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
+        """Predict capacities (..., rows) from parameters (..., p) and sizes, columns of length rows."""
+
+    @classmethod
+    @abstractmethod
+    def starts(cls, points: pd.DataFrame, measured: Array, n: int, seed: int) -> Array:
+        """Propose parameters (n, p) to start from."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Fitted numbers."""
+        return len(self.bounds)
+
+    @property
+    def parameters(self) -> Array:
+        """The parameters, in the order of ``bounds``."""
+        return np.array([getattr(self, name) for name in self.bounds])
+
+    @classmethod
+    def from_parameters(cls, values: Iterable[float]) -> Self:
+        """Make the law of the given parameters, in the order of ``bounds``."""
+        named: dict[str, Any] = dict(zip(cls.bounds, values, strict=True))
+        return cls(**named)
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        target: str = "C_plateau",
+        loss: FitLoss = "log",
+        *,
+        starts: int = 200,
+        bootstraps: int = 1000,
+        seed: int = 0,
+    ) -> Self:
+        """Fit to measured capacities, a row a restart; the best restart of a configuration counts.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            As `ecmlib.load_results` returns it: d, H, N, L, K, T and ``target`` at least.
+        target, loss, starts, bootstraps, seed
+            See `FitOptions`.
+
+        Returns
+        -------
+        law
+            With ``evidence``: share of starts at the optimum, bootstrapped parameters, residuals, doubts.
+
+        Raises
+        ------
+        ValueError
+            If an option is out of range, or if the frame is empty, too short, lacks a column, mixes conditions or
+            holds a capacity that is no number (or, unless ``loss`` is "squares", not greater than 0).
+
+        Warns
+        -----
+        FitWarning
+            If a parameter sits on a bound or is not determined by the data; ``evidence.doubts`` has the same words.
+        """
+        options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
+        points = configurations(frame, target, cls.same)
+        if len(points) <= len(cls.bounds):
+            raise ValueError(f"{len(points)} configurations: {len(cls.bounds)} parameters need more than that")
+        measured = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
+        proposals = cls.starts(points, measured, options.starts, options.seed)
+        return cls._fit_from(frame, points, measured, proposals, options)
+
+    def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
+        """Fit again to other data, from where this fit ended: fast, and not sure to find a far better optimum."""
+        evidence = self.fitted
+        options = FitOptions(target=evidence.target, loss=evidence.loss, bootstraps=bootstraps)
+        points = configurations(frame, options.target, self.same)
+        measured = points[options.target].to_numpy(float)
+        with warnings.catch_warnings(action="ignore", category=FitWarning):
+            return self._fit_from(frame, points, measured, self.parameters[None, :], options)
+
+    def intervals(self, level: float = 0.9) -> pd.DataFrame:
+        """Give each parameter with the percentile interval of its bootstrapped values.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by parameter: ``value``, ``low``, ``high``.
+        """
+        ends = tails(level)
+        draws = np.array(self.fitted.draws)
+        if not len(draws):
+            raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
+        low, high = np.quantile(draws, ends, axis=0)
+        return pd.DataFrame({"value": self.parameters, "low": low, "high": high}, index=pd.Index(self.bounds))
+
+    def predict_frame(self, frame: pd.DataFrame) -> Array:
+        """Predict capacities, one a row."""
+        return np.asarray(self.formula(self.parameters, _columns(frame)), dtype=float)
+
+    def _predict_draws(self, frame: pd.DataFrame) -> Array:
+        draws = np.array(self.fitted.draws).reshape(-1, len(self.bounds))
+        return np.asarray(self.formula(draws, _columns(frame)), dtype=float)
+
+    @classmethod
+    def _fit_from(
+        cls, frame: pd.DataFrame, points: pd.DataFrame, measured: Array, proposals: Array, options: FitOptions
+    ) -> Self:
+        sizes = _columns(points)
+        low, high = np.array(list(cls.bounds.values())).T
+
+        def predict(parameters: Numbers) -> Numbers:
+            return cls.formula(parameters, sizes)
+
+        optimum = minimise(predict, measured, proposals, (low, high), options.loss, np.ones(len(measured)))
+        found = optimum.parameters
+        doubted = doubts(tuple(cls.bounds), predict, measured, found, (low, high))
+        for doubt in doubted:
+            warnings.warn(doubt, FitWarning, stacklevel=3)
+        draws = bootstrap(predict, measured, optimum, (low, high), options.loss, options.bootstraps, options.seed)
+        return cls.from_parameters(found.tolist())._with_evidence(
+            frame,
+            points,
+            options.target,
+            options.loss,
+            share_of_starts=optimum.share_of_starts,
+            doubts=doubted,
+            draws=draws.tolist(),
+        )
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Array]:
+    return {size: frame[size].to_numpy(float) for size in SIZES}
+
+
+def tails(level: float) -> list[float]:
+    """Return the probabilities below both ends of a central interval."""
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level}: should be between 0 and 1")
+    return [(1 - level) / 2, (1 + level) / 2]

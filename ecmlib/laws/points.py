@@ -1,0 +1,114 @@
+"""Which capacities a law is fitted to: restarts reduced to configurations, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecmlib.chance import guess_distribution
+from ecmlib.training import Protocol
+
+SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
+NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
+SIZES = ["d", "H", "N", "L", "K", "T"]
+# No law has a variable for these: a frame that is fitted must not mix them.
+CONDITIONS = ["head_dim", "ff", "batch_size", "lr", "loss"]
+# What a law of d, H and N alone needs the same, too.
+ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in Protocol.model_fields if name not in (*CONDITIONS, "seed"))]
+
+
+def surviving(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the restarts that diverged."""
+    return frame[frame["status"] != "diverged"] if "status" in frame else frame
+
+
+def configurations(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
+    """Reduce restarts to configurations: the best restart counts, one that diverged never does.
+
+    Best-of-n rises with n: where configurations have different numbers of restarts, part of the difference is luck.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row a restart, as `ecmlib.load_results` returns it.
+    target : str
+        Column of capacities, in sequences.
+    same : sequence of str
+        Columns that must have one value, where the frame has them.
+
+    Returns
+    -------
+    DataFrame
+        A row a configuration: d, H, N, L, K, T, ``target``, and ``complete``: whether T was reached, in which case
+        the capacity is at least T.
+
+    Raises
+    ------
+    ValueError
+        If the frame is empty, lacks a column, holds a value that is no number, or mixes what must be the same.
+    """
+    if frame.empty:
+        raise ValueError("the frame is empty: there is nothing to fit")
+    missing = [column for column in [*SIZES, target] if column not in frame]
+    if missing:
+        raise ValueError(f"the frame lacks the column {', '.join(missing)}")
+    frame = surviving(frame)
+    if frame.empty:
+        raise ValueError("every restart diverged: there is nothing to fit")
+    mixed = [column for column in same if column in frame and frame[column].nunique() > 1]
+    if mixed:
+        values = "; ".join(f"{column} = {', '.join(map(str, sorted(frame[column].unique())))}" for column in mixed)
+        raise ValueError(f"the frame mixes {values}: fit one of them at a time")
+    bad = frame[~np.isfinite(frame[[*SIZES, target]].to_numpy(float)).all(axis=1)]
+    if len(bad):
+        raise ValueError(f"{target} = {bad[target].iloc[0]} at {_named(bad.iloc[0])}: every value must be a number")
+    points = frame.groupby(SIZES)[target].max().reset_index()
+    return points.assign(complete=points[target] >= points["T"])
+
+
+def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
+    """Return the capacities of configurations, all of them greater than 0.
+
+    Raises
+    ------
+    ValueError
+        If one is not: guess-corrected capacities of tiny models can be 0 or less, and have no logarithm.
+    """
+    measured = points[target].to_numpy(float)
+    if measured.min() <= 0:
+        row = points.iloc[int(np.argmin(measured))]
+        raise ValueError(
+            f"{target} = {row[target]:.6g} at {_named(row)}: relative errors need capacities greater than 0; "
+            'leave such configurations out or use loss="squares"'
+        )
+    return measured
+
+
+def growing(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the configurations whose capacity is set by the model: above chance and below saturation.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`; the best restart of a configuration counts.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P``, ``C`` and ``MPP`` (tokens a parameter, paper, eq. 12).
+    """
+    sizes = ["d", "H", "N", "L", "K", "T", "P"]
+    best = results.groupby(sizes)[["C_plateau", "C_plateau_raw"]].max().reset_index()
+    chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
+    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
+    best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
+    grown: pd.DataFrame = best.loc[inside, [*sizes, "C", "MPP"]].reset_index(drop=True)
+    return grown
+
+
+def _named(row: pd.Series[Any]) -> str:
+    return ", ".join(f"{size}={row[size]:g}" for size in SIZES)

@@ -1,0 +1,1 @@
+"""The paper's experiments: a module a question measures or reads, compares, judges and draws."""

@@ -1,0 +1,149 @@
+"""How does capacity depend on the batch size? (paper, Fig. 6; claim R5)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecmlib.chance import guess_distribution
+from ecmlib.figures.style import new_panels, styled
+from ecmlib.laws.points import NO_CHANCE
+from ecmlib.reproduction.measure import listed
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.results import CapacityRecord
+
+SATURATION = 512  # batch size after which the paper sees no more growth
+EPOCH = 31  # steps between two points of a curve, the paper's epoch at this batch size
+
+
+def plan(N: list[int], d: list[int], batch_size: list[list[int]], steps: list[int]) -> list[dict[str, Any]]:
+    """Return the configurations: for each N a size d, a list of batch sizes and a number of steps.
+
+    Batch sizes from 512 up are trained for ``steps``; smaller ones for as many epochs as batch size 512, so that
+    all curves of one N can be read at equal steps and at equal epochs. No run ends on a plateau.
+
+    Raises
+    ------
+    ValueError
+        If the lists are not equally long, or too short.
+    """
+    one_for_each(N, d=d, batch_size=batch_size, steps=steps)
+    configurations = []
+    for length, width, sizes, most in zip(N, d, batch_size, steps, strict=True):
+        listed("batch_size", sizes)
+        for size in sizes:
+            longer = max(1, SATURATION // size)
+            protocol = {"min_steps": most * longer, "max_steps": most * longer, "eval_every": EPOCH * longer}
+            configurations.append({"N": length, "d": width, "batch_size": size} | protocol)
+    return configurations
+
+
+def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Read every curve at equal steps and at equal epochs: as far as the shortest curve of its N goes.
+
+    Returns
+    -------
+    DataFrame
+        A row a restart: ``N``, ``d``, ``batch_size``, ``steps`` and ``epochs`` (the equal ones), ``C_steps`` and
+        ``C_epochs``, and ``beyond_guessing``: whether a curve of its N reaches counts that guessing does not explain.
+        Between two points of a curve, C is interpolated. A capacity below one sequence counts as one.
+    """
+    curves = pd.concat([record.curves() for record in records])
+    epochs = curves["max_steps"] * curves["batch_size"] / curves["T"]
+    curves = curves.assign(
+        steps=curves.groupby("N")["max_steps"].transform("min"), epochs=epochs.groupby(curves["N"]).transform("min")
+    )
+    rows = []
+    for (N, d, batch_size, restart), curve in curves[curves["status"] != "diverged"].groupby(
+        ["N", "d", "batch_size", "restart"]
+    ):
+        steps, epochs, T, K = curve[["steps", "epochs", "T", "K"]].iloc[0]
+        at = np.interp([steps, epochs * T / batch_size], curve["step"], np.maximum(curve["C"], 1.0))
+        most = curves.loc[curves["N"] == N, "last_count"].max()
+        row = {"N": N, "d": d, "batch_size": batch_size, "restart": restart, "steps": steps, "epochs": epochs}
+        row |= {"C_steps": at[0], "C_epochs": at[1]}
+        rows.append(row | {"beyond_guessing": most > guess_distribution(int(T), int(K)).isf(NO_CHANCE)})
+    return pd.DataFrame(rows)
+
+
+def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:
+    """Fit a line broken at 512: by which factor a doubled batch changes capacity before and after.
+
+    Parameters
+    ----------
+    readings : DataFrame
+        What `compare` returns.
+    reading : {"C_steps", "C_epochs"}
+        Whether batch sizes are compared at equal steps or at equal epochs.
+
+    Returns
+    -------
+    dict
+        "before" and "after": factors with 95 % t intervals, common to all N.
+    """
+    doublings = np.log2(readings["batch_size"] / SATURATION)
+    terms = {f"N={N}": readings["N"] == N for N in readings["N"].unique()}
+    terms |= {"before": np.minimum(doublings, 0), "after": np.maximum(doublings, 0)}
+    fitted = least_squares(np.log(readings[reading]), terms)
+    return {name: fitted[name].exp() for name in ("before", "after")}
+
+
+def judge(readings: pd.DataFrame) -> Finding:
+    """R5: capacity grows with batch size up to 512 and no further; at equal steps and at equal epochs.
+
+    No further: the interval of the growth after 512 reaches 1 or less, and excludes the growth before.
+    """
+    judged = readings[readings["beyond_guessing"]]
+    sizes = judged.drop_duplicates(["N", "batch_size"])
+    enough = len(sizes) >= sizes["N"].nunique() + 3
+    if not enough or not (sizes["batch_size"] < SATURATION).any() or not (sizes["batch_size"] > SATURATION).any():
+        return NOT_MEASURED
+    steps, epochs = growth(judged, "C_steps"), growth(judged, "C_epochs")
+    grows = [by["before"].low > 1 for by in (steps, epochs)]
+    saturates = [by["after"].low <= 1 and by["after"].high < by["before"].value for by in (steps, epochs)]
+    silent = sorted(set(readings["N"]) - set(judged["N"]))
+    return Finding(
+        verdict_of(*grows, *saturates),
+        f"a doubled batch multiplies capacity by {steps['before'].value:.2f} below {SATURATION} and by "
+        f"{steps['after'].value:.2f} above at equal steps; by {epochs['before'].value:.2f} and "
+        f"{epochs['after'].value:.2f} at equal epochs"
+        + "".join(f"; N={N} left out, where no batch size got beyond guessing" for N in silent),
+        f"95 % t intervals over {len(sizes)} batch sizes of N={', '.join(map(str, sorted(set(judged['N']))))}: "
+        f"{steps['before']}, {steps['after']} at equal steps, "
+        f"{epochs['before']}, {epochs['after']} at equal epochs",
+    )
+
+
+def one_for_each(N: list[int], **values: Sequence[Any]) -> None:
+    """Refuse what is no list with one value for each N."""
+    listed("N", N)
+    for name, value in values.items():
+        listed(name, value)
+        if len(value) != len(N):
+            raise ValueError(f"{name} = {value!r}: input should have one value for each of N = {N!r}")
+
+
+def plot_batch_size(readings: pd.DataFrame) -> Figure:
+    """Draw capacity against batch size at equal steps and at equal epochs (paper, Fig. 6).
+
+    Parameters
+    ----------
+    readings : DataFrame
+        What `ecmlib.reproduction.batch_size.compare` returns.
+    """
+    figure, panels = new_panels(2)
+    for axes, reading in zip(panels, ("steps", "epochs"), strict=True):
+        best = readings.groupby(["N", "batch_size"], as_index=False)[[f"C_{reading}", reading]].max()
+        for (N, rows), color, marker in styled(best.groupby("N")):
+            label = f"N={N}, {rows[reading].iloc[0]:.0f} {reading}"
+            axes.plot(rows["batch_size"], rows[f"C_{reading}"], color=color, marker=marker, label=label)
+        axes.axvline(512, color="black", linewidth=0.8, linestyle="--")
+        axes.set(xlabel="batch size", title=f"equal {reading}", yscale="log")
+        axes.set_xscale("log", base=2)
+        axes.legend(fontsize="x-small")
+    panels[0].set_ylabel("C, sequences")
+    return figure

@@ -1,0 +1,197 @@
+"""What the paper claims and what the committed records say of it: the rows of the book's reproduction table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ecmlib.architecture import Architecture
+from ecmlib.reproduction import (
+    batch_size,
+    critical_batch,
+    feedforward,
+    growth,
+    mac_and_mls,
+    parameters,
+    published_law,
+    shattering,
+)
+from ecmlib.reproduction.measure import combinations, compared
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper, and how it is judged."""
+
+    name: str
+    claim: str
+    where: str  # in the paper
+    page: str  # of the book, with the place on it
+    judge: Callable[[Path], Finding]
+
+
+def reproduction_table(results: str | Path, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Judge claims by the records at hand.
+
+    Parameters
+    ----------
+    results : path
+        The folder of all grids.
+    names : sequence of str, optional
+        Which claims; all by default.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``name``, ``claim``, ``where``, ``number``, ``interval``, ``verdict`` and ``page``, a row a claim; where
+        a claim's records are missing, the verdict is "not measured yet".
+    """
+    rows = []
+    for claim in CLAIMS:
+        if names is not None and claim.name not in names:
+            continue
+        finding = claim.judge(Path(results))
+        rows.append(
+            {"name": claim.name, "claim": claim.claim, "where": claim.where}
+            | {"number": finding.number, "interval": finding.interval, "verdict": finding.verdict, "page": claim.page}
+        )
+    return pd.DataFrame(rows)
+
+
+def _of_the_law(judge: Callable[[Path, Path], Finding]) -> Callable[[Path], Finding]:
+    return lambda results: judge(results, results / "law")
+
+
+def _parameter_counts(_: Path) -> Finding:
+    sizes = combinations(d=[8, 32, 128], H=[1, 2, 4, 8], L=[1, 2])
+    return parameters.judge(parameters.count([Architecture(**size) for size in sizes]))
+
+
+def _mac_and_mls(results: Path) -> Finding:
+    return mac_and_mls.judge(mac_and_mls.compare_in(results))
+
+
+def _shatter(results: Path) -> Finding:
+    return shattering.judge(shattering.compare(shattering.shatter_records(results)))
+
+
+def _feedforward(results: Path) -> Finding:
+    pairs = compared(feedforward.compare, results, "feedforward")
+    return NOT_MEASURED if pairs.empty else feedforward.judge(pairs)
+
+
+def _batch_size(results: Path) -> Finding:
+    readings = compared(batch_size.compare, results, "batch-size")
+    return NOT_MEASURED if readings.empty else batch_size.judge(readings)
+
+
+def _noise_scale(results: Path) -> Finding:
+    critical = compared(critical_batch.critical_batch_sizes, results, "batch-size")
+    noise = critical_batch.noise_scales_in(results)
+    return NOT_MEASURED if critical.empty or noise.empty else critical_batch.judge_noise_scale(critical, noise)
+
+
+CLAIMS = (
+    Claim(
+        "R1",
+        "Feed-forward blocks add no capacity at small d, and less than none at larger d",
+        "Fig. 2",
+        "experiments.html#feed-forward-blocks",
+        _feedforward,
+    ),
+    Claim(
+        "R2",
+        "The number of trainable parameters follows from d, H and L",
+        "Fig. 3",
+        "model.html#parameters",
+        _parameter_counts,
+    ),
+    Claim(
+        "R3",
+        "MAC and MLS have the same shape and differ by T/K; less that, MAC lags behind MLS at large d",
+        "Fig. 4",
+        "experiments.html#counting-or-filling",
+        _mac_and_mls,
+    ),
+    Claim(
+        "R4",
+        "The epochs until a library of 16 sequences is memorised follow a negative binomial distribution",
+        "Fig. 5",
+        "experiments.html#shattering",
+        _shatter,
+    ),
+    Claim(
+        "R5",
+        "Capacity grows with the batch size and saturates after 512",
+        "Fig. 6",
+        "experiments.html#batch-size",
+        _batch_size,
+    ),
+    Claim(
+        "R6",
+        "Capacity rises linearly in d to a saturation just under T; it falls with N and rises with H",
+        "Fig. 7",
+        "experiments.html#the-main-grid",
+        growth.judge_linear_rise,
+    ),
+    Claim(
+        "R7",
+        "Measured and predicted capacities agree, for one layer and for two",
+        "Fig. 8",
+        "law.html#the-law-and-the-data",
+        _of_the_law(published_law.heat_maps),
+    ),
+    Claim(
+        "R8",
+        "The slope of capacity over d follows eq. 10 over N and H",
+        "Fig. 9",
+        "law.html#the-law-and-the-data",
+        _of_the_law(published_law.slopes),
+    ),
+    Claim(
+        "R9",
+        "The law's seven parameters err less than the 56 of a polynomial: MAPE 0.497 against 1.0785",
+        "section 6.2",
+        "law.html#which-law-predicts-best",
+        _of_the_law(published_law.against_polynomial),
+    ),
+    Claim(
+        "R10",
+        "The parameters of the law",
+        "Table 1",
+        "law.html#table-1",
+        _of_the_law(published_law.table_1),
+    ),
+    Claim(
+        "R11",
+        "Outside the fitted range the law over- or underestimates",
+        "Fig. 10",
+        "law.html#extrapolation",
+        _of_the_law(published_law.extrapolation),
+    ),
+    Claim(
+        "R12",
+        "With 2M parameters, four heads hold twice what two heads hold",
+        "Fig. 11",
+        "analysis.html#heads-or-width",
+        growth.judge_four_heads,
+    ),
+    Claim(
+        "R13",
+        "Small networks use their parameters more efficiently; heads cost less efficiency than d",
+        "eq. 12",
+        "analysis.html#memory-per-parameter",
+        growth.judge_efficiency,
+    ),
+    Claim(
+        "R14",
+        "The batch size can be chosen from the gradient noise scale",
+        "section 5.2",
+        "experiments.html#batch-size",
+        _noise_scale,
+    ),
+)

@@ -1,0 +1,181 @@
+"""Does the noise scale tell where more sequences a step stop to pay? (paper, section 5.2; claim R14)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import optimize, stats
+
+from ecmlib.figures.style import new_figure, styled
+from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
+from ecmlib.record import record_name
+from ecmlib.reproduction.batch_size import one_for_each
+from ecmlib.reproduction.measure import configured
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, verdict_of
+from ecmlib.results import CapacityRecord
+
+
+def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) -> pd.DataFrame:
+    """Fit ``S = S_min (1 + B_crit / B)``: the steps S until batch size B has memorised a given number of sequences.
+
+    The trade of steps against batch size of McCandlish et al. (2018, arXiv 1812.06162, eq. 2.7), who expect
+    ``B_crit`` to be near the noise scale. Fitted to log S.
+
+    Parameters
+    ----------
+    records : sequence of CapacityRecord
+        Several batch sizes of each N; the best restart counts.
+    share : float
+        The number of sequences is this share of the smallest final capacity of all batch sizes of one N.
+
+    Returns
+    -------
+    DataFrame
+        A row a N: ``N``, ``C`` (the number of sequences), ``B_crit``, ``low``, ``high`` (95 % t interval of its
+        logarithm). N with fewer than three batch sizes are left out.
+    """
+    curves = pd.concat([record.curves() for record in records])
+    rows = []
+    for N, several in curves.groupby("N"):
+        C = share * several.groupby("batch_size")["C"].max().min()
+        reached = several[several["C"] >= max(C, 1.0)].groupby("batch_size")["step"].min()
+        if len(reached) >= 3:
+            B_crit = _critical(reached.index.to_numpy(float), reached.to_numpy(float))
+            rows.append({"N": N, "C": C, "B_crit": B_crit.value, "low": B_crit.low, "high": B_crit.high})
+    return pd.DataFrame(rows, columns=["N", "C", "B_crit", "low", "high"])
+
+
+def noise_scales(
+    N: list[int],
+    d: list[int],
+    steps: list[int],
+    every: list[int],
+    *,
+    results: str | Path,
+    train: bool = True,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    **shared: Any,
+) -> pd.DataFrame:
+    """Measure the noise scale for each N along ``steps`` steps of training with the default batch size.
+
+    Parameters
+    ----------
+    N, d, steps, every : list of int
+        One architecture and length of training for each N; ``every`` so many steps the noise scale is estimated.
+    results : path
+        Folder of the records.
+    train : bool
+        False reads what ``results`` holds and leaves out what it does not.
+    device, compiled
+        See `ecmlib.measure_mac`.
+    shared
+        What all have, of `Architecture` and `Protocol`.
+
+    Returns
+    -------
+    DataFrame
+        `NoiseScaleRecord.frame` of all N together.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a value is unknown or out of range.
+    FileNotFoundError
+        If nothing may be trained and no record is there.
+    """
+    one_for_each(N, d=d, steps=steps, every=every)
+    frames = []
+    for length, width, most, distance in zip(N, d, steps, every, strict=True):
+        point = {"N": length, "d": width, "max_steps": most, "eval_every": distance}
+        architecture, protocol = configured({**shared, **point})
+        path = Path(results) / record_name(architecture, protocol)
+        if train:
+            chosen = protocol.model_dump(exclude={"loss", "patience_steps", "min_steps"})
+            measure_noise_scale(architecture, **chosen, device=device, compiled=compiled, results=results)
+        if path.exists():
+            frames.append(NoiseScaleRecord.load(path).frame())
+    if not frames:
+        raise FileNotFoundError(f"results = {str(results)!r}: no noise scale is there; train = True measures it")
+    return pd.concat(frames, ignore_index=True)
+
+
+def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
+    """R14: the noise scale tells the batch size beyond which more sequences a step save few steps.
+
+    Holds for a N if the range of noise scales over the second half of the training meets the interval of ``B_crit``.
+    Where that spans more than a factor of ten, it would meet almost anything, and speaks neither for nor against.
+
+    Parameters
+    ----------
+    critical : DataFrame
+        What `critical_batch_sizes` returns.
+    noise : DataFrame
+        `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
+    """
+    if critical.empty:
+        return NOT_MEASURED
+    holds: list[bool] = []
+    said, intervals = [], []
+    for N, B_crit, low, high in critical[["N", "B_crit", "low", "high"]].to_numpy(float):
+        training = noise[noise["N"] == N]
+        late = training.loc[training["step"] >= training["step"].max() / 2, "noise_scale"]
+        if late.empty:
+            continue
+        meets = bool(late.min() <= high and late.max() >= low)
+        holds += [True, False] if meets and high > 10 * low else [meets]
+        said.append(f"N={N:.0f}: noise scale {late.median():.0f}, curves say {B_crit:.0f}")
+        ends = f"second half of training {late.min():.0f} to {late.max():.0f}"
+        intervals.append(f"N={N:.0f}: {ends}, 95 % interval of the curves {low:.0f} to {high:.0f}")
+    return Finding(verdict_of(*holds), "; ".join(said), "; ".join(intervals)) if holds else NOT_MEASURED
+
+
+def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
+    """Draw the gradient noise scale along training, and the critical batch size that the curves show as a band.
+
+    Parameters
+    ----------
+    noise : DataFrame
+        `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
+    critical : DataFrame
+        What `ecmlib.reproduction.critical_batch.critical_batch_sizes` returns; no rows while nothing is measured.
+    """
+    figure, axes = new_figure()
+    finite = noise.replace(np.inf, np.nan).dropna()
+    for (N, rows), color, marker in styled(finite.groupby("N")):
+        line = rows.sort_values("step")
+        label = f"noise scale, N={N}"
+        axes.plot(line["step"], line["noise_scale"], color=color, marker=marker, markersize=3, label=label)
+        axes.fill_between(line["step"], line["low"], line["high"], color=color, alpha=0.3, linewidth=0)
+        here = critical[critical["N"] == N] if len(critical) else critical
+        for B_crit, lowest, highest in here.reindex(columns=["B_crit", "low", "high"]).to_numpy():
+            axes.axhspan(lowest, highest, color=color, alpha=0.12, linewidth=0)
+            axes.axhline(B_crit, color=color, linestyle="--", linewidth=0.8, label=f"critical batch size, N={N}")
+    low, high = finite["noise_scale"].min(), finite["noise_scale"].max()
+    axes.set(xlabel="training steps", ylabel="sequences", yscale="log", ylim=(low / 10, high * 10))
+    axes.legend(fontsize="x-small")
+    return figure
+
+
+def noise_scales_in(results: str | Path) -> pd.DataFrame:
+    """Return the noise scales measured along training, a row a point; none if nothing is measured yet."""
+    records = sorted((Path(results) / "batch-size" / "noise-scale").glob("*.json"))
+    return pd.concat([NoiseScaleRecord.load(path).frame() for path in records]) if records else pd.DataFrame()
+
+
+def _critical(B: np.ndarray, S: np.ndarray) -> Estimate:
+    """Fit the logarithms of S_min and B_crit."""
+
+    def log_steps(sizes: np.ndarray, log_S_min: float, log_B_crit: float) -> np.ndarray:
+        return np.asarray(log_S_min + np.log1p(np.exp(log_B_crit) / sizes))
+
+    start = [float(np.log(S.min())), float(np.log(np.median(B)))]
+    bounds = ([-np.inf, np.log(1e-3)], [np.inf, np.log(1e9)])
+    found, covariance = optimize.curve_fit(log_steps, B, np.log(S), p0=start, bounds=bounds)
+    half = stats.t.ppf(0.975, len(B) - 2) * np.sqrt(covariance[1, 1])
+    return Estimate(float(found[1]), float(found[1] - half), float(found[1] + half)).exp()

@@ -1,0 +1,93 @@
+"""Do feed-forward blocks add capacity? Pairs of models with them and without (paper, Fig. 2; claim R1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+from ecmlib.figures.style import new_figure, styled
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.results import CapacityRecord
+
+
+def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Pair the restarts that differ in ``ff`` alone.
+
+    Returns
+    -------
+    DataFrame
+        A row a pair: ``d``, ``restart``, P and C of both, C at ``equal_steps``, where the shorter of both curves ends,
+        and the ratios of C, "train" over "identity". A capacity below one sequence counts as one. Empty if
+        there is no pair.
+    """
+    curves = pd.concat([record.curves() for record in records])
+    rows = []
+    for (d, restart), pair in curves.groupby(["d", "restart"]):
+        if set(pair["ff"]) != {"train", "identity"} or "diverged" in set(pair["status"]):
+            continue
+        row = {"d": d, "restart": restart, "equal_steps": pair.groupby("ff")["step"].max().min()}
+        for ff, curve in pair.groupby("ff"):
+            by_then = curve[curve["step"] <= row["equal_steps"]]
+            row |= {f"P_{ff}": curve["P"].iloc[0]}
+            row |= {f"C_{ff}": max(curve["C"].max(), 1.0), f"C_{ff}_equal_steps": max(by_then["C"].max(), 1.0)}
+        rows.append(row)
+    if not rows:
+        return pd.DataFrame()
+    pairs = pd.DataFrame(rows)
+    return pairs.assign(
+        ratio=pairs["C_train"] / pairs["C_identity"],
+        ratio_equal_steps=pairs["C_train_equal_steps"] / pairs["C_identity_equal_steps"],
+    )
+
+
+def judge(pairs: pd.DataFrame) -> Finding:
+    """R1: at small d both models of a pair hold the same; at larger d the one without feed-forward holds more.
+
+    Small is the lower half of the sizes, the median included. Ratios are averaged as logarithms, one of each size.
+    "The same" is an interval around 1 that ends before a factor of two.
+    """
+    if pairs.empty or pairs["d"].nunique() < 3:
+        return NOT_MEASURED
+    by_d = pairs.groupby("d")[["ratio", "ratio_equal_steps"]].agg(stats.gmean)
+    middle = float(np.median(by_d.index))
+    small = np.asarray(by_d.index <= middle)
+    at_end, at_equal_steps = (
+        {name: ratio.exp() for name, ratio in least_squares(np.log(column), {"small": small, "large": ~small}).items()}
+        for _, column in by_d.items()
+    )
+    same = at_end["small"].contains(1) and at_end["small"].low > 0.5 and at_end["small"].high < 2
+    return Finding(
+        verdict_of(same, at_end["large"].high < 1),
+        f"with feed-forward blocks models hold {at_end['small'].value:.2f} times as many sequences for d <= {middle:g} "
+        f"and {at_end['large'].value:.2f} times for larger d; at equal steps "
+        f"{at_equal_steps['small'].value:.2f} and {at_equal_steps['large'].value:.2f} times",
+        f"95 % t intervals over {len(by_d)} sizes: {at_end['small']}, {at_end['large']}; "
+        f"at equal steps {at_equal_steps['small']}, {at_equal_steps['large']}",
+    )
+
+
+def plot_feedforward(pairs: pd.DataFrame) -> Figure:
+    """Draw capacity against d with feed-forward blocks and without (paper, Fig. 2).
+
+    Dashed lines are read where the shorter run of a pair ends.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        What `ecmlib.reproduction.feedforward.compare` returns.
+    """
+    figure, axes = new_figure()
+    best = pairs.groupby("d", as_index=False).max()
+    names = {"train": "feed-forward trained", "identity": "identity instead"}
+    for (ff, name), color, marker in styled(names.items()):
+        axes.plot(best["d"], best[f"C_{ff}"], color=color, marker=marker, label=name)
+        style: dict[str, Any] = {"color": color, "marker": marker, "linestyle": "--", "markerfacecolor": "none"}
+        axes.plot(best["d"], best[f"C_{ff}_equal_steps"], label=f"{name}, equal steps", **style)
+    axes.set(xlabel="d", ylabel="C, sequences", ylim=(0, None))
+    axes.legend(fontsize="small")
+    return figure

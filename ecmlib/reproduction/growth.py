@@ -1,0 +1,139 @@
+"""How measured capacity grows with each size while the others stay (paper, Fig. 7 and section 6.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ecmlib.laws.points import growing
+from ecmlib.reproduction.measure import measured
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, verdict_of
+
+
+def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
+    """Fit ``C ~ d**exponent`` for every number of heads and sequence length.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    fewest : int
+        Sizes d without which no exponent is fitted.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``N``, ``H``, ``sizes`` (how many d) and ``exponent``, which is 1 for a line through the origin.
+    """
+    rows = []
+    for (N, H), line in growing(results).groupby(["N", "H"]):
+        if len(line) >= fewest:
+            exponent = np.polyfit(np.log(line["d"]), np.log(line["C"]), 1)[0]
+            rows.append({"N": N, "H": H, "sizes": len(line), "exponent": exponent})
+    return pd.DataFrame(rows, columns=["N", "H", "sizes", "exponent"])
+
+
+def ratios_on_doubling(results: pd.DataFrame, size: str, quantity: str = "C") -> pd.Series:
+    """Return the ratios of a quantity in all pairs of configurations that differ by a doubled ``size`` alone.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    size : {"d", "H", "N"}
+        What is doubled.
+    quantity : {"C", "MPP", "P"}
+        Whose ratio.
+    """
+    sizes = ["d", "H", "N"]
+    measured = growing(results)[[*sizes, quantity]]
+    halves = measured.assign(**{size: 2 * measured[size]})
+    pairs = measured.merge(halves, on=sizes, suffixes=("", "_half"))
+    return pairs[quantity] / pairs[f"{quantity}_half"]
+
+
+def ratios_at_equal_parameters(results: pd.DataFrame, few: int, many: int) -> pd.DataFrame:
+    """Compare numbers of heads at equal P: capacity with ``many`` heads over that with ``few``.
+
+    The line of ``few`` heads is interpolated between its measured d, logarithm against logarithm; there is no
+    extrapolation.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    few, many : int
+        Numbers of heads.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``N``, ``P`` and ``ratio``, a row a configuration of ``many`` heads.
+    """
+    rows = []
+    for N, here in growing(results).sort_values("P").groupby("N"):
+        line, others = here[here["H"] == few], here[here["H"] == many]
+        for P, C in zip(others["P"], others["C"], strict=True):
+            if len(line) > 1 and line["P"].min() <= P <= line["P"].max():
+                at_equal_P = np.exp(np.interp(np.log(P), np.log(line["P"]), np.log(line["C"])))
+                rows.append({"N": N, "P": P, "ratio": C / at_equal_P})
+    return pd.DataFrame(rows, columns=["N", "P", "ratio"])
+
+
+def judge_linear_rise(results: Path) -> Finding:
+    """R6: each of three statements about the main grid."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    exponents = exponents_over_d(grid)["exponent"]
+    low, high = _interval_of_median(exponents)
+    by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
+    return Finding(
+        verdict_of(low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)),
+        f"C grows as d to the power {exponents.median():.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
+        f"{by_N.median():.2f} C (medians)",
+        f"power {low:.2f} to {high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers it in "
+        f"{(by_N < 1).sum()} of {len(by_N)}",
+    )
+
+
+def judge_four_heads(results: Path) -> Finding:
+    """R12: the ratio of capacities with four and two heads at equal P."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    compared = ratios_at_equal_parameters(grid, few=2, many=4)
+    low, high = _interval_of_median(compared["ratio"])
+    return Finding(
+        "supported" if low <= 2 <= high else "not supported",
+        f"at equal P, four heads hold {compared['ratio'].median():.2f} times what two hold (median of {len(compared)} "
+        f"comparisons, P from {compared['P'].min():,} to {compared['P'].max():,}; the paper's 2M are outside)",
+        f"{low:.2f} to {high:.2f}",
+    )
+
+
+def judge_efficiency(results: Path) -> Finding:
+    """R13: memory per parameter falls with d, and less with H."""
+    grid = measured(results, "mac-cpu")
+    if grid.empty:
+        return NOT_MEASURED
+    by_d, by_H = (ratios_on_doubling(grid, size, "MPP") for size in ("d", "H"))
+    (low_d, high_d), (low_H, high_H) = _interval_of_median(by_d), _interval_of_median(by_H)
+    return Finding(
+        verdict_of(high_d < 1, low_H > high_d),
+        f"below saturation, doubling d gives {by_d.median():.2f} MPP, doubling H {by_H.median():.2f} MPP (medians)",
+        f"{low_d:.2f} to {high_d:.2f}; {low_H:.2f} to {high_H:.2f}",
+    )
+
+
+def _interval_of_median(values: pd.Series, level: float = 0.95) -> tuple[float, float]:
+    drawn = stats.bootstrap((values.to_numpy(),), np.median, confidence_level=level, method="percentile", rng=0)
+    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+
+
+def _mostly(holds: pd.Series) -> bool:
+    """Whether more of the pairs hold than a fair coin would give in 95 of 100 trials."""
+    return bool(stats.binomtest(int(holds.sum()), len(holds), alternative="greater").pvalue < 0.05)

@@ -1,0 +1,115 @@
+"""Does a Hopfield network hold what the paper's section 2 says? (background)"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from ecmlib.figures.style import COLORS, PALETTE, new_figure, new_panels
+from ecmlib.reproduction.hopfield import ThoughtExperiment, storage_capacity
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+
+ALMOST_ALL = 0.9  # of the patterns: McEliece et al. leave the share open, which goes to 1 as n grows
+PAPER = ThoughtExperiment(sequences=3.4e9, trained_share=0.07, gigabytes=44, nodes_of_weights=np.nan)
+
+
+def held(storage: pd.DataFrame, share: float = ALMOST_ALL) -> pd.DataFrame:
+    """Find how many patterns each network holds so that a share of them are fixed points.
+
+    Parameters
+    ----------
+    storage : DataFrame
+        What `ecmlib.reproduction.hopfield.measure_storage` returns, for one n or several together.
+    share : float
+        Of the stored patterns.
+
+    Returns
+    -------
+    DataFrame
+        ``n``, ``trial`` and ``held``, interpolated between the numbers stored; networks that never fall to the share
+        are left out.
+    """
+    rows = []
+    for (n, trial), network in storage.groupby(["n", "trial"]):
+        line = network.sort_values("stored")
+        stored, fixed = line["stored"].to_numpy(float), line["fixed"].to_numpy(float)
+        below = np.flatnonzero(fixed < share)
+        if len(below) and below[0] > 0:
+            last, first = below[0] - 1, below[0]
+            part = (fixed[last] - share) / (fixed[last] - fixed[first])
+            rows.append((n, trial, stored[last] + part * (stored[first] - stored[last])))
+    return pd.DataFrame(rows, columns=["n", "trial", "held"])
+
+
+def judge(storage: pd.DataFrame) -> Finding:
+    """Judge "n nodes store n / (2 ln n) patterns": measured numbers grow in proportion to it, with a factor of 1."""
+    networks = held(storage)
+    if networks["n"].nunique() < 2 or len(networks) < 4:
+        return NOT_MEASURED
+    formula = np.log(networks["n"].map(storage_capacity))
+    logarithm, ones = np.log(networks["held"]), np.ones(len(networks))
+    power = least_squares(logarithm, {"power": formula, "factor": ones})["power"]
+    factor = least_squares(logarithm - formula, {"factor": ones})["factor"].exp()
+    return Finding(
+        verdict_of(power.contains(1), factor.contains(1)),
+        f"with {ALMOST_ALL:.0%} of the patterns as fixed points, networks of {networks['n'].min()} to "
+        f"{networks['n'].max()} nodes hold {factor.value:.2f} times n / (2 ln n), which grows as its power "
+        f"{power.value:.2f}",
+        f"95 % t intervals over {len(networks)} networks: factor {factor}, power {power}",
+    )
+
+
+def judge_arithmetic(ours: ThoughtExperiment) -> Finding:
+    """Judge the paper's three numbers: ours, rounded as it rounds, are the same."""
+    return Finding(
+        verdict_of(
+            round(ours.sequences / 1e9, 1) == PAPER.sequences / 1e9,
+            round(ours.trained_share, 2) == PAPER.trained_share,
+            round(ours.gigabytes) == PAPER.gigabytes,
+        ),
+        f"{ours.sequences:.3g} sequences (the paper: {PAPER.sequences:.2g}), of which the training tokens are "
+        f"{ours.trained_share:.1%} ({PAPER.trained_share:.0%}), and {ours.gigabytes:.1f} GB ({PAPER.gigabytes:.0f} GB)",
+        "exact",
+    )
+
+
+def plot_storage(table: pd.DataFrame) -> Figure:
+    """Draw the share of stored patterns that are fixed points against load, a line a network size n."""
+    figure, axes = new_figure()
+    sizes = table.assign(nodes=[f"n={n}" for n in table["n"]])
+    sns.lineplot(sizes, x="load", y="fixed", hue="nodes", style="nodes", palette=PALETTE, markers=True, ax=axes)
+    axes.axvline(1, color="black", linestyle="--", linewidth=0.8, label="n / (2 ln n)")
+    axes.set(xlabel="patterns stored / (n / (2 ln n))", ylabel="share of fixed points")
+    axes.legend(title=None, fontsize="small")
+    return figure
+
+
+def plot_dilution(table: pd.DataFrame) -> Figure:
+    """Draw symmetry (eq. 1) and the overlap of pattern and recall against the share of connections kept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `ecmlib.reproduction.hopfield.measure_dilution` returns: a line a manner of cutting.
+    """
+    figure, panels = new_panels(2)
+    for axes, (column, title) in zip(panels, {"symmetry": "symmetry (1)", "overlap": "overlap"}.items(), strict=True):
+        sns.lineplot(table, x="kept", y=column, hue="cut", style="cut", palette=PALETTE, markers=True, ax=axes)
+        axes.set(title=title, xlabel="connections kept", ylim=(0, 1.05))
+        axes.legend().remove()
+    panels[0].set_ylabel("")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize="small")
+    return figure
+
+
+def plot_cues(table: pd.DataFrame, minimum: float) -> Figure:
+    """Draw the share of patterns recalled against the initial cue; the dashed line is the minimum initial cue."""
+    figure, axes = new_figure()
+    sns.lineplot(table, x="cue", y="recalled", marker="o", color=COLORS[0], ax=axes)
+    axes.axvline(minimum, color="black", linestyle="--", linewidth=0.8, label="minimum initial cue")
+    axes.set(xlabel="cue length / pattern length", ylabel="share of patterns recalled", ylim=(0, 1.05))
+    axes.legend(fontsize="small")
+    return figure

@@ -1,0 +1,104 @@
+"""What do more layers add, at equal d and at equal P? (paper, Fig. 8; claim R7)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecmlib.architecture import Architecture
+from ecmlib.figures.style import new_figure, styled
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.reproduction.measure import listed
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.results import CapacityRecord
+
+
+def plan(d: int, L: list[int], **sizes: Any) -> list[dict[str, int]]:
+    """Return the configurations: every L at the same d, and with the d whose P comes nearest to that of L=1.
+
+    Raises
+    ------
+    ValueError
+        If L is no list, or a size is out of range.
+    """
+    listed("L", L)
+    P = Architecture(d=d, L=1, **sizes).n_params
+    for layers in L:
+        Architecture(d=d, L=layers, **sizes)
+    nearest = [
+        min(range(1, d + 1), key=lambda narrow: abs(Architecture(d=narrow, L=layers, **sizes).n_params - P))
+        for layers in L
+    ]
+    pairs = [(d, layers) for layers in L] + list(zip(nearest, L, strict=True))
+    return [{"d": size, "L": layers} for size, layers in dict.fromkeys(pairs)]
+
+
+def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Return a row a configuration and comparison it is part of.
+
+    Returns
+    -------
+    DataFrame
+        ``equal`` ("d" or "P"), ``L``, ``d``, ``P``, ``C``, ``bits_per_parameter``, and ``published``: what the paper's
+        Table 1 predicts for its own library, missing for more than two layers.
+    """
+    rows = []
+    widest = max(record.architecture.d for record in records)
+    for record in records:
+        size = record.architecture
+        published = np.nan
+        if size.L in (1, 2):
+            published = float(EmpiricalCapacityModel.published(L=size.L).predict(size.d, size.H, size.N))  # type: ignore[arg-type]
+        row = {"L": size.L, "d": size.d, "P": record.P, "C": max(record.C_plateau, 1.0)}
+        row |= {"bits_per_parameter": record.bits_per_parameter, "published": published}
+        rows += [{"equal": "d"} | row] if size.d == widest else []
+        rows += [{"equal": "P"} | row] if size.d != widest or size.L == 1 else []
+    return pd.DataFrame(rows).sort_values(["equal", "L"], ignore_index=True)
+
+
+def judge(table: pd.DataFrame) -> Finding:
+    """R7: more layers of one d hold more, and as much more on doubling L as the paper's Table 1 says from one to two.
+
+    Capacity is taken as a power of L, with one exponent at equal d and one at equal P.
+    """
+    points = table.drop_duplicates(["L", "d"])
+    deeper = points[points["L"] > 1]
+    if len(points) < 4 or len(deeper) == len(points) or deeper["equal"].nunique() < 2:
+        return NOT_MEASURED
+    log_L = np.log2(points["L"])  # 0 for L=1, the one point that both comparisons share
+    terms = {"L=1": np.ones(len(points)), **{name: log_L * (points["equal"] == name) for name in ("d", "P")}}
+    fitted = least_squares(np.log(points["C"]), terms)
+    by_d, by_P = fitted["d"].exp(), fitted["P"].exp()
+    published = table[table["equal"] == "d"].set_index("L")["published"]
+    promised = float(published.get(2, np.nan) / published[1])
+    return Finding(
+        verdict_of(by_d.low > 1, by_d.contains(promised)),
+        f"doubling L multiplies capacity by {by_d.value:.2f} at equal d, by {by_P.value:.2f} at equal P; "
+        f"Table 1 says {promised:.2f} from one layer to two at equal d",
+        f"95 % t intervals over {len(points)} configurations: {by_d} at equal d, {by_P} at equal P",
+    )
+
+
+def plot_layers(table: pd.DataFrame) -> Figure:
+    """Draw capacity against layers, at equal d and at equal P, and what the paper's Table 1 predicts at equal d.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `ecmlib.reproduction.layers.compare` returns.
+    """
+    figure, axes = new_figure()
+    for (equal, rows), color, marker in styled(table.groupby("equal")):
+        axes.plot(rows["L"], rows["C"], color=color, marker=marker, label=f"equal {equal}")
+        for d, P, L, C in rows.loc[rows["L"] > 1, ["d", "P", "L", "C"]].to_numpy(float):
+            label = f"d={d:.0f}" if equal == "P" else f"P={P:,.0f}"
+            axes.annotate(label, (L, C), (0, 5), textcoords="offset points", ha="center", fontsize="x-small")
+    predicted = table[table["equal"] == "d"].dropna(subset="published")
+    axes.plot(predicted["L"], predicted["published"], "k--", marker="x", label="Table 1, equal d")
+    axes.set(xlabel="L, layers", ylabel="C, sequences", ylim=(0, None), xticks=sorted(table["L"].unique()))
+    axes.legend(fontsize="small")
+    return figure

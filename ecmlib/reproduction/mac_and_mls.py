@@ -1,0 +1,215 @@
+"""Do counting (MAC) and complete memorisation (MLS) measure the same capacity? (paper, Fig. 4; claim R3)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import measure_mac
+from ecmlib.chance import expected_guesses
+from ecmlib.figures.style import new_panels, styled
+from ecmlib.library import random_library
+from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.record import record_name
+from ecmlib.reproduction.measure import combinations, measured
+from ecmlib.reproduction.reach import output_rows, token_reach
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.results import CapacityRecord
+from ecmlib.training import Protocol
+
+_SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
+MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
+
+
+def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFrame:
+    """Put both capacities of every architecture side by side.
+
+    Parameters
+    ----------
+    searches : sequence of MlsRecord
+        Finished or not; one without an upper limit yet is left out.
+    counted : DataFrame
+        MAC measurements, a row a restart, as `ecmlib.load_results` returns them.
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture measured both ways: ``d``, ``H``, ``N``, ``MLS``, ``not_memorised`` (the next larger size
+        tried), ``censored``, ``possible``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K), and
+        ``offset``, MAC_raw less MLS. ``possible`` is the largest library that the frozen output maps of the search's
+        tries let any weights memorise: from the next sequence on, there is a last token that no state makes the most
+        likely one (`ecmlib.reproduction.reach.token_reach`).
+    """
+    rows: list[dict[str, Any]] = []
+    if counted.empty:
+        return pd.DataFrame()
+    for search in searches:
+        size = search.architecture
+        same = counted[(counted[["d", "H", "N", "L", "K"]] == [size.d, size.H, size.N, size.L, size.K]).all(axis=1)]
+        if same.empty or search.next_size() is not None:
+            continue
+        raw, corrected, T = same["C_plateau_raw"].max(), same["C_plateau"].max(), int(same["T"].iloc[0])
+        rows.append(
+            {"d": size.d, "H": size.H, "N": size.N, "MLS": search.memorised, "not_memorised": search.not_memorised}
+            | {"censored": search.censored, "possible": _possible(search), "MAC_raw": raw, "MAC": corrected}
+            | {"T": T, "guesses": expected_guesses(T, size.K), "offset": raw - search.memorised}
+        )
+    return pd.DataFrame(rows).sort_values(["H", "d"], ignore_index=True) if rows else pd.DataFrame()
+
+
+def measure_both(
+    d: list[int],
+    H: list[int],
+    N: int,
+    K: int,
+    *,
+    T: int,
+    search: Mapping[str, Any],
+    training: Mapping[str, Any],
+    results: str | Path,
+    mac_results: Sequence[str | Path],
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    train: bool = True,
+) -> tuple[list[MlsRecord], pd.DataFrame]:
+    """Measure what is not on disk yet of MLS and MAC, for every combination of d and H.
+
+    Parameters
+    ----------
+    d, H, N, K
+        Sizes; see `Architecture`.
+    T : int
+        Library size of MAC.
+    search : mapping
+        T_start, T_max, tolerance and restarts; see `measure_mls`.
+    training : mapping
+        Values of `Protocol` that both methods share.
+    results : path
+        Folder of the MLS records.
+    mac_results : sequence of paths
+        Folders of MAC records; a capacity that none has is measured, one restart, into the last.
+    device, compiled
+        See `measure_mac`.
+    train : bool
+        False reads what is there and measures nothing.
+
+    Returns
+    -------
+    tuple
+        MLS records, and MAC measurements as a frame of one row a restart.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing may be trained and no record is there.
+    """
+    architectures = [Architecture(**sizes, N=N, K=K) for sizes in combinations(d=d, H=H)]
+    protocol = Protocol(T=T, **training)
+    searches, counted = [], []
+    for architecture in architectures:
+        mls_path = Path(results) / record_name(architecture, protocol.model_copy(update={"T": search["T_max"]}))
+        if train:
+            searches.append(
+                measure_mls(architecture, **search, **training, device=device, compiled=compiled, results=results)
+            )
+        elif mls_path.exists():
+            searches.append(MlsRecord.load(mls_path))
+        name = record_name(architecture, protocol)
+        stored = [Path(folder) / name for folder in mac_results if (Path(folder) / name).exists()]
+        if stored:
+            counted.append(CapacityRecord.load(stored[0]).frame())
+        elif train:
+            measured = measure_mac(
+                architecture, T, 1, device=device, compiled=compiled, results=mac_results[-1], **training
+            )
+            counted.append(measured.frame())
+    if not searches or not counted:
+        places = ", ".join(str(folder) for folder in [results, *mac_results])
+        raise FileNotFoundError(f"{places}: no architecture is measured both ways; train = True measures them")
+    return searches, pd.concat(counted, ignore_index=True)
+
+
+def judge(table: pd.DataFrame) -> Finding:
+    """R3: both have the same shape, the raw MAC lies T/K above MLS, and the corrected MAC falls behind MLS at large d.
+
+    Small d is the lower half of the sizes, the median included. There, where neither method should have fallen behind,
+    shape and offset are judged: MLS grows as the corrected MAC to the power 1, and lies T/K below the raw one; the lag
+    is judged over the upper half. Architectures that reach `MAC_SATURATED` or the search's largest size are left out.
+    """
+    if table.empty:
+        return NOT_MEASURED
+    used = table[(table["MAC_raw"] < MAC_SATURATED * table["T"]) & ~table["censored"]]
+    middle, guesses = used["d"].median(), used["guesses"].mean()
+    small, large = used[used["d"] <= middle], used[used["d"] > middle]
+    if len(small) < 3 or len(large) < 3:
+        return NOT_MEASURED
+    power_small, power = (
+        least_squares(_logarithm(rows["MLS"]), {"power": _logarithm(rows["MAC"]), "factor": np.ones(len(rows))})[
+            "power"
+        ]
+        for rows in (small, used)
+    )
+    offset = least_squares(small["offset"], {"mean": np.ones(len(small))})["mean"]
+    ratio = _logarithm(large["MLS"]) - _logarithm(large["MAC"])
+    lag = least_squares(ratio, {"mean": np.ones(len(large))})["mean"].exp()
+    return Finding(
+        verdict_of(power_small.contains(1), offset.contains(guesses), lag.low > 1),
+        f"for d <= {middle:g} MLS grows as corrected MAC to the power {power_small.value:.2f} (over all d "
+        f"{power.value:.2f}), and raw MAC exceeds MLS by {offset.value:.1f} sequences where T/K is {guesses:.1f}; for "
+        f"d > {middle:g} MLS is {lag.value:.2f} times the corrected MAC",
+        f"95 % t intervals over {len(small)} and {len(large)} architectures: power {power_small} (over all d {power}), "
+        f"offset {offset}, ratio {lag}",
+    )
+
+
+def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
+    """Draw MAC, raw and corrected, and MLS against d, a panel a number of heads.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `ecmlib.reproduction.mac_and_mls.compare` returns it. Open markers are bounds: the capacity may be larger.
+    """
+    heads = sorted(table["H"].unique())
+    figure, panels = new_panels(len(heads))
+    for H, axes in zip(heads, panels, strict=True):
+        here = table[table["H"] == H]
+        for (column, label), color, marker in styled(_SERIES.items()):
+            axes.plot(here["d"], here[column], marker=marker, markersize=4, color=color, label=label)
+        axes.plot(here["d"], here["guesses"], "k--", linewidth=0.8, label="guessing, T/K")
+        bounds = here[here["censored"]]
+        axes.plot(bounds["d"], bounds["MLS"], "D", color="white", markeredgecolor="black")
+        axes.set(title=f"H = {H}", xlabel="d", ylabel="C, sequences", yscale="log", xscale="log")
+        axes.set_xticks(here["d"], [str(d) for d in here["d"]], minor=False)
+        axes.minorticks_off()
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize="small")
+    return figure
+
+
+def compare_in(results: str | Path) -> pd.DataFrame:
+    """Return what `ecmlib.reproduction.mac_and_mls.compare` makes of the records at hand."""
+    searches = [MlsRecord.load(path) for path in sorted((Path(results) / "mls").glob("*.json"))]
+    counted = pd.concat([measured(results, "mac-cpu"), measured(results, "mls-mac")])
+    return compare(searches, counted)
+
+
+def _logarithm(counts: pd.Series) -> pd.Series:
+    """Natural logarithm; fewer sequences than one count as one."""
+    return pd.Series(np.log(counts.clip(1)))
+
+
+def _possible(search: MlsRecord) -> int:
+    size, training = search.architecture, search.protocol.training
+    last = random_library(search.protocol.T_max, size.N, size.K, training.seed)[:, -1].numpy()
+    hopeless = (
+        np.isin(last, np.flatnonzero(token_reach(output_rows(size, seed)) == 0))
+        for seed in {trial.seed for trial in search.trials}
+    )
+    return max(int(np.argmax(at)) if at.any() else len(last) for at in hopeless)

@@ -1,0 +1,121 @@
+"""How an experiment gets the capacities of its configurations: from the records that are there, or by training."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import measure_mac
+from ecmlib.library import LibrarySize
+from ecmlib.record import record_name
+from ecmlib.results import CapacityRecord, load_records, load_results
+from ecmlib.training import Protocol
+
+
+def combinations(**axes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return every combination of the axes' values, as the grids of ``workflow/grids`` do.
+
+    Raises
+    ------
+    ValueError
+        If an axis is no list or has no value.
+    """
+    for name, values in axes.items():
+        listed(name, values)
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def listed(name: str, values: Sequence[Any]) -> None:
+    """Refuse what is no list of at least one value."""
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{name} = {values!r}: input should be a list of one value or more")
+
+
+def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
+    """Sort values by what they describe; a ValueError says which is unknown or out of range."""
+    architecture = Architecture(**{name: value for name, value in values.items() if name in Architecture.model_fields})
+    protocol = Protocol(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
+    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
+    return architecture, protocol
+
+
+def measure_all(
+    configurations: Sequence[Mapping[str, Any]],
+    *,
+    results: str | Path,
+    restarts: int = 1,
+    train: bool = True,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    **shared: Any,
+) -> list[CapacityRecord]:
+    """Measure the capacity of every configuration that ``results`` does not hold yet (`measure_mac`).
+
+    Parameters
+    ----------
+    configurations : sequence of mappings
+        Values by name, of `Architecture` and `Protocol`.
+    results : path
+        Folder of the records.
+    restarts, device, compiled
+        See `measure_mac`.
+    train : bool
+        False reads what ``results`` holds and leaves out what it does not.
+    shared
+        Values that all configurations have.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a value is unknown or out of range.
+    FileNotFoundError
+        If nothing may be trained and no record is there.
+    """
+    chosen = [configured({**shared, **configuration}) for configuration in configurations]
+    if train:
+        return [
+            measure_mac(
+                architecture,
+                restarts=restarts,
+                device=device,
+                compiled=compiled,
+                results=results,
+                **protocol.model_dump(),
+            )
+            for architecture, protocol in chosen
+        ]
+    paths = [Path(results) / record_name(architecture, protocol) for architecture, protocol in chosen]
+    stored = [CapacityRecord.load(path) for path in paths if path.exists()]
+    if not stored:
+        raise FileNotFoundError(
+            f"results = {str(results)!r}: none of the {len(paths)} configurations is there; train = True measures them"
+        )
+    return stored
+
+
+def measured(results: str | Path, grid: str) -> pd.DataFrame:
+    """Return the rows of a grid's records, none if nothing is measured yet.
+
+    Parameters
+    ----------
+    results : path
+        The folder of all grids.
+    grid : str
+        Name of one.
+    """
+    folder = Path(results) / grid
+    return load_results(folder) if folder.is_dir() else pd.DataFrame()
+
+
+def compared(
+    compare: Callable[[Sequence[CapacityRecord]], pd.DataFrame], results: str | Path, grid: str
+) -> pd.DataFrame:
+    """Apply an experiment's ``compare`` to a grid's records; no rows while there are fewer than two."""
+    folder = Path(results) / grid
+    records = load_records(folder) if folder.is_dir() else []
+    return compare(records) if len(records) > 1 else pd.DataFrame()

@@ -1,0 +1,197 @@
+"""Do the epochs until a library is memorised follow a negative binomial distribution? (paper, Fig. 5; claim R4)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+from ecmlib.architecture import Architecture
+from ecmlib.figures.style import COLORS, new_figure, new_panels, styled
+from ecmlib.library import random_library
+from ecmlib.record import record_name
+from ecmlib.reproduction.distributions import FITS, checked_counts, compare_distributions
+from ecmlib.reproduction.measure import combinations
+from ecmlib.reproduction.reach import centred, output_rows, token_reach
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, verdict_of
+from ecmlib.restart import seed_of_restart
+from ecmlib.shatter import ShatterProtocol, ShatterRecord, epochs_to_shatter
+
+SIGNIFICANT = 0.05  # a fit with a smaller p-value is rejected
+
+
+def measure(
+    d: list[int],
+    *,
+    results: str | Path,
+    H: int = 1,
+    N: int = 32,
+    K: int = 128,
+    stack: int = 250,
+    device: str = "auto",
+    train: bool = True,
+    **protocol: Any,
+) -> list[ShatterRecord]:
+    """Count epochs (`epochs_to_shatter`) for every d; ``train=False`` reads what ``results`` holds.
+
+    Parameters
+    ----------
+    d, H, N, K
+        Sizes; see `Architecture`.
+    stack, device, results
+        See `epochs_to_shatter`.
+    protocol
+        Values of `ShatterProtocol`.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a value is unknown or out of range.
+    FileNotFoundError
+        If nothing may be trained and no record is there.
+    """
+    architectures = [Architecture(**sizes, H=H, N=N, K=K) for sizes in combinations(d=d)]
+    if train:
+        return [
+            epochs_to_shatter(architecture, **protocol, stack=stack, device=device, results=results)
+            for architecture in architectures
+        ]
+    asked = ShatterProtocol(**protocol)
+    paths = [Path(results) / record_name(architecture, asked) for architecture in architectures]
+    stored = [ShatterRecord.load(path) for path in paths if path.exists()]
+    if not stored:
+        raise FileNotFoundError(f"results = {str(results)!r}: no trial is there; train = True measures them")
+    return stored
+
+
+def compare(records: Sequence[ShatterRecord], bootstraps: int = 200) -> pd.DataFrame:
+    """Fit every distribution to every record's epochs.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `ecmlib.reproduction.distributions.compare_distributions` after ``d`` and ``trials``, a row a
+        record and distribution.
+    """
+    tables = []
+    for record in records:
+        table = compare_distributions(record.epochs, bootstraps)
+        table.insert(0, "trials", len(record.epochs))
+        table.insert(0, "d", record.architecture.d)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def judge(table: pd.DataFrame) -> Finding:
+    """R4: of all distributions, the negative binomial has the best AIC everywhere and is nowhere rejected."""
+    if table.empty:
+        return NOT_MEASURED
+    best = table.loc[table.groupby("d")["AIC"].idxmin()].set_index("d")
+    claimed = table[table["distribution"] == "negative binomial"].set_index("d")
+    wins = best["distribution"] == "negative binomial"
+    found = [
+        f"d={d}: best by AIC is the {best.loc[d, 'distribution']} one, the negative binomial is "
+        f"{claimed.loc[d, 'AIC'] - best.loc[d, 'AIC']:.1f} behind"
+        for d in best.index
+    ]
+    fits = [
+        f"d={d}: p = {claimed.loc[d, 'p_value']:.3f} ({best.loc[d, 'distribution']}: {best.loc[d, 'p_value']:.3f})"
+        for d in best.index
+    ]
+    return Finding(
+        verdict_of(bool(wins.all()), bool((claimed["p_value"] >= SIGNIFICANT).all())),
+        "; ".join(found),
+        f"bootstrapped Kolmogorov-Smirnov test of the negative binomial over {table['trials'].min()} trials, "
+        + "; ".join(fits),
+    )
+
+
+def reaches(records: Sequence[ShatterRecord]) -> pd.DataFrame:
+    """Say how easily the frozen output map of each trial gives the last tokens that were to be memorised.
+
+    Returns
+    -------
+    DataFrame
+        ``d``, ``trial``, ``epochs`` and ``reach``, that of the hardest last token
+        (`ecmlib.reproduction.reach.token_reach`, before training, when the last norm's gains are 1), a row a trial;
+        censored trials are left out.
+    """
+    rows = [
+        (record.architecture.d, trial, epochs, _hardest(record, seed_of_restart(record.protocol.seed, trial)))
+        for record in records
+        for trial, epochs in enumerate(record.epochs)
+        if epochs is not None
+    ]
+    return pd.DataFrame(rows, columns=["d", "trial", "epochs", "reach"])
+
+
+def rank_correlation(reached: pd.DataFrame, level: float = 0.95) -> Estimate:
+    """Spearman's correlation of the hardest token's reach with the epochs, of one d, with a bootstrap interval."""
+
+    def spearman(reach: np.ndarray, epochs: np.ndarray) -> float:
+        return float(stats.spearmanr(reach, epochs).statistic)
+
+    pair = reached["reach"].to_numpy(), reached["epochs"].to_numpy()
+    options: dict[str, Any] = {"paired": True, "vectorized": False, "method": "percentile", "rng": 0}
+    drawn = stats.bootstrap(pair, spearman, n_resamples=500, confidence_level=level, **options)
+    return Estimate(spearman(*pair), float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
+
+
+def plot_epochs(epochs: Sequence[int | None]) -> Figure:
+    """Draw the share of trials done by each epoch, and what each fitted distribution says."""
+    counts = checked_counts(epochs)
+    figure, axes = new_figure()
+    axes.ecdf(counts, color="black", label="measured")
+    support = np.unique(np.geomspace(max(1, counts.min() / 2), counts.max(), 400).astype(int))
+    for (name, (fit, _)), color, _ in styled(FITS.items()):
+        axes.plot(support, fit(counts).cdf(support), "--", color=color, linewidth=1.2, label=name)
+    axes.set(xlabel="epochs", ylabel="share of trials done", xscale="log")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def plot_quantiles(epochs: Sequence[int | None]) -> Figure:
+    """Draw measured epochs against those that each fitted distribution expects at the same rank (QQ plot)."""
+    counts = np.sort(checked_counts(epochs))
+    ranks = (np.arange(len(counts)) + 0.5) / len(counts)
+    figure, axes = new_figure()
+    for (name, (fit, _)), color, marker in styled(FITS.items()):
+        axes.plot(fit(counts).ppf(ranks), counts, marker, markersize=3, color=color, label=name)
+    ends = [counts[0], counts[-1]]
+    axes.plot(ends, ends, color="black", linewidth=0.8, label="perfect fit")
+    axes.set(xlabel="epochs expected", ylabel="epochs measured", xscale="log", yscale="log")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def plot_reach(reached: pd.DataFrame) -> Figure:
+    """Draw each trial's epochs against the reach of its hardest last token, a panel a d.
+
+    Parameters
+    ----------
+    reached : DataFrame
+        As `ecmlib.reproduction.shattering.reaches` returns it.
+    """
+    sizes = sorted(reached["d"].unique())
+    figure, panels = new_panels(len(sizes))
+    for d, axes in zip(sizes, panels, strict=True):
+        here = reached[reached["d"] == d]
+        axes.plot(here["reach"], here["epochs"], "o", markersize=2, alpha=0.5, color=COLORS[0])
+        axes.set(title=f"d = {d}", xlabel="reach of the hardest token", ylabel="epochs", yscale="log")
+    return figure
+
+
+def shatter_records(results: str | Path) -> list[ShatterRecord]:
+    """Return the records of shattering."""
+    return [ShatterRecord.load(path) for path in sorted((Path(results) / "shatter").glob("*.json"))]
+
+
+def _hardest(record: ShatterRecord, seed: int) -> float:
+    size = record.architecture
+    last = np.unique(random_library(record.protocol.T, size.N, size.K, seed)[:, -1].numpy())
+    return float(token_reach(centred(output_rows(size, seed)), last).min())

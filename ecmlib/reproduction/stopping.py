@@ -1,0 +1,198 @@
+"""How much does the stopping rule decide? Curves already measured, stopped at every patience (beyond the paper)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ecmlib.chance import guess_corrected
+from ecmlib.figures.style import COLORS, new_figure, new_panels
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.fitting import FitWarning
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.results import CapacityRecord
+from ecmlib.training import patience_stop
+
+PAPER = 310  # steps of patience: ten of the paper's epochs
+CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
+
+
+def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> pd.DataFrame:
+    """Stop every measured curve by the paper's rule, with several patiences.
+
+    Returns
+    -------
+    DataFrame
+        A row a restart and patience: sizes, ``restart``, ``status``, ``patience_steps``, ``struck`` (whether the rule
+        ended the run before its end), ``step`` at which it ended, ``C`` by then and ``C_plateau`` at the end.
+
+    Raises
+    ------
+    ValueError
+        If a patience is less than 1.
+    """
+    if min(patience_steps) < 1:
+        raise ValueError(f"patience_steps = {list(patience_steps)!r}: input should be greater than or equal to 1")
+    rows = []
+    for record in records:
+        T, K = record.protocol.T, record.architecture.K
+        sizes = {name: getattr(record.architecture, name) for name in ("d", "H", "N", "L", "K")} | {"T": T}
+        for number, restart in enumerate(record.restarts):
+            if restart.status == "diverged":
+                continue
+            best = max(restart.last_count)
+            common = sizes | {"restart": number, "status": restart.status, "C_plateau": guess_corrected(best, T, K)}
+            for patience in patience_steps:
+                stop = patience_stop(restart.step, restart.last_count, patience)
+                end = len(restart.step) - 1 if stop is None else stop
+                C = guess_corrected(max(restart.last_count[: end + 1]), T, K)
+                row = {"patience_steps": patience, "struck": stop is not None, "step": restart.step[end], "C": C}
+                rows.append(common | row)
+    return pd.DataFrame(rows)
+
+
+def shares(replayed: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Average the share of the final capacity that each patience finds, over the runs that did not memorise everything.
+
+    Returns
+    -------
+    DataFrame
+        A row a patience: ``share``, the geometric mean of ``C / C_plateau``, with its t interval ``low`` to ``high``;
+        ``step``, the median step of stopping; ``struck``, the fraction of runs that the rule ended; ``runs``.
+    """
+    unsaturated = replayed[replayed["status"] != "complete"]
+    rows = []
+    for patience, runs in unsaturated.groupby("patience_steps"):
+        share = _mean_share(runs, level)
+        row = {"patience_steps": patience, "share": share.value, "low": share.low, "high": share.high}
+        rows.append(row | {"step": runs["step"].median(), "struck": runs["struck"].mean(), "runs": len(runs)})
+    return pd.DataFrame(rows)
+
+
+def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) -> dict[int, EmpiricalCapacityModel]:
+    """Fit the paper's law to the capacities that each patience finds.
+
+    Configurations in which a patience finds less than one sequence are left out of all fits.
+    """
+    sizes = ["d", "H", "N", "L", "K", "T"]
+    found = replayed.groupby(sizes)["C"].transform("min") >= 1
+    laws = {}
+    with warnings.catch_warnings(action="ignore", category=FitWarning):  # the table shows what is not determined
+        for patience, frame in replayed[found].groupby("patience_steps"):
+            laws[int(str(patience))] = EmpiricalCapacityModel.fit(
+                frame[[*sizes, "C"]], target="C", starts=starts, bootstraps=bootstraps
+            )
+    return laws
+
+
+def parameters_of(laws: dict[int, EmpiricalCapacityModel], level: float = 0.9) -> pd.DataFrame:
+    """Return a row a patience and quantity: every parameter of the law, and the slopes f(H, N) that they give.
+
+    Returns
+    -------
+    DataFrame
+        ``patience_steps``, ``quantity``, ``value``, ``low``, ``high`` (percentiles of the bootstrap).
+    """
+    frames = []
+    for patience, law in laws.items():
+        parameters = law.intervals(level).rename_axis("quantity").reset_index()
+        slopes = pd.DataFrame([{"quantity": f"f({H}, {N})", **_slope(law, H, N, level)} for H, N in CORNERS])
+        frames.append(pd.concat([parameters, slopes]).assign(patience_steps=patience))
+    return pd.concat(frames, ignore_index=True)
+
+
+def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Finding:
+    """Judge "the paper's rule finds what longer training finds": of the capacities, and of the law fitted to them.
+
+    The slopes f(H, N) of the law fitted with the paper's patience are compared with those of the longest one, both
+    from the same resampled configurations.
+    """
+    unsaturated = replayed[(replayed["status"] != "complete") & (replayed["patience_steps"] == PAPER)]
+    longest = max(laws)
+    if len(unsaturated) < 3 or PAPER not in laws or longest == PAPER:
+        return NOT_MEASURED
+    share = _mean_share(unsaturated, 0.95)
+    ratios = {corner: _ratio_of_slopes(laws[PAPER], laws[longest], *corner) for corner in CORNERS}
+    values = [ratio.value for ratio in ratios.values()]
+    return Finding(
+        verdict_of(share.high >= 1, all(ratio.high >= 1 for ratio in ratios.values())),
+        f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
+        f"{share.value:.2f} of the sequences that it holds in the end, and the law's slopes are {min(values):.2f} to "
+        f"{max(values):.2f} of those with a patience of {longest} steps",
+        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise all: {share}; "
+        "95 % bootstrap intervals of the slopes' ratios: "
+        + ", ".join(f"f({H}, {N}) {ratio}" for (H, N), ratio in ratios.items()),
+    )
+
+
+def plot_patience(shares: pd.DataFrame, paper: int) -> Figure:
+    """Draw the share of the final capacity that a run has found when the paper's rule ends it.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        What `ecmlib.reproduction.stopping.shares` returns.
+    paper : int
+        The paper's patience, marked.
+    """
+    figure, axes = new_figure()
+    color = COLORS[0]
+    axes.plot(shares["patience_steps"], shares["share"], color=color, marker="o", label="share of the final capacity")
+    axes.fill_between(shares["patience_steps"], shares["low"], shares["high"], color=color, alpha=0.3, linewidth=0)
+    axes.plot(shares["patience_steps"], shares["struck"], "k--", marker="x", label="runs that the rule ended")
+    axes.axvline(paper, color="black", linewidth=0.8, linestyle=":", label="the paper's patience")
+    axes.set(xlabel="patience, steps", ylabel="share", xscale="log", ylim=(0, 1.05))
+    figure.legend(loc="outside upper center", fontsize="small", ncols=2)
+    return figure
+
+
+def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
+    """Draw how the slopes f(H, N) of the paper's law move with the patience of the runs that it is fitted to.
+
+    Parameters
+    ----------
+    parameters : DataFrame
+        What `ecmlib.reproduction.stopping.parameters_of` returns.
+    """
+    slopes = parameters[parameters["quantity"].str.startswith("f(")]
+    quantities = slopes["quantity"].unique()
+    figure, panels = new_panels(len(quantities), share_y=False)
+    for quantity, axes in zip(quantities, panels, strict=True):
+        _draw_interval(axes, slopes[slopes["quantity"] == quantity])
+        axes.set(title=quantity, xscale="log")
+    figure.supxlabel("patience, steps", fontsize="medium")
+    figure.supylabel("sequences per unit of d", fontsize="medium")
+    return figure
+
+
+def _mean_share(runs: pd.DataFrame, level: float) -> Estimate:
+    """Geometric mean of C / C_plateau; less than one sequence counts as one."""
+    logarithm = np.log(np.maximum(runs["C"], 1.0) / np.maximum(runs["C_plateau"], 1.0))
+    return least_squares(logarithm, {"mean": np.ones(len(runs))}, level)["mean"].exp()
+
+
+def _ratio_of_slopes(law: EmpiricalCapacityModel, other: EmpiricalCapacityModel, H: int, N: int) -> Estimate:
+    ratios = _drawn_slopes(law, H, N) / _drawn_slopes(other, H, N)
+    return Estimate(float(law.slope(H, N) / other.slope(H, N)), *np.quantile(ratios, [0.025, 0.975]).tolist())
+
+
+def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[str, float]:
+    low, high = np.quantile(_drawn_slopes(law, H, N), [(1 - level) / 2, (1 + level) / 2])
+    return {"value": float(law.slope(H, N)), "low": low, "high": high}
+
+
+def _drawn_slopes(law: EmpiricalCapacityModel, H: int, N: int) -> np.ndarray:
+    """Slopes of the bootstrapped laws; those fitted to the same configurations drew the same ones."""
+    return np.array([float(type(law).from_parameters(draw).slope(H, N)) for draw in law.fitted.draws])
+
+
+def _draw_interval(axes: Axes, rows: pd.DataFrame) -> None:
+    below, above = rows["value"] - rows["low"], rows["high"] - rows["value"]
+    reach = np.clip([below, above], 0, None)
+    color = COLORS[0]
+    axes.errorbar(rows["patience_steps"], rows["value"], reach, color=color, marker="o", markersize=4, capsize=2)

@@ -1,0 +1,91 @@
+"""How does capacity depend on the vocabulary: is it constant in sequences or in bits? (beyond the paper)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecmlib.figures.style import new_panels, styled
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.results import CapacityRecord
+
+
+def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Return a row a configuration.
+
+    Returns
+    -------
+    DataFrame
+        ``d``, ``K``, ``P``, ``C`` in sequences, ``bits`` memorised in all predictions, and ``bits_per_parameter``.
+    """
+    rows = [
+        {"d": record.architecture.d, "K": record.architecture.K, "P": record.P, "C": max(record.C_plateau, 1.0)}
+        | {"bits": record.bits, "bits_per_parameter": record.bits_per_parameter}
+        for record in records
+    ]
+    return pd.DataFrame(rows).sort_values(["d", "K"], ignore_index=True)
+
+
+def exponents(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Fit ``quantity ~ (log2 K)**exponent`` with a factor for each d: 0 says that the quantity does not depend on K.
+
+    Returns
+    -------
+    dict
+        Of "C" and "bits". A capacity of C sequences is worth ``C (N - 1) log2 K`` bits: constant bits would make the
+        exponent of C -1.
+    """
+    log_bits = np.log(np.log2(table["K"]))
+    levels = {f"d={d}": table["d"] == d for d in table["d"].unique()}
+    return {
+        quantity: least_squares(np.log(np.maximum(table[quantity], 1.0)), {"exponent": log_bits, **levels})["exponent"]
+        for quantity in ("C", "bits")
+    }
+
+
+def judge(table: pd.DataFrame) -> Finding:
+    """Judge "capacity is constant in bits and not in sequences" over K.
+
+    A quantity is constant if the interval of its exponent contains 0 and not what it would be if the other one were
+    constant: 1 for bits, -1 for sequences. Where the interval of bits contains both, too little is measured.
+    """
+    if table["K"].nunique() < 2 or len(table) < table["d"].nunique() + 2:
+        return NOT_MEASURED
+    of = exponents(table)
+    if of["bits"].contains(0) and of["bits"].contains(1):
+        return NOT_MEASURED
+    of_one_d = table.groupby("d")[["C", "bits"]]
+    within = (of_one_d.max() / of_one_d.min()).max()
+    bits_constant = of["bits"].contains(0) and not of["bits"].contains(1)
+    sequences_constant = of["C"].contains(0) and not of["C"].contains(-1)
+    constant = [name for name, holds in (("sequences", sequences_constant), ("bits", bits_constant)) if holds]
+    return Finding(
+        verdict_of(bits_constant, not of["C"].contains(0)),
+        f"constant over K: {' and '.join(constant) or 'neither'}; sequences grow as (log2 K)^{of['C'].value:.2f}, "
+        f"bits as (log2 K)^{of['bits'].value:.2f}; over all K the largest differs from the smallest by factors of "
+        f"{within['C']:.1f} and {within['bits']:.1f} at one d",
+        f"95 % t intervals over {len(table)} configurations: {of['C']} and {of['bits']}",
+    )
+
+
+def plot_vocabulary(table: pd.DataFrame) -> Figure:
+    """Draw capacity in sequences and in bits against the vocabulary, both by their values at the smallest one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `ecmlib.reproduction.vocabulary.compare` returns.
+    """
+    figure, panels = new_panels(2)
+    for axes, (quantity, title) in zip(panels, {"C": "sequences", "bits": "bits"}.items(), strict=True):
+        for (d, rows), color, marker in styled(table.groupby("d")):
+            axes.plot(rows["K"], rows[quantity] / rows[quantity].iloc[0], color=color, marker=marker, label=f"d={d}")
+        axes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+        axes.set(xlabel="K, tokens", title=f"capacity in {title}")
+        axes.set_xscale("log", base=2)
+    panels[0].set(ylabel="by that of the smallest K", ylim=(0, None))  # once both panels are drawn
+    panels[0].legend(fontsize="small")
+    return figure
