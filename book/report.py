@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
 
+from ecmlib.laws.base import Law
 from ecmlib.laws.design import design_hits
+from ecmlib.laws.points import configurations
 from ecmlib.reproduction.measure import measured
+
+
+def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.median) -> dict[str, float]:
+    """Estimate a statistic with its 95 % interval, by a bootstrap over the values.
+
+    Returns
+    -------
+    dict
+        ``<name>``, ``<name>_low``, ``<name>_high`` and ``<name>_n``, the number of values.
+    """
+    sample = np.asarray(values, float)
+    drawn = stats.bootstrap((sample,), statistic, confidence_level=0.95, method="percentile", rng=0)
+    low, high = drawn.confidence_interval
+    return {name: float(statistic(sample)), f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(sample)}
+
+
+def errors(law: Law, frame: pd.DataFrame) -> np.ndarray:
+    """Return the absolute relative error of a law at each configuration of a frame of restarts."""
+    points = configurations(frame, law.fitted.target)
+    return np.asarray(np.abs(law.predict_frame(points) / points[law.fitted.target] - 1), float)
 
 
 def headlines(rows: pd.DataFrame) -> dict[str, float]:

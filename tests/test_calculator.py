@@ -51,7 +51,8 @@ def a_law(name: str) -> Law:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page as the book's theme would show it, opened from disk, and every law that is committed."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copytree("book/_static", folder / "_static")
+    for scripts_or_styles in ("book/_live", "book/_static"):
+        shutil.copytree(scripts_or_styles, folder / "_static", dirs_exist_ok=True)
     for name in PARAMETERS:
         a_law(name).save(folder / f"scattered-{name}.json")
     for name in COMMITTED:
@@ -61,10 +62,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '<title>Calculator</title><link rel="icon" href="data:,"><link rel="stylesheet" href="_static/calculator.css">'
         "<style>:root { color-scheme: light dark }</style>"
     )
-    fragment = Path("book/_static/calculator.html").read_text(encoding="utf-8")
+    fragment = Path("book/_live/calculator.html").read_text(encoding="utf-8")
     point = {"d": 32, "H": 1, "N": 16, "L": 1, "K": 128, "T": 2048, "C": 130.0, "record": "one", "href": "one.json"}
     law = json.loads((folder / f"{SHOWN}.json").read_text())
-    data = f'<script type="application/json" id="calculator-data">{json.dumps({"law": law, "points": [point]})}</script>'
+    data = (
+        f'<script type="application/json" id="calculator-data">{json.dumps({"law": law, "points": [point]})}</script>'
+    )
     scripts = "".join(f'<script src="_static/{name}.js"></script>' for name in ("law", "pictures", "calculator"))
     (folder / "index.html").write_text(f"{head}<body>{fragment}{data}{scripts}", encoding="utf-8")
     (folder / "lost.html").write_text(f"{head}<body>{fragment}{scripts}", encoding="utf-8")
@@ -106,7 +109,9 @@ def test_predictions_agree_with_python_on_drawn_sizes(page: Page, folder: Path, 
     frame = pd.DataFrame({size: random.integers(lowest[size], highest[size], 200) for size in SIZES})
     law = load_law(folder / f"{name}.json")
     frame.loc[:99, ["L", "K", "T"]] = [int(law.region[size][0]) for size in ("L", "K", "T")]
-    there = in_browser(page, folder / f"{name}.json", "argument.map(sizes => law.predict(sizes))", frame.to_dict("records"))
+    there = in_browser(
+        page, folder / f"{name}.json", "argument.map(sizes => law.predict(sizes))", frame.to_dict("records")
+    )
     here = predicted(frame, law)
     np.testing.assert_allclose(pd.DataFrame(there)[NUMBERS], here[NUMBERS].astype(float), rtol=1e-9)
     assert [bool(row["outside"]) for row in there] == here["outside_region"].tolist()
