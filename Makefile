@@ -28,10 +28,11 @@ mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
 	    -p d 16 -p N 8 -p T 2048 -p restarts 2 -p max_steps 2000
 	@echo "notebook: runs/mac.ipynb"
 
-lint: $(INSTALLED)  ## check style and types
+lint: $(INSTALLED)  ## check style, types and which way imports flow
 	$(BIN)ruff check .
 	$(BIN)ruff format --check .
 	$(BIN)mypy
+	$(BIN)lint-imports
 
 test: $(INSTALLED)  ## run the tests
 	$(PYTHON) -m pytest

@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ecmlib import Architecture, Protocol, count_memorised, random_library
 from ecmlib.architecture import FEED_FORWARD_WIDTH
-from ecmlib.training import can_compile, make_forward, train
+from ecmlib.forward import can_compile, make_forward
+from ecmlib.training import Trainer, follow
 
 WARM_STEPS = 3  # steps before the clock starts
 EVAL_EVERY = 31  # steps between two evaluations, in both loops
@@ -82,7 +83,8 @@ def fast_steps(architecture: Architecture, T: int, batch_size: int = 512, seed: 
         T=T, batch_size=batch_size, max_steps=10**9, eval_every=EVAL_EVERY, precision="bfloat16", seed=seed
     )
     # The point at step 0 is an evaluation, which plain_steps does not have: it belongs to starting up.
-    return (point.step for point in islice(train(model, forward, library, protocol, seed), 1, None))
+    trainer = Trainer(model, forward, library, protocol, seed)
+    return (point.step for point in islice(follow(trainer, protocol, protocol.max_steps), 1, None))
 
 
 def step_flops(architecture: Architecture, T: int, batch_size: int = 512) -> float:

@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 RESULTS = Path("../results")
 _ROOT = Path(__file__).parents[1]
 _SHOWN = ["d", "H", "N", "L", "K", "T", "ff", "loss", "batch_size", "lr", "restarts", "C_plateau", "C_paper_rule"]
-_MAY_DIFFER = ("T", "patience_steps", "min_steps", "max_steps", "eval_every", "seed", "precision")
+_MAY_DIFFER = (
+    "T",
+    "patience_steps",
+    "min_steps",
+    "max_steps",
+    "eval_every",
+    "eval_growth",
+    "plateau_share",
+    "plateau_tolerance",
+    "seed",
+    "vary",
+    "precision",
+)
 MEANING = {  # of the tidy table's columns that are neither sizes nor the protocol's
     "grid": "folder of the record in results/",
     "record": "its file there",

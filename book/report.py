@@ -9,26 +9,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import design_hits
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import SIZES, configurations
 from ecmlib.reproduction.measure import measured
+from ecmlib.reproduction.stats import bootstrapped
 
 
 def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.median) -> dict[str, float]:
-    """Estimate a statistic with its 95 % interval, by a bootstrap over the values.
+    """Estimate a statistic with its 95 % interval.
 
     Returns
     -------
     dict
         ``<name>``, ``<name>_low``, ``<name>_high`` and ``<name>_n``, the number of values.
     """
-    sample = np.asarray(values, float)
-    drawn = stats.bootstrap((sample,), statistic, confidence_level=0.95, method="percentile", rng=0)
-    low, high = drawn.confidence_interval
-    return {name: float(statistic(sample)), f"{name}_low": low, f"{name}_high": high, f"{name}_n": len(sample)}
+    value, low, high = bootstrapped(statistic, values)
+    return {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": np.size(values)}
 
 
 def errors(law: Law, frame: pd.DataFrame) -> np.ndarray:
@@ -47,13 +45,13 @@ def headlines(rows: pd.DataFrame) -> dict[str, float]:
         that memorised their whole library and of restarts that ended at ``max_steps``; ``paper_rule``, the median share
         of `C_plateau` that the paper's stopping rule finds; ``bits_per_parameter``, the largest of all.
     """
-    best = rows.groupby(["d", "H", "N", "L", "K", "T", "ff", "batch_size"])[["C_plateau_raw", "C_plateau"]].max()
+    best = configurations(rows, "C_plateau_raw")
     grown = rows[rows["C_plateau"] > 1]
     return {
         "configurations": len(best),
         "restarts": len(rows),
         "core_hours": rows["core_seconds"].sum() / 3600,
-        "complete": float((best["C_plateau_raw"] == best.index.get_level_values("T")).mean()),
+        "complete": float(best["complete"].mean()),
         "unfinished": float((rows["status"] == "max_steps").mean()),
         "paper_rule": float((grown["C_paper_rule"] / grown["C_plateau"]).median()),
         "bits_per_parameter": rows["bits_per_parameter"].max(),
@@ -69,11 +67,7 @@ def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
         ``groups``, the number of those configurations; ``scatter``, the standard deviation by the mean of `C_plateau`,
         and ``best_of_five``, by which share the best of five restarts exceeds the mean, both the median over them.
     """
-    groups = [
-        capacities
-        for _, capacities in rows.groupby(["d", "H", "N", "K", "T", "precision"])["C_plateau"]
-        if len(capacities) >= 5
-    ]
+    groups = [capacities for _, capacities in rows.groupby([*SIZES, "precision"])["C_plateau"] if len(capacities) >= 5]
     return {
         "groups": len(groups),
         "scatter": float(np.median([capacities.std() / capacities.mean() for capacities in groups])),

@@ -8,9 +8,9 @@ from ecmlib.laws.registry import load_law
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.protocol import Protocol
 from ecmlib.results import CapacityRecord, load_results
 from ecmlib.shatter import ShatterRecord, epochs_to_shatter
-from ecmlib.training import Protocol
 
 __all__ = [
     "Architecture",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecmlib.validation import Parameters
 
 if TYPE_CHECKING:
     from x_transformers import TransformerWrapper
-
-FEED_FORWARD_WIDTH = 4  # hidden units of a feed-forward block per unit of d (Vaswani et al. 2017)
+FEED_FORWARD_WIDTH = 4  # hidden units of a feed-forward block per unit of d, by default (Vaswani et al. 2017)
 
 
 class Architecture(Parameters):
@@ -34,6 +32,13 @@ class Architecture(Parameters):
         Size of one attention head, at least 1 (the paper: 64).
     ff : {"train", "identity"}
         "identity" replaces every feed-forward block by the identity (paper, Fig. 2).
+    ff_mult : int
+        Hidden units of a feed-forward block per unit of d, at least 1 (Vaswani et al. 2017: 4).
+    embeddings : {"frozen", "trained", "tied"}
+        Token and positional embedding and the final linear map: frozen, as the paper has them; trained; or trained with
+        one matrix that serves as token embedding and as final map.
+    dropout : float
+        Of attention weights and of feed-forward activations, in training only; 0 or more and less than 1.
 
     Raises
     ------
@@ -48,22 +53,33 @@ class Architecture(Parameters):
     K: Annotated[int, Field(ge=2)] = 128
     head_dim: Annotated[int, Field(ge=1)] = 64
     ff: Literal["train", "identity"] = "train"
+    ff_mult: Annotated[int, Field(ge=1)] = FEED_FORWARD_WIDTH
+    embeddings: Literal["frozen", "trained", "tied"] = "frozen"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _no_width_of_nothing(self) -> Self:
+        if self.ff == "identity" and self.ff_mult != type(self).model_fields["ff_mult"].default:
+            raise ValueError(f"ff_mult = {self.ff_mult}: ff = 'identity' has no feed-forward block")
+        return self
 
     @property
     def n_params(self) -> int:
-        """P, the number of trainable parameters, which are those of attention, feed-forward and norm gains."""
+        """P, the number of trainable parameters: of attention, feed-forward and norm gains, and trained embeddings."""
         d, heads = self.d, self.H * self.head_dim
         attention = 4 * d * heads + d
-        width = FEED_FORWARD_WIDTH * d
+        width = self.ff_mult * d
         feed_forward = 2 * d * width + width + 2 * d if self.ff == "train" else 0
         final_norm = d
-        return self.L * (attention + feed_forward) + final_norm
+        matrices = {"frozen": 0, "trained": 2, "tied": 1}[self.embeddings]
+        embeddings = matrices * self.K * d + (self.N * d if matrices else 0)
+        return self.L * (attention + feed_forward) + final_norm + embeddings
 
     def build(self, seed: int) -> TransformerWrapper:
         """Build the model with fresh weights.
 
-        Token embedding, positional embedding and the final linear map are frozen: what is memorised must be
-        held by attention and feed-forward.
+        Where token embedding, positional embedding and the final linear map are frozen, what is memorised must be held
+        by attention and feed-forward.
 
         Parameters
         ----------
@@ -75,7 +91,8 @@ class Architecture(Parameters):
         TransformerWrapper
             On the CPU, float32; maps tokens (B, n <= N) to logits (B, n, K).
         """
-        from x_transformers import Decoder, TransformerWrapper  # takes seconds, which reading records need not wait for
+        import torch  # takes seconds, as x-transformers does: reading records need not wait
+        from x_transformers import Decoder, TransformerWrapper
 
         # x-transformers changes defaults between releases: everything that sets a shape is said here.
         with torch.random.fork_rng(devices=[]):
@@ -84,7 +101,7 @@ class Architecture(Parameters):
                 num_tokens=self.K,
                 max_seq_len=self.N,
                 use_abs_pos_emb=True,
-                tie_embedding=False,
+                tie_embedding=self.embeddings == "tied",
                 attn_layers=Decoder(
                     dim=self.d,
                     depth=self.L,
@@ -94,12 +111,15 @@ class Architecture(Parameters):
                     attn_dim_head=self.head_dim,
                     attn_project_out=True,  # the default drops it for H = 1, and H = 1 then needs d = head_dim
                     attn_flash=False,
-                    ff_mult=FEED_FORWARD_WIDTH,
+                    attn_dropout=self.dropout,
+                    ff_dropout=self.dropout,
+                    ff_mult=self.ff_mult,
                     ff_glu=False,
                     ff_no_bias=False,
                     verbose=False,
                 ),
             )
-        for frozen in (model.token_emb, model.pos_emb, model.to_logits):
-            frozen.requires_grad_(False)
+        if self.embeddings == "frozen":
+            for frozen in (model.token_emb, model.pos_emb, model.to_logits):
+                frozen.requires_grad_(False)
         return model

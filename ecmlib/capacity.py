@@ -9,11 +9,14 @@ import torch
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
+from ecmlib.checkpoint import checkpoint_of
+from ecmlib.forward import Forward, can_compile, make_forward, resolve_device, tally
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import record_name, writable_folder
-from ecmlib.restart import run_restart, seed_of_restart
+from ecmlib.restart import Seeds, seeds_of_restart
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device, tally
+from ecmlib.training import Trainer, run_restart
 from ecmlib.validation import Parameters
 
 
@@ -47,34 +50,26 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
 
 def measure_mac(
     architecture: Architecture,
-    T: int = 16000,
-    restarts: int = 5,
+    protocol: Protocol | None = None,
     *,
-    batch_size: int = 512,
-    lr: float = 1e-3,
-    loss: Loss = "all",
-    patience_steps: int = 310,
-    min_steps: int = 5_000,
-    max_steps: int = 20_000,
-    eval_every: int = 31,
-    seed: int = 0,
-    precision: Precision = "float32",
+    restarts: int = 5,
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
     progress: bool = True,
+    **values: Any,
 ) -> CapacityRecord:
     """Measure the maximum attainable capacity: train on a large library, count what is memorised (paper, section 5).
 
-    Each restart trains new weights on the same library until every sequence is memorised, until the count is on
-    a plateau (`ecmlib.training.on_plateau`), or for ``max_steps``.
+    Each restart trains new weights until every sequence is memorised, until the count is on a plateau
+    (`ecmlib.curve.on_plateau`), or for ``max_steps``.
 
     Parameters
     ----------
     architecture : Architecture
         What is measured.
-    T, batch_size, lr, loss, patience_steps, min_steps, max_steps, eval_every, seed, precision
-        See `Protocol`.
+    protocol : Protocol, optional
+        How; by default the paper's.
     restarts : int
         Runs in all, at least 1; those already in ``results`` are not run again.
     device : {"auto", "cpu", "cuda"}
@@ -82,9 +77,12 @@ def measure_mac(
     compiled : bool or "auto"
         Whether ``torch.compile`` fuses the model, "auto" where it can.
     results : path, optional
-        Folder of the record; each finished restart is on disk before the next begins.
+        Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
+        few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
     progress : bool
         Whether a bar shows steps, speed, count and best count.
+    values
+        Of `Protocol`, by name, in place of ``protocol``.
 
     Returns
     -------
@@ -98,20 +96,9 @@ def measure_mac(
     OSError
         Before any training, if ``results`` cannot be written.
     """
-    protocol = Protocol(
-        T=T,
-        batch_size=batch_size,
-        lr=lr,
-        loss=loss,
-        patience_steps=patience_steps,
-        min_steps=min_steps,
-        max_steps=max_steps,
-        eval_every=eval_every,
-        seed=seed,
-        precision=precision,
-    )
+    protocol = chosen_protocol(protocol, values)
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
-    LibrarySize(T=T, N=architecture.N, K=architecture.K)
+    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol}
@@ -122,21 +109,57 @@ def measure_mac(
     if not missing:
         return record
 
-    library = random_library(T, architecture.N, architecture.K, seed).to(target)
-    model = architecture.build(0).to(target)
-    forward = make_forward(model, precision, run.compiled)
+    fresh = FreshTrainers(architecture, protocol, target, run.compiled)
     for number in missing:
-        restart_seed = seed_of_restart(seed, number)
-        # Fresh weights go into the old model, whose compiled graph then serves every restart.
-        model.load_state_dict(architecture.build(restart_seed).state_dict())
+        seeds = seeds_of_restart(protocol, number)
+        checkpoint = checkpoint_of(path, number, fresh.identity(seeds))
         bar: tqdm[Any] = tqdm(
-            total=max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
+            total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
         )
-        restart = run_restart(model, forward, library, protocol, restart_seed, run.compiled, bar)
+        restart = run_restart(
+            fresh.trainer(seeds), protocol, architecture.K, seeds.weights, run.compiled, bar, checkpoint
+        )
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})
         if path is not None:
             record.save(path)
+            checkpoint.clear()
     return record
+
+
+class FreshTrainers:
+    """Makes the trainers of one configuration's restarts, which share a model and its compiled graph.
+
+    Parameters
+    ----------
+    architecture, protocol
+        The configuration.
+    device : device
+        Of model and libraries.
+    compiled : bool
+        Whether ``torch.compile`` fuses the model.
+    """
+
+    def __init__(self, architecture: Architecture, protocol: Protocol, device: torch.device, compiled: bool) -> None:
+        self._architecture, self._protocol, self._device, self._compiled = architecture, protocol, device, compiled
+        self._model: torch.nn.Module = architecture.build(0).to(device)
+        self._forward: Forward = make_forward(self._model, protocol.precision, compiled)
+
+    def trainer(self, seeds: Seeds) -> Trainer:
+        """Return a trainer of fresh weights; it ends the use of those returned before."""
+        size = self._architecture
+        library = random_library(self._protocol.T, size.N, size.K, seeds.library).to(self._device)
+        self._model.load_state_dict(size.build(seeds.weights).state_dict())
+        return Trainer(self._model, self._forward, library, self._protocol, seeds.order)
+
+    def identity(self, seeds: Seeds) -> dict[str, Any]:
+        """Say by what a run in flight is known again."""
+        return {
+            "architecture": self._architecture.model_dump(),
+            "protocol": self._protocol.model_dump(),
+            "seeds": seeds,
+            "compiled": self._compiled,
+            "torch": torch.__version__,
+        }
 
 
 class _Run(Parameters):

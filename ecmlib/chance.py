@@ -1,10 +1,14 @@
-"""What chance does: guesses among the counted sequences."""
+"""What chance does: guesses among the counted sequences, capacities too small to tell from it, ends of intervals."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, TypeVar, cast
 
+import numpy as np
 from scipy import stats
+
+Capacities = TypeVar("Capacities")  # a number, an array or a Series
 
 
 def guess_distribution(T: int, K: int) -> Any:
@@ -24,3 +28,32 @@ def guess_corrected(count: float, T: int, K: int) -> float:
     a full count and scatters around 0 for an untrained network.
     """
     return (count - expected_guesses(T, K)) / (1 - 1 / K)
+
+
+def at_least_one(capacities: Capacities) -> Capacities:
+    """Count a capacity of less than one sequence as one, so that ratios and logarithms of capacities exist."""
+    return cast(Capacities, np.maximum(capacities, 1.0))  # type: ignore[call-overload]
+
+
+def tails(level: float) -> tuple[float, float]:
+    """Return the probabilities below both ends of a central interval.
+
+    Raises
+    ------
+    ValueError
+        If the level is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level}: should be between 0 and 1")
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def guess_deviation(count: float, T: int, K: int) -> float:
+    """Standard deviation of `guess_corrected` that is due to guessing: each of T - C sequences is right with 1/K."""
+    guessing = min(max(T - guess_corrected(count, T, K), 0.0), T)
+    return math.sqrt(guessing * (1 / K) * (1 - 1 / K)) / (1 - 1 / K)
+
+
+def is_guessing(count: float, T: int, K: int, level: float = 0.95) -> bool:
+    """Whether a raw count cannot be told from an untrained network's: one-sided, at the level given."""
+    return bool(count <= guess_distribution(T, K).ppf(level))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.validation import Parameters
+
+if TYPE_CHECKING:
+    import torch
 
 Tokens = NDArray[np.int64]
 
@@ -54,6 +56,8 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     ValueError
         If a size is out of range.
     """
+    import torch  # reading records, which checks sizes, need not wait for it
+
     LibrarySize(T=T, N=N, K=K)
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.

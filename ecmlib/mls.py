@@ -9,10 +9,13 @@ from pydantic import Field, model_validator
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
+from ecmlib.curve import Count
+from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.protocol import Loss, Positive, Precision, Protocol
 from ecmlib.record import Record, record_name, writable_folder
-from ecmlib.restart import Count, Provenance, Restart, Status, run_restart, seed_of_restart
-from ecmlib.training import Loss, Positive, Precision, Protocol, can_compile, make_forward, resolve_device
+from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
+from ecmlib.training import Trainer, run_restart
 from ecmlib.validation import Parameters
 
 
@@ -166,9 +169,9 @@ def measure_mls(
             restart_seed = seed_of_restart(seed, number)
             model.load_state_dict(architecture.build(restart_seed).state_dict())
             bar: tqdm[Any] = tqdm(total=max_steps, unit="step", desc=f"T={T}", disable=not progress)
-            restart = run_restart(
-                model, forward, library[:T], training.model_copy(update={"T": T}), restart_seed, run.compiled, bar
-            )
+            of_this_size = training.model_copy(update={"T": T})
+            trainer = Trainer(model, forward, library[:T], of_this_size, restart_seed)
+            restart = run_restart(trainer, of_this_size, architecture.K, restart_seed, run.compiled, bar)
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
             if path is not None:
                 record.save(path)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -14,10 +13,14 @@ import torch
 from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import tails
+from ecmlib.curve import Count
+from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
+from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import Record, record_name, writable_folder
-from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
-from ecmlib.training import Positive, Precision, Protocol, can_compile, make_forward, resolve_device, train
+from ecmlib.restart import Provenance, seed_of_restart
+from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
 
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
@@ -38,8 +41,8 @@ class SquaredNorms(NamedTuple):
             drawn = SquaredNorms(np.array(self.small)[pick].tolist(), np.array(self.big)[pick].tolist())
             scales.append(simple_noise_scale(drawn, sampling))
         # "lower" and "higher" never average with an infinite value
-        low = np.quantile(scales, (1 - level) / 2, method="lower")
-        return float(low), float(np.quantile(scales, (1 + level) / 2, method="higher"))
+        low, high = tails(level)
+        return float(np.quantile(scales, low, method="lower")), float(np.quantile(scales, high, method="higher"))
 
 
 class Sampling(Parameters):
@@ -100,20 +103,15 @@ class NoiseScaleRecord(Record):
 
 def measure_noise_scale(
     architecture: Architecture,
-    T: int = 16000,
+    protocol: Protocol | None = None,
     *,
     small: int = 64,
     big: int = 2048,
     repetitions: int = 8,
-    batch_size: int = 512,
-    lr: float = 1e-3,
-    max_steps: int = 20_000,
-    eval_every: int = 310,
-    seed: int = 0,
-    precision: Precision = "float32",
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
+    **values: Any,
 ) -> NoiseScaleRecord:
     """Train as `measure_mac` trains its first restart, and estimate the noise scale at every point of the curve.
 
@@ -121,14 +119,16 @@ def measure_noise_scale(
     ----------
     architecture : Architecture
         What is trained.
+    protocol : Protocol, optional
+        How; by default the paper's, with a point every ten of its epochs.
     small, big, repetitions
         See `Sampling`.
-    T, batch_size, lr, max_steps, eval_every, seed, precision
-        See `Protocol`.
     device, compiled
         See `measure_mac`.
     results : path, optional
         Folder of the record; one that is there is returned as it is.
+    values
+        Of `Protocol`, by name, in place of ``protocol``.
 
     Raises
     ------
@@ -138,26 +138,19 @@ def measure_noise_scale(
         If the loss does.
     """
     sampling = Sampling(small=small, big=big, repetitions=repetitions)
-    protocol = Protocol(
-        T=T,
-        batch_size=batch_size,
-        lr=lr,
-        max_steps=max_steps,
-        eval_every=eval_every,
-        seed=seed,
-        precision=precision,
-    )
+    protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values)
+    T, seed = protocol.T, protocol.seed
     target = resolve_device(device)
     library = random_library(T, architecture.N, architecture.K, seed).to(target)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol, "sampling": sampling}
     if (stored := NoiseScaleRecord.stored(path, "another measurement", **settings)) is not None:
         return stored
-    started, cpu_started = time.perf_counter(), time.process_time()
+    clock = Clock()
     compile_it = can_compile() if compiled == "auto" else compiled
     restart_seed = seed_of_restart(seed, 0)
     model = architecture.build(restart_seed).to(target)
-    forward = make_forward(model, precision, compile_it)
+    forward = make_forward(model, protocol.precision, compile_it)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     generator = torch.Generator().manual_seed(restart_seed)
 
@@ -166,7 +159,8 @@ def measure_noise_scale(
         return torch.cat([part.flatten() for part in torch.autograd.grad(loss, trained)])
 
     points = []
-    for point in train(model, forward, library, protocol, restart_seed):
+    trainer = Trainer(model, forward, library, protocol, restart_seed)
+    for point in follow(trainer, protocol, protocol.max_steps):
         norms = squared_norms(gradient, T, sampling, generator)
         points.append(NoisePoint(step=point.step, last_count=point.last_count, small=norms.small, big=norms.big))
     record = NoiseScaleRecord(
@@ -174,7 +168,7 @@ def measure_noise_scale(
         protocol=protocol,
         sampling=sampling,
         points=points,
-        provenance=provenance(target, compile_it, time.perf_counter() - started, time.process_time() - cpu_started),
+        provenance=clock.provenance(target, compile_it),
     )
     if path is not None:
         record.save(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import warnings
 from pathlib import Path
 from typing import Literal, Self
@@ -12,27 +13,18 @@ from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import guess_corrected
+from ecmlib.curve import CAPACITIES, capacities
 from ecmlib.library import LibrarySize
+from ecmlib.protocol import Protocol
 from ecmlib.record import Record
 from ecmlib.restart import Restart
-from ecmlib.training import Protocol, patience_stop
-
-_CAPACITIES = (
-    "C_plateau_raw",
-    "C_paper_rule_raw",
-    "C_plateau",
-    "C_paper_rule",
-    "paper_rule_step",
-    "full_count",
-    "bits",
-    "bits_per_parameter",
-)
 
 
 class CapacityRecord(Record):
     """The capacity of one architecture, measured by the MAC method (paper, section 5).
 
-    Counts are numbers of sequences. Over restarts, the best one counts; one that diverged never does.
+    Counts are numbers of sequences. ``C`` is the mean over restarts of where their curves end; of everything else the
+    best restart counts, as in the paper. One that diverged never counts.
     """
 
     experiment: Literal["mac"] = "mac"
@@ -52,6 +44,11 @@ class CapacityRecord(Record):
     def P(self) -> int:
         """Trainable parameters."""
         return self.architecture.n_params
+
+    @property
+    def C(self) -> float:
+        """Sequences memorised at the end of a restart, less guesses (`ecmlib.curve.end_value`): their mean."""
+        return statistics.fmean(self._counted("C"))
 
     @property
     def C_plateau_raw(self) -> int:
@@ -80,7 +77,7 @@ class CapacityRecord(Record):
 
     @property
     def bits(self) -> float:
-        """Most bits memorised by any restart: those of all predictions less what the model still lacks."""
+        """Most bits memorised at the end of a restart: those of all predictions less what the model still lacks."""
         return self._best("bits")
 
     @property
@@ -118,30 +115,18 @@ class CapacityRecord(Record):
         return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
 
     def _best(self, quantity: str) -> float:
+        return max(self._counted(quantity))
+
+    def _counted(self, quantity: str) -> list[float]:
         counted = [self._capacities(restart) for restart in self.restarts if restart.status != "diverged"]
         if not counted:
             raise ValueError(f"{quantity} is unknown: {len(self.restarts)} restarts, and none that did not diverge")
-        return max(capacities[quantity] for capacities in counted)
+        return [of_restart[quantity] for of_restart in counted]
 
     def _capacities(self, restart: Restart) -> dict[str, float]:
         if restart.status == "diverged":
-            return dict.fromkeys(_CAPACITIES, math.nan)
-        T, K, N = self.protocol.T, self.architecture.K, self.architecture.N
-        stop = patience_stop(restart.step, restart.last_count, self.protocol.patience_steps)
-        by_paper_rule = max(restart.last_count[: None if stop is None else stop + 1])
-        best = max(restart.last_count)
-        bits = max(0.0, (N - 1) * T * (math.log2(K) - min(restart.bits)))
-        capacities = (
-            best,
-            by_paper_rule,
-            guess_corrected(best, T, K),
-            guess_corrected(by_paper_rule, T, K),
-            restart.step[-1 if stop is None else stop],
-            max(restart.full_count),
-            bits,
-            bits / self.P,
-        )
-        return dict(zip(_CAPACITIES, capacities, strict=True))
+            return dict.fromkeys(CAPACITIES, math.nan)
+        return capacities(restart, self.architecture, self.protocol)
 
 
 def load_records(folder: str | Path, skip_bad: bool = False) -> list[CapacityRecord]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,10 +13,13 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
+from ecmlib.curve import Count
+from ecmlib.forward import resolve_device
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.protocol import Positive
 from ecmlib.record import Record, record_name, writable_folder
-from ecmlib.restart import Count, Provenance, provenance, seed_of_restart
-from ecmlib.training import Positive, resolve_device
+from ecmlib.restart import Provenance, seed_of_restart
+from ecmlib.training import Clock
 from ecmlib.validation import Parameters
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -108,10 +110,10 @@ def epochs_to_shatter(
     )
     with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
         while (done := len(record.epochs)) < trials:
-            started, cpu_started = time.perf_counter(), time.process_time()
+            clock = Clock()
             numbers = range(done, min(done + run.stack, trials))
             epochs = _train_stack(architecture, protocol, [seed_of_restart(seed, n) for n in numbers], target)
-            measured = provenance(target, False, time.perf_counter() - started, time.process_time() - cpu_started)
+            measured = clock.provenance(target, False)
             record = record.model_copy(
                 update={"epochs": [*record.epochs, *epochs], "provenance": [*record.provenance, measured]}
             )

@@ -1,158 +1,31 @@
-"""How a model is trained on a library: the loop, the curve it yields and the rules that end it."""
+"""How a model is trained on a library: the steps, the curve they yield, and a run in flight that can be kept."""
 
 from __future__ import annotations
 
 import math
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Literal, NamedTuple
+import time
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from pydantic import Field
-from torch.nn import functional
+from tqdm.auto import tqdm
 
-from ecmlib.validation import Parameters
+from ecmlib.checkpoint import Checkpoint, Tensors
+from ecmlib.curve import CurvePoint, columns, on_plateau
+from ecmlib.forward import Forward, tally
+from ecmlib.protocol import Protocol
+from ecmlib.restart import Provenance, Restart, Status, provenance
 
-Positive = Annotated[int, Field(ge=1)]
-Loss = Literal["all", "last"]
-Precision = Literal["float32", "bfloat16"]
-
-
-class Forward(NamedTuple):
-    """A model's two forward passes over sequences (B, N), each a graph of its own.
-
-    Which token is the most likely one is asked only when counting: training would pay for it at every step.
-    """
-
-    losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N, for training
-    judged: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  #: the same, and whether each is the likeliest
-
-
-# With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
-# kernel and pay a page fault for each page of the next one.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "TORCHINDUCTOR_COMPILE_THREADS": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**34),
-}
-
-
-class CurvePoint(NamedTuple):
-    """What a model has memorised after some steps, counted over the whole library."""
-
-    step: int  #: training steps so far
-    last_count: int  #: sequences whose last token is predicted from their true N-1 predecessors
-    full_count: int  #: sequences of which all N-1 predictions are right
-    bits: float  #: mean negative log2-likelihood of a prediction, over all N-1 positions
+_EMBEDDINGS = ("token_emb.", "pos_emb.", "to_logits.")
+_BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
 
 
 class DivergedError(Exception):
     """The loss became infinite or not a number."""
 
 
-class Protocol(Parameters):
-    """How a capacity is measured: everything but the architecture and the number of restarts.
-
-    Parameters
-    ----------
-    T : int
-        Library size in sequences.
-    batch_size : int
-        Sequences a step; a smaller library is one batch.
-    lr : float
-        Learning rate of Adam, whose other settings are PyTorch's defaults.
-    loss : {"all", "last"}
-        Cross-entropy averaged over all N - 1 predictions, or over the last one alone.
-    patience_steps : int
-        The paper's rule ends a run after so many steps without improvement.
-    min_steps, max_steps : int
-        No run ends on a plateau before, since early plateaus are not the last, and no run is longer.
-    eval_every : int
-        Steps between two points of the curve; 31 is the paper's epoch, 16000 / 512.
-    seed : int
-        Seeds the library and, with the number of the restart, weights and order.
-    precision : {"float32", "bfloat16"}
-        Number format of matrix products; weights, optimiser and loss are float32.
-    """
-
-    T: Positive = 16000
-    batch_size: Positive = 512
-    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    loss: Loss = "all"
-    patience_steps: Positive = 310
-    min_steps: Positive = 5_000
-    max_steps: Positive = 20_000
-    eval_every: Positive = 31
-    seed: Annotated[int, Field(ge=0)] = 0
-    precision: Precision = "float32"
-
-
-def resolve_device(device: str) -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device.
-
-    Raises
-    ------
-    ValueError
-        For another name, or for "cuda" on a machine without one.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device = {device!r}: input should be 'auto', 'cpu' or 'cuda'")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device = 'cuda': PyTorch finds no CUDA device here; use 'cpu' or 'auto'")
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
-def can_compile() -> bool:
-    """Whether ``torch.compile`` finds the C++ compiler that it needs on a CPU."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
-
-
-def make_forward(model: torch.nn.Module, precision: Precision = "float32", compiled: bool = False) -> Forward:
-    """Make the forward passes of training and of counting.
-
-    Parameters
-    ----------
-    model : Module
-        Maps tokens (B, N - 1) to logits (B, N - 1, K).
-    precision : {"float32", "bfloat16"}
-        "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
-    compiled : bool
-        Whether ``torch.compile`` fuses them. A graph serves every call with the same batch size.
-    """
-
-    def logits_of(sequences: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(sequences.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits: torch.Tensor = model(sequences[:, :-1])
-        return logits.float()
-
-    def cross_entropy(logits: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(logits.transpose(1, 2), sequences[:, 1:], reduction="none")
-
-    def losses(sequences: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(logits_of(sequences), sequences)
-
-    def judged(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = logits_of(sequences)
-        return cross_entropy(logits, sequences), logits.argmax(-1) == sequences[:, 1:]
-
-    if not compiled:
-        return Forward(losses, judged)
-    torch.compiler.reset()  # graphs of earlier models are of no use and count towards a limit
-    return Forward(torch.compile(losses, dynamic=False), torch.compile(judged, dynamic=False))
-
-
-def train(
-    model: torch.nn.Module,
-    forward: Forward,
-    library: torch.Tensor,
-    protocol: Protocol,
-    seed: int,
-) -> Iterator[CurvePoint]:
-    """Train with Adam and yield the curve: at step 0, every ``eval_every`` steps and at ``max_steps``.
+class Trainer:
+    """A model on its way: weights, optimiser, order of the sequences and random state after some steps.
 
     Parameters
     ----------
@@ -163,75 +36,220 @@ def train(
     library : LongTensor of shape (T, N)
         On the model's device.
     protocol : Protocol
-        Batch size, learning rate, loss, length and distance of the curve's points.
+        Batch size, loss and optimiser.
     seed : int
-        Seed of the order in which sequences are drawn.
+        Of the order in which sequences are drawn.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int
+    ) -> None:
+        self.step = 0
+        self.library = library
+        self._model, self._forward, self._seed, self._loss = model, forward, seed, protocol.loss
+        self._batch_size = min(protocol.batch_size, len(library))
+        self._optimizers = _optimizers(model, protocol)
+        self._batches = _shuffled_batches(len(library), self._batch_size, seed)
+        self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
+
+    def advance(self, end: int, protocol: Protocol) -> None:
+        """Train up to step ``end``, at the learning rates of a protocol."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._random)
+            while self.step < end:
+                self._take_step(protocol.learning_rate(self.step + 1))
+            self._random = torch.get_rng_state()
+
+    def count(self) -> CurvePoint:
+        """Count what is memorised now.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is infinite or undefined.
+        """
+        last, full, nats = tally(self._forward, self.library, self._batch_size)
+        bits = nats / math.log(2) / (len(self.library) * (self.library.shape[1] - 1))
+        if not math.isfinite(bits):
+            raise DivergedError(f"the loss was {bits} after {self.step} steps")
+        return CurvePoint(self.step, last, full, bits)
+
+    def state(self) -> Tensors:
+        """Copy everything that changes from step to step."""
+        tensors = {f"model.{name}": value for name, value in self._model.state_dict().items()}
+        for name, optimizer in self._optimizers.items():
+            for number, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                for key, value in optimizer.state[parameter].items():
+                    tensors[f"{name}.{number}.{key}"] = value
+        copied = {name: value.detach().clone() for name, value in tensors.items()}
+        return copied | {"step": torch.tensor(self.step), "random": self._random.clone()}
+
+    def restore(self, state: Tensors) -> None:
+        """Go back, or on, to a state that `state` returned."""
+        self._model.load_state_dict(
+            {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
+        )
+        for name, optimizer in self._optimizers.items():
+            for number, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                prefix = f"{name}.{number}."
+                optimizer.state[parameter] = {
+                    key.removeprefix(prefix): value.clone() for key, value in state.items() if key.startswith(prefix)
+                }
+        self.step, self._random = int(state["step"]), state["random"].clone()
+        self._batches = _shuffled_batches(len(self.library), self._batch_size, self._seed)
+        for _ in range(self.step):
+            next(self._batches)
+
+    def _take_step(self, learning_rate: float) -> None:
+        losses = self._forward.losses(self.library[next(self._batches).to(self.library.device)])
+        mean_loss = losses.mean() if self._loss == "all" else losses[:, -1].mean()
+        for optimizer in self._optimizers.values():
+            optimizer.zero_grad()
+            optimizer.param_groups[0]["lr"] = learning_rate
+        torch.autograd.backward(mean_loss)
+        for optimizer in self._optimizers.values():
+            optimizer.step()
+        self.step += 1
+
+
+class Clock:
+    """Seconds that a run has taken: on the clock, and of all cores together, with those before it was interrupted."""
+
+    def __init__(self, seconds: float = 0.0, core_seconds: float = 0.0) -> None:
+        self._started = time.perf_counter() - seconds, time.process_time() - core_seconds
+
+    def read(self) -> tuple[float, float]:
+        """Return seconds and core-seconds so far."""
+        return time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+
+    def provenance(self, device: torch.device, compiled: bool) -> Provenance:
+        """Say with what this process has measured so far."""
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return provenance(name, torch.get_num_threads(), compiled, *self.read())
+
+
+def follow(
+    trainer: Trainer,
+    protocol: Protocol,
+    end: int,
+    curve: list[CurvePoint] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Iterator[CurvePoint]:
+    """Train to step ``end``; append to the curve, and yield, its points: the first at once if there is none yet.
+
+    A checkpoint that is due is written between steps. A curve that ends before the trainer's step goes on where it
+    would have gone on.
 
     Raises
     ------
     DivergedError
         When a point of the curve has an infinite or undefined loss.
     """
-    batch_size = min(protocol.batch_size, len(library))
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=protocol.lr, fused=True)
-    batches = _shuffled_batches(len(library), batch_size, seed)
-    yield _evaluate(forward, library, batch_size, step=0)
-    for step in range(1, protocol.max_steps + 1):
-        losses = forward.losses(library[next(batches).to(library.device)])
-        mean_loss = losses.mean() if protocol.loss == "all" else losses[:, -1].mean()
-        optimizer.zero_grad()
-        torch.autograd.backward(mean_loss)
-        optimizer.step()
-        if step % protocol.eval_every == 0 or step == protocol.max_steps:
-            yield _evaluate(forward, library, batch_size, step)
+    curve = [] if curve is None else curve
+    checkpoint = checkpoint or Checkpoint(None, {})
+    if not curve:
+        curve.append(trainer.count())
+        yield curve[-1]
+    for point in protocol.points(curve[-1].step, end):
+        while trainer.step < point:
+            trainer.advance(min(point, trainer.step + _BETWEEN_CHECKPOINTS), protocol)
+            checkpoint.save_if_due()
+        curve.append(trainer.count())
+        yield curve[-1]
 
 
-@torch.no_grad()
-def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int, int, float]:
-    """Count over a whole library, in batches of one shape, so that one compiled graph serves them all.
+def run_restart(
+    trainer: Trainer,
+    protocol: Protocol,
+    K: int,
+    seed: int,
+    compiled: bool,
+    bar: tqdm[Any],
+    checkpoint: Checkpoint | None = None,
+) -> Restart:
+    """Train until every sequence is memorised, until the count is on a plateau, or for ``max_steps``.
 
-    Returns
-    -------
-    tuple
-        Sequences whose last token is predicted, sequences of which all tokens are, and the negative log-likelihood
-        of all tokens in nats.
+    Parameters
+    ----------
+    trainer : Trainer
+        Fresh; put forward to where ``checkpoint`` has got, if it holds anything.
+    protocol : Protocol
+        Learning rates, and the rules that end a run. A schedule that decays knows no plateau.
+    K : int
+        Vocabulary size: a run that ends worse than guessing has diverged.
+    seed, compiled
+        For the record.
+    bar : tqdm
+        Shows steps, count and best count; closed at the end.
+    checkpoint : Checkpoint, optional
+        Of this run; cleared by whoever has saved the result.
     """
-    T = len(library)
-    n_batches = math.ceil(T / batch_size)
-    wrapped = torch.arange(n_batches * batch_size, device=library.device) % T
-    last, full = 0, 0
-    nats = 0.0
-    for start in range(0, len(wrapped), batch_size):
-        fresh = min(batch_size, T - start)  # the rest of the last batch has been counted before
-        losses, right = forward.judged(library[wrapped[start : start + batch_size]])
-        last += int(right[:fresh, -1].sum())
-        full += int(right[:fresh].all(dim=1).sum())
-        nats += float(losses[:fresh].double().sum())
-    return last, full, nats
+    checkpoint = checkpoint or Checkpoint(None, {})
+    curve: list[CurvePoint] = []
+    clock = Clock()
+    if (found := checkpoint.load()) is not None:
+        progress, tensors = found
+        trainer.restore(tensors)
+        curve += [CurvePoint(*point) for point in progress["curve"]]
+        clock = Clock(*progress["seconds"])
+    checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
+    with bar:
+        status = _to_the_end(trainer, protocol, curve, bar, checkpoint)
+    if curve and has_diverged(curve, K):
+        status = "diverged"
+    return Restart(
+        seed=seed,
+        status=status,
+        **columns(curve).model_dump(),
+        provenance=clock.provenance(trainer.library.device, compiled),
+    )
 
 
-def patience_stop(steps: Sequence[int], counts: Sequence[int], patience_steps: int) -> int | None:
-    """Replay the paper's rule: stop when the count has not improved for ``patience_steps`` steps.
-
-    Returns
-    -------
-    int or None
-        Index of the point at which training stops; None if the rule never strikes.
-    """
-    best, best_step = -1, 0
-    for index, (step, count) in enumerate(zip(steps, counts, strict=True)):
-        if count > best:
-            best, best_step = count, step
-        elif step - best_step >= patience_steps:
-            return index
-    return None
+def ended(protocol: Protocol, curve: list[CurvePoint]) -> Status | None:
+    """Say whether and how a run has ended at the last point of its curve; None if it goes on."""
+    last = curve[-1]
+    if last.last_count == protocol.T:
+        return "complete"
+    if protocol.schedule == "constant" and last.step >= protocol.min_steps:
+        steps, counts = [point.step for point in curve], [point.last_count for point in curve]
+        if on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
+            return "plateau"
+    return "max_steps" if last.step >= protocol.max_steps else None
 
 
-def on_plateau(steps: Sequence[int], counts: Sequence[int], tolerance: float = 0.005) -> bool:
-    """Whether the best count rose by at most ``tolerance`` over the last quarter of all steps."""
-    before = max(count for step, count in zip(steps, counts, strict=True) if step <= 0.75 * steps[-1])
-    return max(counts) - before <= tolerance * before
+def has_diverged(curve: list[CurvePoint], K: int) -> bool:
+    """Whether a run has ended worse than it began, and worse than guessing: fresh weights alone do the latter."""
+    return curve[-1].bits > max(curve[0].bits, math.log2(K))
+
+
+def _to_the_end(
+    trainer: Trainer, protocol: Protocol, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
+) -> Status:
+    try:
+        for point in follow(trainer, protocol, protocol.max_steps, curve, checkpoint):
+            bar.set_postfix(count=point.last_count, best=max(p.last_count for p in curve), refresh=False)
+            bar.update(point.step - bar.n)
+            if (status := ended(protocol, curve)) is not None:
+                return status
+    except DivergedError:
+        return "diverged"
+    return "max_steps"
+
+
+def _optimizers(model: torch.nn.Module, protocol: Protocol) -> dict[str, torch.optim.Optimizer]:
+    """Make the optimisers by name: Muon gets the matrices that are no embedding, Adam the rest."""
+    trained = {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
+    matrices = {n: w for n, w in trained.items() if w.ndim == 2 and not n.startswith(_EMBEDDINGS)}
+    by_muon = matrices if protocol.optimizer == "muon" else {}
+    rest = [weights for name, weights in trained.items() if name not in by_muon]
+    optimizers: dict[str, torch.optim.Optimizer] = {}
+    if by_muon:
+        optimizers["muon"] = torch.optim.Muon(
+            by_muon.values(), lr=protocol.lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+        )
+    if rest:
+        optimizers["adam"] = torch.optim.Adam(rest, lr=protocol.lr, fused=True)
+    return optimizers
 
 
 def _shuffled_batches(T: int, batch_size: int, seed: int) -> Iterator[torch.Tensor]:
@@ -243,11 +261,3 @@ def _shuffled_batches(T: int, batch_size: int, seed: int) -> Iterator[torch.Tens
             rows = torch.cat([rows, torch.randperm(T, generator=generator)])
         batch, rows = rows[:batch_size], rows[batch_size:]
         yield batch
-
-
-def _evaluate(forward: Forward, library: torch.Tensor, batch_size: int, step: int) -> CurvePoint:
-    last, full, nats = tally(forward, library, batch_size)
-    bits = nats / math.log(2) / (len(library) * (library.shape[1] - 1))
-    if not math.isfinite(bits):
-        raise DivergedError(f"the loss was {bits} after {step} steps")
-    return CurvePoint(step, last, full, bits)

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecmlib import Architecture
+from ecmlib import Architecture, random_library
+from ecmlib.forward import make_forward
 
 architectures = st.builds(
     Architecture,
@@ -16,6 +17,7 @@ architectures = st.builds(
     K=st.integers(2, 20),
     head_dim=st.integers(1, 70),
     ff=st.sampled_from(["train", "identity"]),
+    embeddings=st.sampled_from(["frozen", "trained", "tied"]),
 )
 
 
@@ -31,6 +33,24 @@ def test_parameter_count_is_that_of_the_built_model(architecture: Architecture) 
 def test_model_maps_tokens_to_logits(architecture: Architecture) -> None:
     tokens = torch.zeros(3, architecture.N - 1, dtype=torch.long)
     assert architecture.build(0)(tokens).shape == (3, architecture.N - 1, architecture.K)
+
+
+@pytest.mark.parametrize("ff_mult", [1, 2, 8])
+def test_parameter_count_knows_the_width_of_feed_forward_blocks(ff_mult: int) -> None:
+    architecture = Architecture(d=8, L=2, ff_mult=ff_mult)
+    assert architecture.n_params == sum(p.numel() for p in architecture.build(0).parameters() if p.requires_grad)
+
+
+def test_dropout_disturbs_training_and_not_counting() -> None:
+    architecture = Architecture(d=16, N=8, K=16, dropout=0.5)
+    model, library = architecture.build(0), random_library(64, 8, 16, seed=0)
+    forward = make_forward(model)
+    assert not torch.equal(forward.losses(library), forward.losses(library))
+    losses, right = forward.judged(library)
+    plain = architecture.model_copy(update={"dropout": 0.0}).build(0)
+    torch.testing.assert_close(losses, make_forward(plain).losses(library))
+    assert model.training
+    assert right.shape == (64, 7)
 
 
 def test_one_head_keeps_its_output_projection_when_d_differs_from_head_dim() -> None:
@@ -90,6 +110,10 @@ def test_no_prediction_sees_its_own_or_a_later_token() -> None:
         ({"d": 8, "K": 1}, "K = 1: input should be greater than or equal to 2"),
         ({"d": 8, "head_dim": 0}, "head_dim = 0: input should be greater than or equal to 1"),
         ({"d": 8, "ff": "none"}, "ff = 'none': input should be 'train' or 'identity'"),
+        ({"d": 8, "ff_mult": 0}, "ff_mult = 0: input should be greater than or equal to 1"),
+        ({"d": 8, "ff": "identity", "ff_mult": 2}, "ff_mult = 2: ff = 'identity' has no feed-forward block"),
+        ({"d": 8, "embeddings": "free"}, "embeddings = 'free': input should be 'frozen', 'trained' or 'tied'"),
+        ({"d": 8, "dropout": 1.0}, "dropout = 1.0: input should be less than 1"),
         ({"d": 8, "heads": 2}, "heads = 2: extra inputs are not permitted"),
         ({}, "d is missing"),
     ],

@@ -13,7 +13,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.training import _shuffled_batches, can_compile, make_forward, train
+from ecmlib.forward import can_compile, make_forward
+from ecmlib.training import Trainer, _shuffled_batches, follow
 
 SMALL = [
     Architecture(d=16, H=1, N=8, K=32),
@@ -50,7 +51,8 @@ def test_fast_path_follows_the_plain_loss(compiled: bool) -> None:
         return losses
 
     protocol = Protocol(T=256, batch_size=batch_size, max_steps=steps, eval_every=steps)
-    list(train(fast, forward._replace(losses=spying), library, protocol, seed=2))
+    trainer = Trainer(fast, forward._replace(losses=spying), library, protocol, seed=2)
+    list(follow(trainer, protocol, steps))
 
     plain = architecture.build(1)
     optimizer = torch.optim.Adam([p for p in plain.parameters() if p.requires_grad], lr=protocol.lr)

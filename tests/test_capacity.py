@@ -9,7 +9,7 @@ from conftest import curves
 
 from ecmlib import Architecture, count_memorised, load_results, measure_mac, random_library
 
-TRAIN = "ecmlib.restart.train"
+TRAIN = "ecmlib.training.Trainer.advance"
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from grids import load_grid
 
 import ecmlib.reproduction.measure as measuring
@@ -24,7 +23,7 @@ from ecmlib.reproduction.stats import NOT_MEASURED
 from ecmlib.restart import Restart, provenance
 
 T = 4096
-PROVENANCE = provenance(torch.device("cpu"), compiled=False, seconds=1, core_seconds=1)
+PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)
 STEPS = np.arange(0, 2001, 50)
 PUBLISHED = math.log2(  # exponent of L that Table 1 says for d=32, H=1, N=8
     EmpiricalCapacityModel.published(L=2).slope(1, 8) / EmpiricalCapacityModel.published(L=1).slope(1, 8)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from ecmlib import Architecture, MlsRecord, ShatterRecord, epochs_to_shatter, random_library
 from ecmlib.mls import MlsProtocol, MlsTrial
+from ecmlib.protocol import Protocol
 from ecmlib.reproduction import mac_and_mls, parameters, shattering
 from ecmlib.reproduction.mac_and_mls import plot_mac_and_mls
 from ecmlib.reproduction.reach import output_rows, token_reach
@@ -16,9 +16,8 @@ from ecmlib.reproduction.shattering import plot_quantiles, plot_reach
 from ecmlib.reproduction.stats import NOT_MEASURED
 from ecmlib.restart import Status, provenance
 from ecmlib.shatter import ShatterProtocol
-from ecmlib.training import Protocol
 
-PROVENANCE = provenance(torch.device("cpu"), compiled=False, seconds=1, core_seconds=1)
+PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)
 SIZES = (8, 12, 16, 24, 32, 48)
 T, K = 2048, 128
 

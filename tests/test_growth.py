@@ -4,8 +4,10 @@ import pytest
 
 from ecmlib import Architecture
 from ecmlib.chance import expected_guesses
+from ecmlib.figures import plot_grid
 from ecmlib.laws.points import SATURATED, growing
 from ecmlib.reproduction.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
+from ecmlib.reproduction.theory import promised_capacities
 
 T, K = 2048, 128
 
@@ -62,3 +64,18 @@ def test_best_restart_counts() -> None:
     results = made(1.0, 0.0)
     worse = results.assign(C_plateau=results["C_plateau"] / 2, C_plateau_raw=results["C_plateau_raw"] / 2)
     pd.testing.assert_frame_equal(growing(pd.concat([results, worse])), growing(results))
+
+
+def test_configurations_without_feed_forward_are_not_merged_with_those_that_have_it() -> None:
+    both = pd.concat([made(1.0, 0.0).assign(ff=ff) for ff in ("train", "identity")])
+    for reduce in (growing, exponents_over_d, promised_capacities, plot_grid):
+        with pytest.raises(ValueError, match="the frame mixes ff = identity, train"):
+            reduce(both)
+
+
+def test_what_compares_d_H_and_N_alone_refuses_several_layers() -> None:
+    both = pd.concat([made(1.0, 0.0), made(1.0, 0.0).assign(L=2)])
+    assert len(growing(both)) == 2 * len(growing(both[both["L"] == 1]))
+    for reduce in (exponents_over_d, plot_grid):
+        with pytest.raises(ValueError, match="the frame mixes L = 1, 2"):
+            reduce(both)

@@ -17,6 +17,7 @@ from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.comparison import (
     HELD_OUT,
     OURS,
+    aicc,
     better_than,
     compare,
     coverage,
@@ -29,7 +30,6 @@ from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import configurations
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
-from ecmlib.laws.scores import aicc, mape
 from ecmlib.laws.signal import SignalLaw, detected, free_numbers
 
 TRUTH = SignalLaw(bits_ff=1.8, bits_att=2.9)
@@ -190,7 +190,8 @@ def test_candidate_counts_parameters_as_the_architecture_does() -> None:
 
 
 def test_boosting_follows_its_data() -> None:
-    assert mape(grid()["C_plateau"], BoostingModel.fit(grid()).predict_frame(grid())) < 0.05
+    predicted = BoostingModel.fit(grid()).predict_frame(grid())
+    assert np.abs(predicted / grid()["C_plateau"] - 1).mean() < 0.05
 
 
 # The comparison.
@@ -231,8 +232,7 @@ def test_errors_by_grid_leave_out_grids_without_records() -> None:
     assert table.loc["main", "ours"] == pytest.approx(0, abs=1e-6)
 
 
-def test_mape_and_aicc_by_hand() -> None:
-    assert mape([10, 20], [11, 16]) == pytest.approx((0.1 + 0.2) / 2)
+def test_aicc_by_hand() -> None:
     predicted = np.exp([0.1, -0.1, 0.1, -0.1]) * 10
     assert aicc([10] * 4, predicted, 1) == pytest.approx(4 * np.log(0.01) + 4 + 12 / 1)
     assert np.isnan(aicc([10] * 4, predicted, 2))

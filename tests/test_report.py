@@ -30,7 +30,7 @@ def test_headlines_of_a_made_grid() -> None:
 
 
 def test_spread_needs_five_restarts() -> None:
-    row = {"d": 8, "H": 1, "N": 8, "K": 128, "T": 100, "precision": "float32"}
+    row = {"d": 8, "H": 1, "N": 8, "L": 1, "K": 128, "T": 100, "precision": "float32"}
     many = pd.DataFrame([row | {"C_plateau": C} for C in (8.0, 9.0, 10.0, 11.0, 12.0)])
     few = pd.DataFrame([row | {"d": 4, "C_plateau": C} for C in (1.0, 50.0)])
     spread = spread_of_restarts(pd.concat([many, few]))

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.training import can_compile, make_forward, on_plateau, patience_stop, resolve_device, train
+from ecmlib.curve import on_plateau, patience_stop
+from ecmlib.forward import can_compile, make_forward, resolve_device
+from ecmlib.training import Trainer, follow
 
 counts_of_a_run = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 
@@ -38,7 +40,8 @@ def run(architecture: Architecture, **settings: object) -> tuple[torch.nn.Module
     model = architecture.build(0)
     library = random_library(48, architecture.N, architecture.K, seed=0)
     protocol = Protocol(T=48, batch_size=16, eval_every=5, **settings)
-    return model, list(train(model, make_forward(model), library, protocol, seed=0))
+    trainer = Trainer(model, make_forward(model), library, protocol, seed=0)
+    return model, list(follow(trainer, protocol, protocol.max_steps))
 
 
 def test_curve_has_its_first_and_last_step(tiny: Architecture) -> None:
@@ -64,7 +67,7 @@ def test_bits_of_an_indifferent_model_are_log2_of_K(tiny: Architecture) -> None:
     model = tiny.build(0)
     torch.nn.init.zeros_(model.to_logits.weight)
     library = random_library(40, tiny.N, tiny.K, seed=0)
-    start = next(train(model, make_forward(model), library, Protocol(T=40, batch_size=16), seed=0))
+    start = Trainer(model, make_forward(model), library, Protocol(T=40, batch_size=16), seed=0).count()
     assert start.bits == pytest.approx(3.0)
 
 
@@ -75,8 +78,8 @@ def test_compiled_training_follows_the_eager_one(tiny: Architecture) -> None:
     bits = []
     for compiled in (False, True):
         model = tiny.build(0)
-        curve = train(model, make_forward(model, compiled=compiled), library, protocol, seed=0)
-        bits.append([point.bits for point in curve])
+        trainer = Trainer(model, make_forward(model, compiled=compiled), library, protocol, seed=0)
+        bits.append([point.bits for point in follow(trainer, protocol, protocol.max_steps)])
     assert bits[0] == pytest.approx(bits[1], abs=1e-4)
 
 

@@ -12,7 +12,7 @@ from experiments import EXPERIMENTS, Experiment
 from pydantic import Field, model_validator
 
 from ecmlib import Architecture
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters
 
 GRIDS = Path(__file__).parent / "grids"

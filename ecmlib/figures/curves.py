@@ -7,9 +7,9 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ecmlib.chance import expected_guesses
+from ecmlib.curve import patience_stop
 from ecmlib.figures.style import PALETTE, new_figure, styled
 from ecmlib.results import CapacityRecord
-from ecmlib.training import patience_stop
 
 
 def plot_curves(record: CapacityRecord) -> Figure:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.base import Law
+from ecmlib.laws.points import ONE_SETTING, configurations
 
 
 def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau", published: Law | None = None) -> Figure:
@@ -16,26 +17,24 @@ def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau", published: Law
     Parameters
     ----------
     results : DataFrame
-        Rows of `ecmlib.load_results`, all with one T and one K; each line joins the best restarts.
+        Rows of `ecmlib.load_results`, all of one L, K and T; each line joins the best restarts.
     quantity : str
         Column that is drawn.
     published : Law, optional
         Drawn dotted, whatever library it was fitted to.
     """
-    best = results.groupby(["N", "d", "H"], as_index=False)[[quantity, "T"]].max()
+    best = configurations(results, quantity, ONE_SETTING)
     lengths, heads = sorted(best["N"].unique()), sorted(best["H"].unique())
     figure, panels = new_panels(len(lengths))
-    colors = {H: color for H, color, _ in styled(heads)}
     d = np.geomspace(best["d"].min(), best["d"].max(), 100)
     for N, axes in zip(lengths, panels, strict=True):
-        here = best[best["N"] == N]
         T = best["T"].iloc[0]
-        for H, marker in zip(heads, "osD^vP", strict=False):
-            line = here[here["H"] == H]
-            axes.plot(line["d"], line[quantity], marker=marker, markersize=4, color=colors[H], label=f"H={H}")
+        for H, color, marker in styled(heads):
+            line = best[(best["N"] == N) & (best["H"] == H)]
+            axes.plot(line["d"], line[quantity], marker=marker, markersize=4, color=color, label=f"H={H}")
             if published is not None:
                 sizes = pd.DataFrame({"d": d}).assign(H=H, N=N)
-                axes.plot(d, published.predict_frame(sizes), ":", color=colors[H], linewidth=1.2)
+                axes.plot(d, published.predict_frame(sizes), ":", color=color, linewidth=1.2)
         if published is not None:
             axes.plot([], [], "k:", label="published")
         axes.axhline(T, color="black", linestyle="--", linewidth=0.8, label="T")

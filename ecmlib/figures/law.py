@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
+from sklearn.metrics import mean_absolute_percentage_error
 
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import predicted
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing
-from ecmlib.laws.scores import mape
 
 
 def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau", published: Law | None = None) -> Figure:
@@ -70,7 +71,7 @@ def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> F
         Column that is compared; the best restart of a configuration counts.
     """
     points = configurations(results, target)
-    points = points.assign(ratio=points[target] / np.maximum(law.predict_frame(points), 1.0))
+    points = points.assign(ratio=points[target] / at_least_one(law.predict_frame(points)))
     heads = sorted(points["H"].unique())
     figure, panels = new_panels(len(heads))
     for H, axes in zip(heads, panels, strict=True):
@@ -181,7 +182,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
         points = predicted(configurations(frame, target), law)
-        error = mape(points[target], points["C"])
+        error = mean_absolute_percentage_error(points[target], points["C"])
         arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
         axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
         for complete, face in ((False, color), (True, "none")):
@@ -202,7 +203,7 @@ def _ratio_panels(
     target = next(iter(laws.values())).fitted.target
     figure, panels = new_panels(len(laws))
     for (name, law), axes in zip(laws.items(), panels, strict=True):
-        ratio = np.maximum(law.predict_frame(points), 1.0) / points[target]
+        ratio = at_least_one(law.predict_frame(points)) / points[target]
         for H, color, marker in styled(sorted(points["H"].unique())):
             here = (points["H"] == H).to_numpy()
             axes.plot(across[here], ratio[here].clip(0.02, 50), marker, color=color, markersize=3, label=f"H={H}")

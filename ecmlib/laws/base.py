@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ecmlib.chance import at_least_one
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.laws.points import SIZES, surviving
 from ecmlib.record import write_atomically
@@ -131,7 +132,7 @@ class Law(Parameters):
         -------
         array of shape (draws, rows)
         """
-        predicted = np.maximum(self._predict_draws(frame), 1.0)
+        predicted = at_least_one(self._predict_draws(frame))
         if not len(predicted):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
         scatter = self._scatter_around(self.predict_frame(frame))
@@ -161,9 +162,9 @@ class Law(Parameters):
     ) -> Self:
         """Add what the law rests on; residuals are widened for the degrees of freedom that the fit has used."""
         alive = surviving(frame)
-        predicted = np.maximum(self.predict_frame(alive), 1.0)
+        predicted = at_least_one(self.predict_frame(alive))
         free = max(len(points) - self.n_parameters, 1)
-        residual = np.log(np.maximum(alive[target].to_numpy(float), 1.0) / predicted) * np.sqrt(len(points) / free)
+        residual = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) * np.sqrt(len(points) / free)
         evidence = Evidence(
             target=target,
             loss=loss,

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.metrics import mean_absolute_percentage_error as mape
 
+from ecmlib.chance import at_least_one, tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
@@ -18,7 +21,6 @@ from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import configurations, surviving
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
-from ecmlib.laws.scores import aicc, mape
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.record import write_atomically
 
@@ -138,6 +140,18 @@ def _judge(
     return row
 
 
+def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:
+    """Akaike's information criterion for small samples, of normal errors of the logarithm; NaN for too few points.
+
+    The errors' variance counts as a parameter; capacities of less than one sequence count as one.
+    """
+    residuals = np.log(at_least_one(np.asarray(predicted)) / at_least_one(np.asarray(measured)))
+    n, k = residuals.size, n_parameters + 1
+    if n <= k + 1:
+        return float("nan")
+    return float(n * np.log(np.mean(residuals**2)) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
+
+
 def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:
     """MAPE on configurations that a refit has not seen, one group left out at a time; NaN if a fit lacks data.
 
@@ -170,7 +184,7 @@ def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any],
 def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
     """Share of restarts whose capacity lies in the law's prediction interval, ends included."""
     alive = surviving(frame)
-    low, high = np.quantile(law.predictive_draws(alive), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.quantile(law.predictive_draws(alive), tails(level), axis=0)
     measured = alive[target].to_numpy(float)
     return float(np.mean((low <= measured) & (measured <= high)))
 

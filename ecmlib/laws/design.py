@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES
-from ecmlib.training import Positive
+from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters
 
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
@@ -115,7 +116,7 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         outside_region (whether any size is one that the law was not fitted on).
     """
     draws = law.predictive_draws(frame[SIZES])
-    C_low, C_high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    C_low, C_high = np.quantile(draws, tails(level), axis=0)
     C, P = law.predict_frame(frame[SIZES]), _parameters(frame)
     outside = [~frame[size].between(*law.region[size]) for size in SIZES]
     return frame.assign(
@@ -227,7 +228,7 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
 
 
 def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
-    return np.asarray(np.quantile(law.predictive_draws(frame[SIZES]), (1 - level) / 2, axis=0))
+    return np.asarray(np.quantile(law.predictive_draws(frame[SIZES]), tails(level)[0], axis=0))
 
 
 def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
+from ecmlib.chance import tails
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.parametric import Numbers, ParametricLaw, Sizes, tails
+from ecmlib.laws.parametric import Numbers, ParametricLaw, Sizes
 from ecmlib.laws.points import ONE_SETTING, SIZES
 
 _PUBLISHED = {  # paper, Table 1; fitted at T = 16000

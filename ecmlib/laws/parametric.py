@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
 from ecmlib.laws.points import CONDITIONS, SIZES, configurations, positive
@@ -182,10 +183,3 @@ class ParametricLaw(Law):
 
 def _columns(frame: pd.DataFrame) -> dict[str, Array]:
     return {size: frame[size].to_numpy(float) for size in SIZES}
-
-
-def tails(level: float) -> list[float]:
-    """Return the probabilities below both ends of a central interval."""
-    if not 0 < level < 1:
-        raise ValueError(f"level = {level}: should be between 0 and 1")
-    return [(1 - level) / 2, (1 + level) / 2]

@@ -1,4 +1,4 @@
-"""Which capacities a law is fitted to: restarts reduced to configurations, and checked."""
+"""Restarts reduced to configurations, and checked: the one way from records to the points of laws and figures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecmlib.chance import guess_distribution
-from ecmlib.training import Protocol
+from ecmlib.protocol import Protocol
 
 SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 # No law has a variable for these: a frame that is fitted must not mix them.
-CONDITIONS = ["head_dim", "ff", "batch_size", "lr", "loss"]
+CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
 # What a law of d, H and N alone needs the same, too.
 ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in Protocol.model_fields if name not in (*CONDITIONS, "seed"))]
 
@@ -26,7 +26,7 @@ def surviving(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["status"] != "diverged"] if "status" in frame else frame
 
 
-def configurations(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
+def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
     """Reduce restarts to configurations: the best restart counts, one that diverged never does.
 
     Best-of-n rises with n: where configurations have different numbers of restarts, part of the difference is luck.
@@ -35,16 +35,16 @@ def configurations(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDI
     ----------
     frame : DataFrame
         A row a restart, as `ecmlib.load_results` returns it.
-    target : str
-        Column of capacities, in sequences.
+    target : str or sequence of str
+        Column of capacities in sequences, or several of them; the best of each counts.
     same : sequence of str
         Columns that must have one value, where the frame has them.
 
     Returns
     -------
     DataFrame
-        A row a configuration: d, H, N, L, K, T, ``target``, and ``complete``: whether T was reached, in which case
-        the capacity is at least T.
+        A row a configuration: d, H, N, L, K, T, P and head_dim where the frame has them, ``target``, and ``complete``:
+        whether the first target reached T, in which case the capacity is at least T.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def configurations(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDI
     """
     if frame.empty:
         raise ValueError("the frame is empty: there is nothing to fit")
-    missing = [column for column in [*SIZES, target] if column not in frame]
+    targets = [target] if isinstance(target, str) else list(target)
+    missing = [column for column in [*SIZES, *targets] if column not in frame]
     if missing:
         raise ValueError(f"the frame lacks the column {', '.join(missing)}")
     frame = surviving(frame)
@@ -63,11 +64,13 @@ def configurations(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDI
     if mixed:
         values = "; ".join(f"{column} = {', '.join(map(str, sorted(frame[column].unique())))}" for column in mixed)
         raise ValueError(f"the frame mixes {values}: fit one of them at a time")
-    bad = frame[~np.isfinite(frame[[*SIZES, target]].to_numpy(float)).all(axis=1)]
+    bad = frame[~np.isfinite(frame[[*SIZES, *targets]].to_numpy(float)).all(axis=1)]
     if len(bad):
-        raise ValueError(f"{target} = {bad[target].iloc[0]} at {_named(bad.iloc[0])}: every value must be a number")
-    points = frame.groupby(SIZES)[target].max().reset_index()
-    return points.assign(complete=points[target] >= points["T"])
+        values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
+        raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
+    follow = [column for column in ("P", "head_dim") if column in frame]  # from sizes and conditions
+    points = frame.groupby(SIZES)[[*follow, *targets]].max().reset_index()
+    return points.assign(complete=points[targets[0]] >= points["T"])
 
 
 def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
@@ -88,25 +91,26 @@ def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
     return measured
 
 
-def growing(results: pd.DataFrame) -> pd.DataFrame:
+def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
     """Return the configurations whose capacity is set by the model: above chance and below saturation.
 
     Parameters
     ----------
     results : DataFrame
         Rows of `ecmlib.load_results`; the best restart of a configuration counts.
+    same : sequence of str
+        See `configurations`.
 
     Returns
     -------
     DataFrame
         Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P``, ``C`` and ``MPP`` (tokens a parameter, paper, eq. 12).
     """
-    sizes = ["d", "H", "N", "L", "K", "T", "P"]
-    best = results.groupby(sizes)[["C_plateau", "C_plateau_raw"]].max().reset_index()
+    best = configurations(results, ["C_plateau", "C_plateau_raw"], same)
     chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
     inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
-    grown: pd.DataFrame = best.loc[inside, [*sizes, "C", "MPP"]].reset_index(drop=True)
+    grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown
 
 

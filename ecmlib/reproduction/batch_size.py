@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ecmlib.chance import guess_distribution
+from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import NO_CHANCE
 from ecmlib.reproduction.measure import listed
@@ -62,7 +62,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         ["N", "d", "batch_size", "restart"]
     ):
         steps, epochs, T, K = curve[["steps", "epochs", "T", "K"]].iloc[0]
-        at = np.interp([steps, epochs * T / batch_size], curve["step"], np.maximum(curve["C"], 1.0))
+        at = np.interp([steps, epochs * T / batch_size], curve["step"], at_least_one(curve["C"]))
         most = curves.loc[curves["N"] == N, "last_count"].max()
         row = {"N": N, "d": d, "batch_size": batch_size, "restart": restart, "steps": steps, "epochs": epochs}
         row |= {"C_steps": at[0], "C_epochs": at[1]}

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.laws.points import configurations
 
 BITS_PER_PARAMETER = {  # what others found
     "Morris et al. 2025, float32": 3.8,
@@ -28,14 +29,12 @@ def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, floa
     references : mapping
         Values that others measured, drawn as dashed lines with their names.
     """
-    sizes = ["d", "H", "N", "L", "P", "T"]
-    best = results.groupby(sizes)[["bits_per_parameter", "C_plateau_raw"]].max().reset_index()
-    complete = best["C_plateau_raw"] == best["T"]
+    best = configurations(results, ["C_plateau_raw", "bits_per_parameter"])
     figure, axes = new_figure(height=3.6)
     lengths = sorted(best["N"].unique())
     for N, color, marker in styled(lengths):
         for full, face in ((False, color), (True, "none")):
-            here = best[(best["N"] == N) & (complete == full)]
+            here = best[(best["N"] == N) & (best["complete"] == full)]
             label = "_hollow" if full else f"N={N}"
             axes.plot("P", "bits_per_parameter", marker, data=here, color=color, markerfacecolor=face, label=label)
     for name, value in references.items():

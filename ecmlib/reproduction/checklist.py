@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ecmlib.laws.parametric import ParametricLaw
-from ecmlib.laws.points import CONDITIONS, configurations, surviving
+from ecmlib.laws.points import CONDITIONS, SIZES, configurations, surviving
 
 
 def reporting_checklist(frame: pd.DataFrame, law: ParametricLaw, holdout: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def reporting_checklist(frame: pd.DataFrame, law: ParametricLaw, holdout: pd.Dat
     """
     evidence = law.fitted
     alive, points = surviving(frame), configurations(frame, evidence.target)
-    restarts = alive.groupby(["d", "H", "N", "L", "K", "T"]).size()
+    restarts = alive.groupby(SIZES).size()
     ended = alive["status"].value_counts() if "status" in alive else pd.Series(dtype=int)
     minimised = {
         "log": "sum of squared differences of log capacity",

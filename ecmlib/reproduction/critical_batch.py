@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import optimize, stats
 
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
 from ecmlib.record import record_name
@@ -43,7 +44,7 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
     rows = []
     for N, several in curves.groupby("N"):
         C = share * several.groupby("batch_size")["C"].max().min()
-        reached = several[several["C"] >= max(C, 1.0)].groupby("batch_size")["step"].min()
+        reached = several[several["C"] >= at_least_one(C)].groupby("batch_size")["step"].min()
         if len(reached) >= 3:
             B_crit = _critical(reached.index.to_numpy(float), reached.to_numpy(float))
             rows.append({"N": N, "C": C, "B_crit": B_crit.value, "low": B_crit.low, "high": B_crit.high})
@@ -96,8 +97,7 @@ def noise_scales(
         architecture, protocol = configured({**shared, **point})
         path = Path(results) / record_name(architecture, protocol)
         if train:
-            chosen = protocol.model_dump(exclude={"loss", "patience_steps", "min_steps"})
-            measure_noise_scale(architecture, **chosen, device=device, compiled=compiled, results=results)
+            measure_noise_scale(architecture, protocol, device=device, compiled=compiled, results=results)
         if path.exists():
             frames.append(NoiseScaleRecord.load(path).frame())
     if not frames:

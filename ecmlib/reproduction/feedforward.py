@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
 from ecmlib.results import CapacityRecord
@@ -34,7 +35,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         for ff, curve in pair.groupby("ff"):
             by_then = curve[curve["step"] <= row["equal_steps"]]
             row |= {f"P_{ff}": curve["P"].iloc[0]}
-            row |= {f"C_{ff}": max(curve["C"].max(), 1.0), f"C_{ff}_equal_steps": max(by_then["C"].max(), 1.0)}
+            row |= {f"C_{ff}": at_least_one(curve["C"].max()), f"C_{ff}_equal_steps": at_least_one(by_then["C"].max())}
         rows.append(row)
     if not rows:
         return pd.DataFrame()

@@ -13,9 +13,9 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
 from ecmlib.figures.style import PALETTE, new_figure
-from ecmlib.laws.points import growing
+from ecmlib.laws.points import ONE_SETTING, growing
 from ecmlib.reproduction.measure import measured
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, bootstrapped, verdict_of
 
 
 def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
         Columns ``N``, ``H``, ``sizes`` (how many d) and ``exponent``, which is 1 for a line through the origin.
     """
     rows = []
-    for (N, H), line in growing(results).groupby(["N", "H"]):
+    for (N, H), line in growing(results, ONE_SETTING).groupby(["N", "H"]):
         if len(line) >= fewest:
             exponent = np.polyfit(np.log(line["d"]), np.log(line["C"]), 1)[0]
             rows.append({"N": N, "H": H, "sizes": len(line), "exponent": exponent})
@@ -54,7 +54,7 @@ def ratios_on_doubling(results: pd.DataFrame, size: str, quantity: str = "C") ->
         Whose ratio.
     """
     sizes = ["d", "H", "N"]
-    measured = growing(results)[[*sizes, quantity]]
+    measured = growing(results, ONE_SETTING)[[*sizes, quantity]]
     halves = measured.assign(**{size: 2 * measured[size]})
     pairs = measured.merge(halves, on=sizes, suffixes=("", "_half"))
     return pairs[quantity] / pairs[f"{quantity}_half"]
@@ -79,7 +79,7 @@ def ratios_at_equal_parameters(results: pd.DataFrame, few: int, many: int) -> pd
         Columns ``N``, ``P`` and ``ratio``, a row a configuration of ``many`` heads.
     """
     rows = []
-    for N, here in growing(results).sort_values("P").groupby("N"):
+    for N, here in growing(results, ONE_SETTING).sort_values("P").groupby("N"):
         line, others = here[here["H"] == few], here[here["H"] == many]
         for P, C in zip(others["P"], others["C"], strict=True):
             if len(line) > 1 and line["P"].min() <= P <= line["P"].max():
@@ -126,15 +126,14 @@ def judge_linear_rise(results: Path) -> Finding:
     grid = measured(results, "mac-cpu")
     if grid.empty:
         return NOT_MEASURED
-    exponents = exponents_over_d(grid)["exponent"]
-    low, high = _interval_of_median(exponents)
+    power = bootstrapped(np.median, exponents_over_d(grid)["exponent"])
     by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
     return Finding(
-        verdict_of(low <= 1 <= high, _mostly(by_H > 1), _mostly(by_N < 1)),
-        f"C grows as d to the power {exponents.median():.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
+        verdict_of(power.contains(1), _mostly(by_H > 1), _mostly(by_N < 1)),
+        f"C grows as d to the power {power.value:.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
         f"{by_N.median():.2f} C (medians)",
-        f"power {low:.2f} to {high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers it in "
-        f"{(by_N < 1).sum()} of {len(by_N)}",
+        f"power {power.low:.2f} to {power.high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers "
+        f"it in {(by_N < 1).sum()} of {len(by_N)}",
     )
 
 
@@ -144,12 +143,12 @@ def judge_four_heads(results: Path) -> Finding:
     if grid.empty:
         return NOT_MEASURED
     compared = ratios_at_equal_parameters(grid, few=2, many=4)
-    low, high = _interval_of_median(compared["ratio"])
+    ratio = bootstrapped(np.median, compared["ratio"])
     return Finding(
-        "supported" if low <= 2 <= high else "not supported",
-        f"at equal P, four heads hold {compared['ratio'].median():.2f} times what two hold (median of {len(compared)} "
+        verdict_of(ratio.contains(2)),
+        f"at equal P, four heads hold {ratio.value:.2f} times what two hold (median of {len(compared)} "
         f"comparisons, P from {compared['P'].min():,} to {compared['P'].max():,}; the paper's 2M are outside)",
-        f"{low:.2f} to {high:.2f}",
+        f"{ratio.low:.2f} to {ratio.high:.2f}",
     )
 
 
@@ -158,18 +157,12 @@ def judge_efficiency(results: Path) -> Finding:
     grid = measured(results, "mac-cpu")
     if grid.empty:
         return NOT_MEASURED
-    by_d, by_H = (ratios_on_doubling(grid, size, "MPP") for size in ("d", "H"))
-    (low_d, high_d), (low_H, high_H) = _interval_of_median(by_d), _interval_of_median(by_H)
+    by_d, by_H = (bootstrapped(np.median, ratios_on_doubling(grid, size, "MPP")) for size in ("d", "H"))
     return Finding(
-        verdict_of(high_d < 1, low_H > high_d),
-        f"below saturation, doubling d gives {by_d.median():.2f} MPP, doubling H {by_H.median():.2f} MPP (medians)",
-        f"{low_d:.2f} to {high_d:.2f}; {low_H:.2f} to {high_H:.2f}",
+        verdict_of(by_d.high < 1, by_H.low > by_d.high),
+        f"below saturation, doubling d gives {by_d.value:.2f} MPP, doubling H {by_H.value:.2f} MPP (medians)",
+        f"{by_d.low:.2f} to {by_d.high:.2f}; {by_H.low:.2f} to {by_H.high:.2f}",
     )
-
-
-def _interval_of_median(values: pd.Series, level: float = 0.95) -> tuple[float, float]:
-    drawn = stats.bootstrap((values.to_numpy(),), np.median, confidence_level=level, method="percentile", rng=0)
-    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
 
 
 def _mostly(holds: pd.Series) -> bool:

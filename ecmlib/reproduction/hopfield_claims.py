@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.figures.style import COLORS, PALETTE, new_figure, new_panels
 from ecmlib.reproduction.hopfield import ThoughtExperiment, storage_capacity
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
 
 ALMOST_ALL = 0.9  # of the patterns: McEliece et al. leave the share open, which goes to 1 as n grows
 PAPER = ThoughtExperiment(sequences=3.4e9, trained_share=0.07, gigabytes=44, nodes_of_weights=np.nan)
@@ -49,9 +49,9 @@ def judge(storage: pd.DataFrame) -> Finding:
     if networks["n"].nunique() < 2 or len(networks) < 4:
         return NOT_MEASURED
     formula = np.log(networks["n"].map(storage_capacity))
-    logarithm, ones = np.log(networks["held"]), np.ones(len(networks))
-    power = least_squares(logarithm, {"power": formula, "factor": ones})["power"]
-    factor = least_squares(logarithm - formula, {"factor": ones})["factor"].exp()
+    logarithm = np.log(networks["held"])
+    power = least_squares(logarithm, {"power": formula, "factor": np.ones(len(networks))})["power"]
+    factor = mean(logarithm - formula).exp()
     return Finding(
         verdict_of(power.contains(1), factor.contains(1)),
         f"with {ALMOST_ALL:.0%} of the patterns as fixed points, networks of {networks['n'].min()} to "

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.reproduction.measure import listed
@@ -53,7 +54,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         published = np.nan
         if size.L in (1, 2):
             published = float(EmpiricalCapacityModel.published(L=size.L).predict(size.d, size.H, size.N))  # type: ignore[arg-type]
-        row = {"L": size.L, "d": size.d, "P": record.P, "C": max(record.C_plateau, 1.0)}
+        row = {"L": size.L, "d": size.d, "P": record.P, "C": at_least_one(record.C_plateau)}
         row |= {"bits_per_parameter": record.bits_per_parameter, "published": published}
         rows += [{"equal": "d"} | row] if size.d == widest else []
         rows += [{"equal": "P"} | row] if size.d != widest or size.L == 1 else []

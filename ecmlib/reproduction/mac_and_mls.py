@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
-from ecmlib.chance import expected_guesses
+from ecmlib.chance import at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.protocol import Protocol
 from ecmlib.record import record_name
 from ecmlib.reproduction.measure import combinations, measured
 from ecmlib.reproduction.reach import output_rows, token_reach
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Protocol
 
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
@@ -126,7 +126,7 @@ def measure_both(
             counted.append(CapacityRecord.load(stored[0]).frame())
         elif train:
             measured = measure_mac(
-                architecture, T, 1, device=device, compiled=compiled, results=mac_results[-1], **training
+                architecture, protocol, restarts=1, device=device, compiled=compiled, results=mac_results[-1]
             )
             counted.append(measured.frame())
     if not searches or not counted:
@@ -150,14 +150,15 @@ def judge(table: pd.DataFrame) -> Finding:
     if len(small) < 3 or len(large) < 3:
         return NOT_MEASURED
     power_small, power = (
-        least_squares(_logarithm(rows["MLS"]), {"power": _logarithm(rows["MAC"]), "factor": np.ones(len(rows))})[
-            "power"
-        ]
+        least_squares(
+            np.log(at_least_one(rows["MLS"])),
+            {"power": np.log(at_least_one(rows["MAC"])), "factor": np.ones(len(rows))},
+        )["power"]
         for rows in (small, used)
     )
-    offset = least_squares(small["offset"], {"mean": np.ones(len(small))})["mean"]
-    ratio = _logarithm(large["MLS"]) - _logarithm(large["MAC"])
-    lag = least_squares(ratio, {"mean": np.ones(len(large))})["mean"].exp()
+    offset = mean(small["offset"])
+    ratio = np.log(at_least_one(large["MLS"])) - np.log(at_least_one(large["MAC"]))
+    lag = mean(ratio).exp()
     return Finding(
         verdict_of(power_small.contains(1), offset.contains(guesses), lag.low > 1),
         f"for d <= {middle:g} MLS grows as corrected MAC to the power {power_small.value:.2f} (over all d "
@@ -198,11 +199,6 @@ def compare_in(results: str | Path) -> pd.DataFrame:
     searches = [MlsRecord.load(path) for path in sorted((Path(results) / "mls").glob("*.json"))]
     counted = pd.concat([measured(results, "mac-cpu"), measured(results, "mls-mac")])
     return compare(searches, counted)
-
-
-def _logarithm(counts: pd.Series) -> pd.Series:
-    """Natural logarithm; fewer sequences than one count as one."""
-    return pd.Series(np.log(counts.clip(1)))
 
 
 def _possible(search: MlsRecord) -> int:

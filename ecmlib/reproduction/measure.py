@@ -12,9 +12,9 @@ import pandas as pd
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.library import LibrarySize
+from ecmlib.protocol import Protocol
 from ecmlib.record import record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
-from ecmlib.training import Protocol
 
 
 def combinations(**axes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -79,14 +79,7 @@ def measure_all(
     chosen = [configured({**shared, **configuration}) for configuration in configurations]
     if train:
         return [
-            measure_mac(
-                architecture,
-                restarts=restarts,
-                device=device,
-                compiled=compiled,
-                results=results,
-                **protocol.model_dump(),
-            )
+            measure_mac(architecture, protocol, restarts=restarts, device=device, compiled=compiled, results=results)
             for architecture, protocol in chosen
         ]
     paths = [Path(results) / record_name(architecture, protocol) for architecture, protocol in chosen]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from numpy.typing import ArrayLike
 
+from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import Array
@@ -15,7 +16,7 @@ from ecmlib.laws.points import configurations, growing
 from ecmlib.laws.registry import load_law
 from ecmlib.reproduction.growth import exponents_over_d
 from ecmlib.reproduction.measure import measured
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, bootstrapped, verdict_of
 
 PUBLISHED_MAPE = 0.497  # of the ECM on the paper's own data (section 6.2)
 _LEVEL = 0.9
@@ -30,10 +31,9 @@ def heat_maps(results: Path, laws: Path) -> Finding:
         if frame.empty or not path.exists():
             said.append(f"L={L} is not measured yet")
             continue
-        errors = _errors(load_law(path), frame)
-        low, high = _interval_of_mean(errors)
-        holds.append(low <= PUBLISHED_MAPE)
-        said.append(f"L={L}: {errors.mean():.2f}, {low:.2f} to {high:.2f}")
+        error = _mean(_errors(load_law(path), frame))
+        holds.append(error.low <= PUBLISHED_MAPE)
+        said.append(f"L={L}: {error.value:.2f}, {error.low:.2f} to {error.high:.2f}")
     return Finding(
         verdict_of(*holds) if len(holds) == 2 else "not measured yet",
         f"MAPE of the paper's form, fitted to ours: {'; '.join(said)}; the paper's, on its own, {PUBLISHED_MAPE}",
@@ -49,15 +49,13 @@ def slopes(results: Path, laws: Path) -> Finding:
     points = growing(frame)
     means = points.assign(f=np.log(points["C"] / points["d"])).groupby(["N", "H"])["f"].mean().reset_index()
     slope = np.maximum(EmpiricalCapacityModel.load(path).slope(means["H"], means["N"]), 1e-3)
-    off = np.abs(np.log(slope) - means["f"].to_numpy())
-    low, high = _interval_of_mean(off)
-    exponents = exponents_over_d(frame)["exponent"].to_numpy(float)
-    least, most = _interval_of_mean(exponents)
+    off = _mean(np.abs(np.log(slope) - means["f"].to_numpy())).exp()
+    power = _mean(exponents_over_d(frame)["exponent"])
     return Finding(
-        verdict_of(high < np.log(2), least <= 1 + _SLIGHT and most >= 1 - _SLIGHT),
-        f"mean C/d of the {len(means)} pairs of N and H is met within a factor {np.exp(off.mean()):.2f}; C grows as d "
-        f"to the power {exponents.mean():.2f}, which had to be 1 for C/d to be a slope",
-        f"factor {np.exp(low):.2f} to {np.exp(high):.2f}, power {least:.2f} to {most:.2f}",
+        verdict_of(off.high < 2, power.low <= 1 + _SLIGHT and power.high >= 1 - _SLIGHT),
+        f"mean C/d of the {len(means)} pairs of N and H is met within a factor {off.value:.2f}; C grows as d "
+        f"to the power {power.value:.2f}, which had to be 1 for C/d to be a slope",
+        f"factor {off.low:.2f} to {off.high:.2f}, power {power.low:.2f} to {power.high:.2f}",
     )
 
 
@@ -68,14 +66,14 @@ def against_polynomial(results: Path, laws: Path) -> Finding:
     if frame.empty or not all(path.exists() for path in [*paths, table]):
         return NOT_MEASURED
     ecm, polynomial = (_errors(load_law(path), frame) for path in paths)
-    low, high = _interval_of_mean(polynomial - ecm)
+    ahead = _mean(polynomial - ecm)
     unseen = pd.read_csv(table, index_col=0)["leave_one_configuration"]
     return Finding(
-        "supported" if low > 0 else "not supported" if high < 0 else "mixed",
+        "supported" if ahead.low > 0 else "not supported" if ahead.high < 0 else "mixed",
         f"MAPE {ecm.mean():.2f} against {polynomial.mean():.2f}; on configurations left out "
         f"{unseen['ECM, fitted to MAPE']:.2f} against {unseen['polynomial 5']:.2f}. Fitted to log capacity, the same "
         f"polynomial has {unseen['polynomial 5 of log C']:.2f} on configurations left out",
-        f"difference {low:.2f} to {high:.2f}",
+        f"difference {ahead.low:.2f} to {ahead.high:.2f}",
     )
 
 
@@ -106,18 +104,18 @@ def extrapolation(results: Path, laws: Path) -> Finding:
     largest = half_of_d(frame)
     ecm = load_law(path).refit(frame[frame["d"] <= largest])
     points = configurations(frame, ecm.fitted.target)
-    off = np.log(np.maximum(ecm.predict_frame(points), 1.0) / points[ecm.fitted.target].to_numpy(float))
+    off = np.log(at_least_one(ecm.predict_frame(points)) / points[ecm.fitted.target].to_numpy(float))
     beyond = (points["d"] > largest).to_numpy()
     outside = off[beyond & ~points["complete"].to_numpy()]
     if len(outside) < 2:
         return NOT_MEASURED
-    low, high = _interval_of_mean(outside)
+    bias = _mean(outside).exp()
     return Finding(
-        verdict_of(low > np.log(1 + _SLIGHT) or high < np.log(1 - _SLIGHT)),
-        f"fitted to d <= {largest:g}, it predicts {np.exp(outside.mean()):.2f} of the capacity at larger d (geometric "
+        verdict_of(bias.low > 1 + _SLIGHT or bias.high < 1 - _SLIGHT),
+        f"fitted to d <= {largest:g}, it predicts {bias.value:.2f} of the capacity at larger d (geometric "
         f"mean of the {len(outside)} below T); it is off by a factor {np.exp(np.abs(outside).mean()):.2f} there and "
         f"{np.exp(np.abs(off[~beyond]).mean()):.2f} where it was fitted",
-        f"{np.exp(low):.2f} to {np.exp(high):.2f}",
+        f"{bias.low:.2f} to {bias.high:.2f}",
     )
 
 
@@ -150,7 +148,7 @@ def half_of_d(frame: pd.DataFrame) -> float:
 
 
 def _off_at_its_own_size(beside: pd.DataFrame) -> str:
-    off = np.log(beside["published"] / np.maximum(beside["C_paper_rule"], 1.0))
+    off = np.log(beside["published"] / at_least_one(beside["C_paper_rule"]))
     factor = np.exp(np.abs(off).mean())
     return (
         f" The published law is off by a factor {factor:.2f} at {len(beside)} configurations of its T, under its rule."
@@ -163,6 +161,5 @@ def _errors(law: Law, frame: pd.DataFrame) -> Array:
     return np.asarray(np.abs(law.predict_frame(points) / truth - 1))
 
 
-def _interval_of_mean(values: Array) -> tuple[float, float]:
-    drawn = stats.bootstrap((values,), np.mean, confidence_level=_LEVEL, method="percentile", rng=0)
-    return float(drawn.confidence_interval.low), float(drawn.confidence_interval.high)
+def _mean(values: ArrayLike) -> Estimate:
+    return bootstrapped(np.mean, values, level=_LEVEL)

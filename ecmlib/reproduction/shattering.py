@@ -18,7 +18,7 @@ from ecmlib.record import record_name
 from ecmlib.reproduction.distributions import FITS, checked_counts, compare_distributions
 from ecmlib.reproduction.measure import combinations
 from ecmlib.reproduction.reach import centred, output_rows, token_reach
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, bootstrapped, verdict_of
 from ecmlib.restart import seed_of_restart
 from ecmlib.shatter import ShatterProtocol, ShatterRecord, epochs_to_shatter
 
@@ -136,10 +136,7 @@ def rank_correlation(reached: pd.DataFrame, level: float = 0.95) -> Estimate:
     def spearman(reach: np.ndarray, epochs: np.ndarray) -> float:
         return float(stats.spearmanr(reach, epochs).statistic)
 
-    pair = reached["reach"].to_numpy(), reached["epochs"].to_numpy()
-    options: dict[str, Any] = {"paired": True, "vectorized": False, "method": "percentile", "rng": 0}
-    drawn = stats.bootstrap(pair, spearman, n_resamples=500, confidence_level=level, **options)
-    return Estimate(spearman(*pair), float(drawn.confidence_interval.low), float(drawn.confidence_interval.high))
+    return bootstrapped(spearman, reached["reach"], reached["epochs"], level=level, resamples=500)
 
 
 def plot_epochs(epochs: Sequence[int | None]) -> Figure:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 Verdict = Literal["supported", "mixed", "not supported", "not measured yet"]
 
@@ -55,7 +56,7 @@ class Estimate(NamedTuple):
 
 
 def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Estimate]:
-    """Fit ``y`` by a sum of terms, each times a coefficient; a term of ones alone gives the mean.
+    """Fit ``y`` by a sum of terms, each times a coefficient.
 
     Parameters
     ----------
@@ -75,11 +76,24 @@ def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0
     freedom = len(observed) - design.shape[1]
     if freedom < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError(f"{len(observed)} points do not determine {', '.join(terms)} and their intervals")
-    coefficients = np.linalg.lstsq(design, observed, rcond=None)[0]
-    variance = np.sum((observed - design @ coefficients) ** 2) / freedom
-    errors = np.sqrt(variance * np.diag(np.linalg.inv(design.T @ design)))
-    half = stats.t.ppf((1 + level) / 2, freedom) * errors
-    return {
-        name: Estimate(float(value), float(value - reach), float(value + reach))
-        for name, value, reach in zip(terms, coefficients, half, strict=True)
-    }
+    fitted = OLS(observed, design).fit()
+    found = np.column_stack([fitted.params, fitted.conf_int(1 - level)]).tolist()
+    return {name: Estimate(*estimate) for name, estimate in zip(terms, found, strict=True)}
+
+
+def mean(values: ArrayLike, level: float = 0.95) -> Estimate:
+    """Average values, with Student's t interval."""
+    return least_squares(values, {"mean": np.ones(np.shape(values))}, level)["mean"]
+
+
+def bootstrapped(
+    statistic: Callable[..., float], *columns: ArrayLike, level: float = 0.95, resamples: int = 9999
+) -> Estimate:
+    """Give a statistic of paired columns with the percentile interval of its bootstrap, always from the same draws."""
+    values = [np.asarray(column, float) for column in columns]
+    options: dict[str, Any] = {"paired": True, "vectorized": False} if len(values) > 1 else {}
+    drawn = stats.bootstrap(
+        values, statistic, n_resamples=resamples, confidence_level=level, method="percentile", rng=0, **options
+    )
+    interval = drawn.confidence_interval
+    return Estimate(float(statistic(*values)), float(interval.low), float(interval.high))

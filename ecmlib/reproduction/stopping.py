@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ecmlib.chance import guess_corrected
+from ecmlib.chance import at_least_one, guess_corrected, tails
+from ecmlib.curve import patience_stop
 from ecmlib.figures.style import COLORS, new_figure, new_panels
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.laws.points import SIZES
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, mean, verdict_of
 from ecmlib.results import CapacityRecord
-from ecmlib.training import patience_stop
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
 CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
@@ -79,13 +80,12 @@ def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) ->
 
     Configurations in which a patience finds less than one sequence are left out of all fits.
     """
-    sizes = ["d", "H", "N", "L", "K", "T"]
-    found = replayed.groupby(sizes)["C"].transform("min") >= 1
+    found = replayed.groupby(SIZES)["C"].transform("min") >= 1
     laws = {}
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the table shows what is not determined
         for patience, frame in replayed[found].groupby("patience_steps"):
             laws[int(str(patience))] = EmpiricalCapacityModel.fit(
-                frame[[*sizes, "C"]], target="C", starts=starts, bootstraps=bootstraps
+                frame[[*SIZES, "C"]], target="C", starts=starts, bootstraps=bootstraps
             )
     return laws
 
@@ -172,17 +172,17 @@ def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
 
 def _mean_share(runs: pd.DataFrame, level: float) -> Estimate:
     """Geometric mean of C / C_plateau; less than one sequence counts as one."""
-    logarithm = np.log(np.maximum(runs["C"], 1.0) / np.maximum(runs["C_plateau"], 1.0))
-    return least_squares(logarithm, {"mean": np.ones(len(runs))}, level)["mean"].exp()
+    logarithm = np.log(at_least_one(runs["C"]) / at_least_one(runs["C_plateau"]))
+    return mean(logarithm, level).exp()
 
 
 def _ratio_of_slopes(law: EmpiricalCapacityModel, other: EmpiricalCapacityModel, H: int, N: int) -> Estimate:
     ratios = _drawn_slopes(law, H, N) / _drawn_slopes(other, H, N)
-    return Estimate(float(law.slope(H, N) / other.slope(H, N)), *np.quantile(ratios, [0.025, 0.975]).tolist())
+    return Estimate(float(law.slope(H, N) / other.slope(H, N)), *np.quantile(ratios, tails(0.95)).tolist())
 
 
 def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[str, float]:
-    low, high = np.quantile(_drawn_slopes(law, H, N), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(_drawn_slopes(law, H, N), tails(level))
     return {"value": float(law.slope(H, N)), "low": low, "high": high}
 
 

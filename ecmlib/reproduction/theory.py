@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from ecmlib.figures.style import PALETTE, new_figure
+from ecmlib.laws.points import configurations
 
 BOUNDS = {
     "H min(N-1, h)": "Mahdavi et al. 2024",
@@ -34,9 +35,8 @@ def promised_capacities(results: pd.DataFrame) -> pd.DataFrame:
         ``promised``, three rows a configuration. Configurations that memorised their whole library are left out:
         they could hold more.
     """
-    sizes = ["d", "H", "N", "K", "T", "P", "head_dim"]
-    best = results.groupby(sizes)["C_plateau"].max().rename("C").reset_index()
-    best = best[best["C"] < best["T"]]
+    best = configurations(results, "C_plateau").rename(columns={"C_plateau": "C"})
+    best = best[~best["complete"]]
     promised = {
         "H min(N-1, h)": best["H"] * np.minimum(best["N"] - 1, best["head_dim"]),
         "H h + d": best["H"] * best["head_dim"] + best["d"],

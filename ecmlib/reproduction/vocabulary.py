@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
 from ecmlib.results import CapacityRecord
@@ -22,7 +23,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         ``d``, ``K``, ``P``, ``C`` in sequences, ``bits`` memorised in all predictions, and ``bits_per_parameter``.
     """
     rows = [
-        {"d": record.architecture.d, "K": record.architecture.K, "P": record.P, "C": max(record.C_plateau, 1.0)}
+        {"d": record.architecture.d, "K": record.architecture.K, "P": record.P, "C": at_least_one(record.C_plateau)}
         | {"bits": record.bits, "bits_per_parameter": record.bits_per_parameter}
         for record in records
     ]
@@ -41,7 +42,7 @@ def exponents(table: pd.DataFrame) -> dict[str, Estimate]:
     log_bits = np.log(np.log2(table["K"]))
     levels = {f"d={d}": table["d"] == d for d in table["d"].unique()}
     return {
-        quantity: least_squares(np.log(np.maximum(table[quantity], 1.0)), {"exponent": log_bits, **levels})["exponent"]
+        quantity: least_squares(np.log(at_least_one(table[quantity])), {"exponent": log_bits, **levels})["exponent"]
         for quantity in ("C", "bits")
     }
 

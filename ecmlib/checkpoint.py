@@ -1,0 +1,92 @@
+"""Where a run in flight has got: kept on disk every few minutes, so that an interrupted one goes on and not anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ecmlib.record import write_atomically
+
+Tensors = dict[str, torch.Tensor]
+FOLDER = "in-flight"  # below that of the records; git ignores it
+_EVERY = 300.0  # seconds between two checkpoints
+
+
+class Checkpoint:
+    """A run's state in two files: numbers as JSON, tensors as safetensors, neither of which can execute anything.
+
+    The JSON file names its tensors' file and is renamed into place after it: a crash at any moment leaves the old pair
+    or the new one.
+
+    Parameters
+    ----------
+    path : path, optional
+        Of the JSON file; None keeps nothing.
+    identity : dict
+        What the run is: configuration, seeds, path of computation. What another one has left is not loaded.
+    """
+
+    def __init__(self, path: Path | None, identity: dict[str, Any]) -> None:
+        self._path = path
+        self._identity = json.loads(json.dumps(identity))
+        self._due = time.monotonic() + _EVERY
+        self._state: Callable[[], tuple[dict[str, Any], Tensors]] | None = None
+
+    def load(self) -> tuple[dict[str, Any], Tensors] | None:
+        """Return what `save` has kept, None if there is nothing, nothing whole, or another run's."""
+        if self._path is None or not self._path.exists():
+            return None
+        try:
+            kept = json.loads(self._path.read_text(encoding="utf-8"))
+            if kept["identity"] != self._identity:
+                return None
+            return kept["progress"], load_file(self._path.parent / kept["tensors"])
+        except (ValueError, TypeError, KeyError, OSError, SafetensorError):
+            return None  # a run that starts anew loses minutes, not a measurement
+
+    def keeps(self, state: Callable[[], tuple[dict[str, Any], Tensors]]) -> None:
+        """Say how to ask a run for its progress, which JSON can hold, and its tensors."""
+        self._state = state
+
+    def save_if_due(self) -> None:
+        """Save if the last checkpoint is some minutes old."""
+        if time.monotonic() >= self._due:
+            self.save()
+            self._due = time.monotonic() + _EVERY
+
+    def save(self) -> None:
+        """Save now."""
+        if self._path is None or self._state is None:
+            return
+        progress, tensors = self._state()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.with_suffix(f".{time.time_ns()}.safetensors")
+        save_file(tensors, file)
+        kept = {"identity": self._identity, "progress": progress, "tensors": file.name}
+        write_atomically(self._path, json.dumps(kept))
+        self._delete_tensors(but=file)
+
+    def clear(self) -> None:
+        """Delete what was kept: the run's result is on disk."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._delete_tensors()
+
+    def _delete_tensors(self, but: Path | None = None) -> None:
+        assert self._path is not None
+        for file in self._path.parent.glob(f"{self._path.stem}.*.safetensors"):
+            if file != but:
+                file.unlink()
+
+
+def checkpoint_of(record: Path | None, restart: int, identity: dict[str, Any]) -> Checkpoint:
+    """Return the checkpoint of a record's restart (from 0), in the folder ``in-flight`` beside the record."""
+    path = None if record is None else record.parent / FOLDER / f"{record.stem}.{restart}.json"
+    return Checkpoint(path, identity)

@@ -1,0 +1,134 @@
+"""How a capacity is measured: everything but the architecture and the number of restarts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ecmlib.validation import Parameters
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Loss = Literal["all", "last"]
+Precision = Literal["float32", "bfloat16"]
+Optimizer = Literal["adam", "muon"]
+Schedule = Literal["constant", "wsd"]
+Vary = Literal["weights+order", "all", "library", "weights", "order"]
+
+
+class Protocol(Parameters):
+    """How a capacity is measured. The defaults are the paper's, where it speaks.
+
+    Parameters
+    ----------
+    T : int
+        Library size in sequences.
+    batch_size : int
+        Sequences a step; a smaller library is one batch.
+    lr : float
+        Learning rate, the largest of the schedule.
+    loss : {"all", "last"}
+        Cross-entropy averaged over all N - 1 predictions, or over the last one alone.
+    patience_steps : int
+        The paper's rule ends a run after so many steps without improvement.
+    min_steps, max_steps : int
+        No run ends on a plateau before, since early plateaus are not the last, and no run is longer.
+    eval_every : int
+        Steps between two points of the curve, at least; 31 is the paper's epoch, 16000 / 512.
+    seed : int
+        Seeds the library and, with the number of the restart, weights and order.
+    precision : {"float32", "bfloat16"}
+        Number format of matrix products; weights, optimiser and loss are float32.
+    optimizer : {"adam", "muon"}
+        Adam with PyTorch's other defaults, or Muon for the matrices of attention and feed-forward (PyTorch's, updates
+        scaled to the size of Adam's, no weight decay) and Adam for the rest.
+    schedule : {"constant", "wsd"}
+        Learning rate: constant, or warm-up, stable, and linear decay to 0. A run under "wsd" ends at ``max_steps``, on
+        no plateau: where its rate falls, its count has one more rise to come.
+    warmup_steps : int
+        Steps over which "wsd" raises the rate linearly from 0.
+    decay_share : float
+        Share of ``max_steps`` over which "wsd" lets the rate fall.
+    eval_growth : float
+        Share of the steps so far that the next point of the curve is away, if that is more than ``eval_every``: points
+        then stand at geometric distances.
+    plateau_share, plateau_tolerance : float
+        A constant rate's run is on a plateau when its best count rose over this last share of its steps by no more than
+        this fraction.
+    vary : {"weights+order", "all", "library", "weights", "order"}
+        What differs between restarts; the rest is that of the first one. "all" gives each a library of its own, too.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range, or does not belong to the schedule; the message names it.
+    """
+
+    T: Positive = 16000
+    batch_size: Positive = 512
+    lr: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    loss: Loss = "all"
+    patience_steps: Positive = 310
+    min_steps: Positive = 5_000
+    max_steps: Positive = 20_000
+    eval_every: Positive = 31
+    seed: Annotated[int, Field(ge=0)] = 0
+    precision: Precision = "float32"
+    optimizer: Optimizer = "adam"
+    schedule: Schedule = "constant"
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    decay_share: Share = 0.3
+    eval_growth: Annotated[float, Field(ge=0, le=1)] = 0.0
+    plateau_share: Share = 0.25
+    plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    vary: Vary = "weights+order"
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        if self.schedule == "constant":
+            for name in ("warmup_steps", "decay_share"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
+        elif self.warmup_steps > self.stable_until:
+            raise ValueError(
+                f"warmup_steps = {self.warmup_steps}: input should be at most {self.stable_until}, the steps before "
+                f"the decay (max_steps = {self.max_steps}, decay_share = {self.decay_share})"
+            )
+        return self
+
+    @property
+    def stable_until(self) -> int:
+        """Step after which the learning rate falls; ``max_steps`` if it never does."""
+        if self.schedule == "constant":
+            return self.max_steps
+        return self.max_steps - max(1, round(self.decay_share * self.max_steps))
+
+    def learning_rate(self, step: int) -> float:
+        """Learning rate of a step, counted from 1; the last one of "wsd" is the smallest that is not 0."""
+        if self.schedule == "constant":
+            return self.lr
+        warm = step / self.warmup_steps if self.warmup_steps else 1.0
+        left = (self.max_steps - step + 1) / (self.max_steps - self.stable_until + 1)
+        return self.lr * min(warm, left, 1.0)
+
+    def points(self, start: int, end: int) -> list[int]:
+        """Steps after ``start`` at which the library is counted; ``end`` is the last."""
+        steps = []
+        while start < end:
+            start = min(start + max(self.eval_every, int(self.eval_growth * start)), end)
+            steps.append(start)
+        return steps
+
+
+def chosen_protocol(protocol: Protocol | None, values: dict[str, Any]) -> Protocol:
+    """Return the protocol given, or that of the values given by name.
+
+    Raises
+    ------
+    ValueError
+        If both are given, or if a value is unknown or out of range.
+    """
+    if protocol is not None and values:
+        raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
+    return protocol or Protocol(**values)

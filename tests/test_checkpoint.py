@@ -1,0 +1,128 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import curves
+
+from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
+from ecmlib.checkpoint import Checkpoint
+from ecmlib.forward import make_forward
+from ecmlib.training import Trainer
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "the paper's": {},
+    "adam, decay": {"schedule": "wsd", "lr": 0.01, "warmup_steps": 5},
+    "muon, decay": {"schedule": "wsd", "optimizer": "muon", "lr": 0.02},
+}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+@pytest.mark.parametrize("kind", [{}, {"dropout": 0.2}, {"embeddings": "tied"}], ids=str)
+def test_restored_trainer_goes_on_bit_for_bit(
+    protocol: dict[str, Any], kind: dict[str, Any], tiny: Architecture
+) -> None:
+    architecture = tiny.model_copy(update=kind)
+    library = random_library(64, tiny.N, tiny.K, seed=0)
+    chosen = Protocol(T=64, batch_size=24, max_steps=40, **protocol)
+
+    def fresh(weights: int) -> Trainer:
+        model = architecture.build(weights)
+        return Trainer(model, make_forward(model), library, chosen, seed=1)
+
+    undisturbed, interrupted, resumed = fresh(0), fresh(0), fresh(7)
+    undisturbed.advance(40, chosen)
+    interrupted.advance(17, chosen)
+    resumed.restore(interrupted.state())
+    resumed.advance(40, chosen)
+    ends = undisturbed.state(), resumed.state()
+    assert ends[0].keys() == ends[1].keys()
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
+    assert undisturbed.count() == resumed.count()
+
+
+KILL_IN_FLIGHT = """
+import os, signal
+from ecmlib import Architecture, measure_mac
+from ecmlib.checkpoint import Checkpoint
+saves = []
+def save_and_die(checkpoint):
+    checkpoint.save()
+    saves.append(1)
+    if len(saves) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.save_if_due = save_and_die
+measure_mac(Architecture(**{architecture}), **{quick}, results={folder!r})
+"""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_killed_restart_goes_on_where_it_was_and_equals_an_undisturbed_one(
+    protocol: dict[str, Any],
+    tiny: Architecture,
+    quick: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = quick | protocol | {"restarts": 1, "min_steps": 300, "max_steps": 300, "eval_every": 70}
+    script = KILL_IN_FLIGHT.format(architecture=tiny.model_dump(), quick=settings, folder=str(tmp_path))
+    killed = subprocess.run([sys.executable, "-c", script], env={"OMP_NUM_THREADS": "1"}, check=False)
+    assert killed.returncode == -9
+    (kept,) = (tmp_path / "in-flight").glob("*.json")
+    assert json.loads(kept.read_text())["progress"]["step"] == 70
+
+    started_at: list[int] = []
+    advance = Trainer.advance
+
+    def spy(trainer: Trainer, end: int, protocol: Protocol) -> None:
+        started_at.append(trainer.step)
+        advance(trainer, end, protocol)
+
+    monkeypatch.setattr(Trainer, "advance", spy)
+    resumed = measure_mac(tiny, **settings, results=tmp_path)
+    assert started_at[0] == 70
+    assert curves(resumed) == curves(measure_mac(tiny, **settings))
+    assert list((tmp_path / "in-flight").iterdir()) == []
+
+
+def spoil(path: Path, how: str) -> None:
+    (tensors,) = path.parent.glob("*.safetensors")
+    match how:
+        case "tensors cut short":
+            tensors.write_bytes(tensors.read_bytes()[:-1])
+        case "tensors gone":
+            tensors.unlink()
+        case "numbers cut short":
+            path.write_text(path.read_text()[:50])
+        case "a list":
+            path.write_text("[]")
+
+
+@pytest.mark.parametrize("how", ["tensors cut short", "tensors gone", "numbers cut short", "a list"])
+def test_spoilt_checkpoint_is_as_none(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.0.json"
+    checkpoint = Checkpoint(path, {"seed": 1})
+    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
+    checkpoint.save()
+    found = Checkpoint(path, {"seed": 1}).load()
+    assert found is not None
+    assert found[0] == {"step": 3}
+    assert Checkpoint(path, {"seed": 2}).load() is None
+    spoil(path, how)
+    assert Checkpoint(path, {"seed": 1}).load() is None
+
+
+def test_checkpoint_of_another_configuration_is_not_gone_on_with(
+    tiny: Architecture, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    record = measure_mac(tiny, **quick | {"restarts": 1}, results=tmp_path)
+    (path,) = tmp_path.glob("*.json")
+    foreign = Checkpoint(tmp_path / "in-flight" / f"{path.stem}.1.json", {"another": "run"})
+    foreign.keeps(lambda: ({"step": 50, "curve": [], "seconds": [0, 0]}, {"weights": torch.ones(5)}))
+    foreign.save()
+    both: CapacityRecord = measure_mac(tiny, **quick, results=tmp_path)
+    assert curves(both)[0] == curves(record)[0]
+    assert curves(both) == curves(measure_mac(tiny, **quick))
