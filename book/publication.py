@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RESULTS = Path("../results")
 _ROOT = Path(__file__).parents[1]
 _SHOWN = ["d", "H", "N", "L", "K", "T", "ff", "loss", "batch_size", "lr", "restarts", "C_plateau", "C_paper_rule"]
-_MAY_DIFFER = (
+_MAY_DIFFER = [
     "T",
     "patience_steps",
     "min_steps",
@@ -36,7 +36,7 @@ _MAY_DIFFER = (
     "seed",
     "vary",
     "precision",
-)
+]
 MEANING = {  # of the tidy table's columns that are neither sizes nor the protocol's
     "grid": "folder of the record in results/",
     "record": "its file there",

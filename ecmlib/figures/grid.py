@@ -33,7 +33,7 @@ def plot_grid(results: pd.DataFrame, quantity: str = "C_plateau", published: Law
             line = best[(best["N"] == N) & (best["H"] == H)]
             axes.plot(line["d"], line[quantity], marker=marker, markersize=4, color=color, label=f"H={H}")
             if published is not None:
-                sizes = pd.DataFrame({"d": d}).assign(H=H, N=N)
+                sizes = pd.DataFrame({"d": d}).assign(H=H, N=N, **best[["L", "K", "T"]].iloc[0])
                 axes.plot(d, published.predict_frame(sizes), ":", color=color, linewidth=1.2)
         if published is not None:
             axes.plot([], [], "k:", label="published")
