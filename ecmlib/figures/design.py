@@ -33,8 +33,9 @@ def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame |
         axes.plot(line["P"], line["C"].mask(line["outside_region"]), color=color, linewidth=1.8, label=f"H = {H}")
         if published is not None:
             drawn = published[published["H"] == H].sort_values("P")
-            label = "published" if heads[-1] == H else None
-            axes.plot(drawn["P"], drawn["C"], ":", color=color, linewidth=1.4, label=label)
+            axes.plot(drawn["P"], drawn["C"], ":", color=color, linewidth=1.4)
+    if published is not None:
+        axes.plot([], [], "k:", label="published")
     N, L, T = (frame[size].iloc[0] for size in "NLT")
     axes.set(xscale="log", xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N={N}, L={L}, T={T}")
     axes.legend(fontsize="small")

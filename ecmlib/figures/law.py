@@ -44,8 +44,7 @@ def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau", publish
             line = pd.DataFrame({"d": d}).assign(H=H, N=N, L=points["L"].iloc[0], K=points["K"].iloc[0], T=T)
             axes.plot(d, law.predict_frame(line), color=color, linewidth=1.2)
             if published is not None:
-                label = "published" if heads[-1] == H else None
-                axes.plot(d, published.predict_frame(line), ":", color=color, linewidth=1.2, label=label)
+                axes.plot(d, published.predict_frame(line), ":", color=color, linewidth=1.2)
             axes.plot(part["d"], part[target], marker, color=color, markersize=4, label=f"H={H}")
         if published is not None:
             axes.plot([], [], "k:", label="published")
@@ -120,8 +119,9 @@ def plot_slopes(
         axes.errorbar(beside, middle, reach, fmt=marker, color=color, markersize=4, linewidth=0.8, label=f"H={H}")
         axes.plot(lengths, ecm.slope(H, lengths), color=color, linewidth=1.2)
         if published is not None:
-            label = "published" if heads[-1] == H else None
-            axes.plot(lengths, published.slope(H, lengths), ":", color=color, linewidth=1.2, label=label)
+            axes.plot(lengths, published.slope(H, lengths), ":", color=color, linewidth=1.2)
+    if published is not None:
+        axes.plot([], [], "k:", label="published")
     axes.set(xscale="log", yscale="log", xlabel="N", ylabel="C / d, sequences")
     ticks = sorted(points["N"].unique())
     axes.set_xticks(ticks, [str(N) for N in ticks])
