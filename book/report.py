@@ -31,8 +31,8 @@ def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.m
 
 def errors(law: Law, frame: pd.DataFrame) -> np.ndarray:
     """Return the absolute relative error of a law at each configuration of a frame of restarts."""
-    points = configurations(frame, law.fitted.target)
-    return np.asarray(np.abs(law.predict_frame(points) / points[law.fitted.target] - 1), float)
+    points = configurations(frame, law.evidence.target)
+    return np.asarray(np.abs(law.predict_frame(points) / points[law.evidence.target] - 1), float)
 
 
 def headlines(rows: pd.DataFrame) -> dict[str, float]:
