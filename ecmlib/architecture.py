@@ -44,6 +44,15 @@ class Architecture(Parameters):
     ------
     ValueError
         If a value is out of range; the message names it.
+
+    Examples
+    --------
+    >>> from ecmlib import Architecture
+    >>> Architecture(d=16, H=1, N=8).n_params
+    6272
+    >>> Architecture(d=0)
+    Traceback (most recent call last):
+    ValueError: d = 0: input should be greater than or equal to 1
     """
 
     d: Annotated[int, Field(ge=1)]

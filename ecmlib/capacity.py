@@ -21,7 +21,14 @@ from ecmlib.validation import Parameters
 
 
 class Memorised(NamedTuple):
-    """Sequences that a model has memorised."""
+    """Sequences that a model has memorised.
+
+    Examples
+    --------
+    >>> from ecmlib import Memorised
+    >>> Memorised(last_count=9, full_count=4).last_count
+    9
+    """
 
     last_count: int  #: the last token is the most likely one, given its N-1 true predecessors
     full_count: int  #: every token from the second on is the most likely one, given its true predecessors
@@ -43,6 +50,13 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     -------
     Memorised
         Number of last tokens and of whole sequences predicted.
+
+    Examples
+    --------
+    >>> from ecmlib import Architecture, count_memorised, random_library
+    >>> untrained = Architecture(d=8, N=4, K=8, head_dim=4).build(seed=0)
+    >>> count_memorised(untrained, random_library(T=64, N=4, K=8, seed=0))
+    Memorised(last_count=4, full_count=0)
     """
     last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
     return Memorised(last, full)
@@ -95,6 +109,14 @@ def measure_mac(
         Before any training, if a parameter is out of range or ``results`` holds another configuration under this name.
     OSError
         Before any training, if ``results`` cannot be written.
+
+    Examples
+    --------
+    >>> from ecmlib import Architecture, measure_mac
+    >>> tiny = Architecture(d=8, N=4, K=8, head_dim=4)
+    >>> record = measure_mac(tiny, T=64, restarts=1, min_steps=20, max_steps=20, compiled=False, progress=False)
+    >>> record.C_plateau_raw <= 64
+    True
     """
     protocol = chosen_protocol(protocol, values)
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)

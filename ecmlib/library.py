@@ -55,6 +55,12 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     ------
     ValueError
         If a size is out of range.
+
+    Examples
+    --------
+    >>> from ecmlib import random_library
+    >>> random_library(T=3, N=4, K=8, seed=0).tolist()
+    [[7, 1, 0, 5], [3, 6, 7, 5], [7, 5, 4, 0]]
     """
     import torch  # reading records, which checks sizes, need not wait for it
 

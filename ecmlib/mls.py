@@ -60,7 +60,14 @@ class MlsTrial(Parameters):
 
 
 class MlsRecord(Record):
-    """The largest library that an architecture memorised, with every try of the search."""
+    """The largest library that an architecture memorised, with every try of the search.
+
+    Examples
+    --------
+    >>> from ecmlib import MlsRecord
+    >>> MlsRecord.load("results/mls/d8_H1_N8_L1_K128_T16384_max_steps10000_precisionbfloat16.json").censored
+    False
+    """
 
     experiment: Literal["mls"] = "mls"
     architecture: Architecture
@@ -137,6 +144,14 @@ def measure_mls(
         Before any training, if a parameter is out of range or ``results`` holds another search under this name.
     OSError
         Before any training, if ``results`` cannot be written.
+
+    Examples
+    --------
+    >>> from ecmlib import Architecture, measure_mls
+    >>> tiny = Architecture(d=8, N=4, K=8, head_dim=4)
+    >>> search = measure_mls(tiny, T_start=1, T_max=2, restarts=1, max_steps=20, compiled=False, progress=False)
+    >>> search.memorised <= 2
+    True
     """
     training = Protocol(
         T=T_max,

@@ -63,6 +63,12 @@ class Protocol(Parameters):
     ------
     ValueError
         If a value is out of range, or does not belong to the schedule; the message names it.
+
+    Examples
+    --------
+    >>> from ecmlib import Protocol
+    >>> Protocol(T=2048, lr=3e-3).batch_size
+    512
     """
 
     T: Positive = 16000
@@ -111,6 +117,10 @@ class Protocol(Parameters):
         warm = step / self.warmup_steps if self.warmup_steps else 1.0
         left = (self.max_steps - step + 1) / (self.max_steps - self.stable_until + 1)
         return self.lr * min(warm, left, 1.0)
+
+    def until(self, budget: int) -> Protocol:
+        """Return the protocol of a run of other length; what does not fit it is refused."""
+        return Protocol(**self.model_dump() | {"max_steps": budget})
 
     def points(self, start: int, end: int) -> list[int]:
         """Steps after ``start`` at which the library is counted; ``end`` is the last."""

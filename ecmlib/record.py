@@ -57,6 +57,7 @@ class Record(Parameters):
 def record_name(architecture: Architecture, protocol: Parameters) -> str:
     """Name the file of a record: sizes and the protocol's T always, other values where they differ from their defaults.
 
+    >>> from ecmlib import Architecture, Protocol
     >>> record_name(Architecture(16, N=8), Protocol(T=2048, batch_size=64))
     'd16_H1_N8_L1_K128_T2048_batch_size64.json'
     """

@@ -25,6 +25,13 @@ class CapacityRecord(Record):
 
     Counts are numbers of sequences. ``C`` is the mean over restarts of where their curves end; of everything else the
     best restart counts, as in the paper. One that diverged never counts.
+
+    Examples
+    --------
+    >>> from ecmlib import CapacityRecord
+    >>> record = CapacityRecord.load("results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json")
+    >>> record.P, record.frame().columns[:3].tolist()
+    (6272, ['d', 'H', 'N'])
     """
 
     experiment: Literal["mac"] = "mac"
@@ -167,6 +174,12 @@ def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
     -------
     DataFrame
         Empty if the folder has no record.
+
+    Examples
+    --------
+    >>> from ecmlib import load_results
+    >>> load_results("results/designs")["T"].unique().tolist()
+    [2048]
     """
     frames = [record.frame() for record in load_records(folder, skip_bad)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

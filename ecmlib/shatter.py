@@ -50,7 +50,14 @@ class ShatterProtocol(Parameters):
 
 
 class ShatterRecord(Record):
-    """Epochs after which each trial's library was memorised; None for a trial that was not done by ``max_epochs``."""
+    """Epochs after which each trial's library was memorised; None for a trial that was not done by ``max_epochs``.
+
+    Examples
+    --------
+    >>> from ecmlib import ShatterRecord
+    >>> len(ShatterRecord.load("results/shatter/d16_H1_N8_L1_K128_T16.json").epochs)
+    1000
+    """
 
     experiment: Literal["shatter"] = "shatter"
     architecture: Architecture
@@ -98,6 +105,13 @@ def epochs_to_shatter(
         Before any training, if a parameter is out of range or ``results`` holds other trials under this name.
     OSError
         Before any training, if ``results`` cannot be written.
+
+    Examples
+    --------
+    >>> from ecmlib import Architecture, epochs_to_shatter
+    >>> tiny = Architecture(d=8, N=4, K=8, head_dim=4)
+    >>> len(epochs_to_shatter(tiny, T=2, trials=3, lr=0.01, progress=False).epochs)
+    3
     """
     protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
     run = _Run(stack=stack)

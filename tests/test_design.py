@@ -1,6 +1,6 @@
 import io
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,13 @@ class SmoothLaw:
     region: ClassVar = {"d": (8, 64), "H": (1, 4), "N": (4, 16), "L": (1, 1), "K": (128, 128), "T": (2048, 2048)}
     spread = np.exp(0.1 * np.random.default_rng(0).standard_normal(400))
 
-    def predict_frame(self, frame: pd.DataFrame) -> np.ndarray:
+    def predict_frame(self, frame: pd.DataFrame, level: float | None = None) -> Any:
+        if level is None:
+            return self.capacities(frame)
+        ends = np.quantile(self.predictive_draws(frame), [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return self.capacities(frame), *ends
+
+    def capacities(self, frame: pd.DataFrame) -> np.ndarray:
         power = 0.5 * frame["d"] ** 1.8 * (frame["H"] * frame["L"]) ** 0.6 * 8 / frame["N"]
         return np.asarray(0.9 * frame["T"] * -np.expm1(-power / frame["T"]))
 
@@ -121,8 +127,8 @@ def test_library_is_by_default_the_largest_fitted_on_that_exists() -> None:
 
 def test_candidate_that_saturates_too_early_is_left_out() -> None:
     class Heads(SmoothLaw):
-        def predict_frame(self, frame: pd.DataFrame) -> np.ndarray:
-            return np.minimum(super().predict_frame(frame), 100.0 * frame["H"].to_numpy())
+        def capacities(self, frame: pd.DataFrame) -> np.ndarray:
+            return np.minimum(super().capacities(frame), 100.0 * frame["H"].to_numpy())
 
     candidates = smallest_architectures(250, 8, L=(1,), H=range(1, 5), law=Heads())
     assert sorted(candidates["H"]) == [3, 4]

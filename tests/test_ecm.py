@@ -74,7 +74,7 @@ def test_predictions_broadcast() -> None:
 def test_known_parameters_are_recovered_without_noise(loss: str) -> None:
     fitted = quick_fit(grid(TRUTH), loss=loss)
     np.testing.assert_allclose(fitted.parameters, TRUTH.parameters, rtol=1e-6)
-    assert fitted.fitted.share_of_starts > 0.2
+    assert fitted.evidence.share_of_starts > 0.2
 
 
 @pytest.mark.parametrize("law", list(drawn_laws(20)), ids=range(20))
@@ -121,7 +121,7 @@ def test_no_draw_exceeds_the_library() -> None:
 def test_data_of_one_length_do_not_identify_how_slopes_decay() -> None:
     with pytest.warns(FitWarning, match="not identifiable"):
         fitted = ECM.fit(grid(TRUTH, 0.02, N=[8], d=[8, 12, 16, 24, 32, 64]), starts=4, bootstraps=0)
-    assert fitted.fitted.doubts
+    assert fitted.evidence.doubts
 
 
 def test_parameters_that_no_point_depends_on_are_named() -> None:
@@ -136,7 +136,7 @@ def test_parameters_that_no_point_depends_on_are_named() -> None:
 
 def test_parameter_on_its_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ECM, "bounds", ECM.bounds | {"c": (0.0, 1.0)})
-    assert "c = 1 sits on its bound" in quick_fit(grid(TRUTH, noise=0.02)).fitted.doubts
+    assert "c = 1 sits on its bound" in quick_fit(grid(TRUTH, noise=0.02)).evidence.doubts
 
 
 def test_no_start_has_a_pole_among_the_data() -> None:
@@ -215,5 +215,5 @@ def test_unknown_law_is_refused(tmp_path: Path) -> None:
 
 def test_measured_grid_is_fitted_from_most_starts() -> None:
     fitted = quick_fit(load_results("results/mac-cpu"))
-    assert fitted.fitted.share_of_starts > 0.5
+    assert fitted.evidence.share_of_starts > 0.5
     assert fitted.region["d"] == (8, 128)

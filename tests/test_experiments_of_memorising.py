@@ -95,7 +95,9 @@ def test_possible_ends_before_the_first_unreachable_token() -> None:
 def test_censored_search_is_drawn_as_a_bound() -> None:
     table = mac_and_mls.compare([search(8, 1, 64, T_max=64)], pd.DataFrame([counted(8, 1, 90)]))
     assert table["censored"].tolist() == [True]
-    assert plot_mac_and_mls(table).axes
+    (axes,) = plot_mac_and_mls(table).axes
+    (bound,) = [line for line in axes.lines if line.get_color() == "white" and len(line.get_xdata())]
+    assert bound.get_xydata().tolist() == [[8, 64]]
 
 
 def test_nothing_measured_and_nothing_to_be_trained_is_said(tmp_path: Path) -> None:
@@ -153,8 +155,18 @@ def test_reach_is_that_of_the_hardest_last_token_of_each_trial() -> None:
     reached = shattering.reaches([record])
     assert reached["epochs"].tolist() == [epochs for epochs in record.epochs if epochs is not None]
     assert (reached["reach"] > 0).all(), "what was memorised was within reach"
-    assert plot_reach(reached).axes
-    assert plot_quantiles([5, 6, 7, 7, 8, 8, 9, 12, 20, 31]).axes
+    (axes,) = plot_reach(reached).axes
+    assert sorted(axes.lines[0].get_xydata().tolist()) == sorted(reached[["reach", "epochs"]].to_numpy(float).tolist())
+
+
+def test_quantiles_are_drawn_against_the_line_of_a_perfect_fit() -> None:
+    counts = [5, 6, 7, 7, 8, 8, 9, 12, 20, 31]
+    (axes,) = plot_quantiles(counts).axes
+    *fits, perfect = axes.lines
+    assert [line.get_ydata().tolist() for line in fits] == [counts] * 3
+    assert perfect.get_xydata().tolist() == [[5, 5], [31, 31]]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["negative binomial", "Poisson", "log-normal", "perfect fit"]
 
 
 def test_rank_correlation_is_found() -> None:

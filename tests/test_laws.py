@@ -1,5 +1,6 @@
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,7 +125,7 @@ def test_single_L_leaves_layers_to_add_up_and_says_so() -> None:
     with pytest.warns(FitWarning, match="lam is not identifiable: no point depends on it"):
         fitted = SignalLaw.fit(grid(noise=0.1), starts=3, bootstraps=5)
     assert fitted.lam == 1
-    assert np.ptp(np.array(fitted.fitted.draws)[:, 2]) == 0
+    assert np.ptp(np.array(fitted.evidence.draws)[:, 2]) == 0
 
 
 def test_wider_fit_takes_all_grids() -> None:
@@ -168,7 +169,7 @@ def test_polynomial_refuses_what_it_cannot_fit(options: dict[str, object], messa
 def test_every_law_offers_the_same_and_is_read_back_whole(fits: dict[str, Law], tmp_path: Path) -> None:
     frame = grid()
     for law in fits.values():
-        if law.evidence is None:
+        if not law.is_fitted:
             continue
         law.save(tmp_path / "law.json")
         loaded = load_law(tmp_path / "law.json")
@@ -236,3 +237,58 @@ def test_aicc_by_hand() -> None:
     predicted = np.exp([0.1, -0.1, 0.1, -0.1]) * 10
     assert aicc([10] * 4, predicted, 1) == pytest.approx(4 * np.log(0.01) + 4 + 12 / 1)
     assert np.isnan(aicc([10] * 4, predicted, 2))
+
+
+@pytest.mark.parametrize("name", ["ecm", "signal", "polynomial"])
+def test_numbers_arrays_and_frames_are_predicted_alike_with_intervals(name: str) -> None:
+    law = load_law(f"results/law/{name}.json")
+    frame = pd.DataFrame({"d": [8, 16, 64], "H": [1, 2, 4], "N": 8, "L": 1, "K": 128, "T": 2048})
+    of_frame = law.predict_frame(frame, level=0.8)
+    of_arrays = law.predict([8, 16, 64], [1, 2, 4], 8, T=2048, level=0.8)
+    np.testing.assert_array_equal(of_frame, of_arrays)
+    np.testing.assert_array_equal(of_frame[0], law.predict_frame(frame))
+    assert (of_frame[1] < of_frame[2]).all()
+    assert law.predict(d=16, H=2, N=8, T=2048).shape == ()
+    assert float(law.predict(d=16, H=2, N=8, T=2048)) == pytest.approx(of_frame[0][1])
+    assert law.predict(np.ones((2, 1)), [1, 2, 3], 8).shape == (2, 3)
+
+
+def test_a_size_left_out_is_that_of_the_fitted_data_or_the_usual_one() -> None:
+    ours, ecm = load_law(), load_law("results/law/ecm.json")
+    T = ours.region["T"][1]
+    assert ours.predict(16, 1, 8) == ours.predict(16, 1, 8, L=1, K=128, T=T)
+    assert ecm.predict(16, 1, 8, level=0.9) == ecm.predict(16, 1, 8, L=1, K=128, T=2048, level=0.9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"d": 0}, "d = 0: input should be greater than or equal to 1"),
+        ({"H": [1, 0]}, "H = 0: input should be greater than or equal to 1"),
+        ({"N": 1}, "N = 1: input should be greater than or equal to 2"),
+        ({"L": -1}, "L = -1"),
+        ({"K": 1}, "K = 1"),
+        ({"T": np.nan}, "T = nan"),
+        ({"d": np.inf}, "d = inf"),
+        ({"level": 1.0}, "level = 1.0: should be between 0 and 1"),
+    ],
+)
+def test_what_no_law_can_predict_is_refused_by_name(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_law().predict(**{"d": 8, "H": 1, "N": 8, "T": 2048} | wrong)
+
+
+def test_missing_columns_are_refused_by_name() -> None:
+    frame = pd.DataFrame({"d": [8], "H": [1], "N": [8]})
+    assert len(load_law("results/law/ecm.json").predict_frame(frame)) == 1, "it has no other variable"
+    with pytest.raises(ValueError, match="lacks the column L, K, T"):
+        load_law().predict_frame(frame)
+    with pytest.raises(ValueError, match="lacks the column L, K, T"):
+        load_law("results/law/ecm.json").predict_frame(frame, level=0.9)
+
+
+def test_score_is_one_for_the_law_itself_and_falls_with_errors() -> None:
+    law, made = load_law(), grid()
+    exact = made.assign(C_plateau=np.maximum(law.predict_frame(made), 1.0))
+    assert law.score(exact) == pytest.approx(1)
+    assert law.score(exact.assign(C_plateau=exact["C_plateau"] * np.where(exact["N"] > 8, 1.2, 0.8))) < 1

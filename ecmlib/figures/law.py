@@ -128,7 +128,7 @@ def plot_extrapolation(results: pd.DataFrame, laws: Mapping[str, Law], largest: 
     largest : float
         Largest d fitted.
     """
-    points = configurations(results, next(iter(laws.values())).fitted.target)
+    points = configurations(results, next(iter(laws.values())).evidence.target)
     return _ratio_panels(points, laws, "d", points["d"].to_numpy(float), largest)
 
 
@@ -142,7 +142,7 @@ def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
     laws : mapping
         Laws by name.
     """
-    target = next(iter(laws.values())).fitted.target
+    target = next(iter(laws.values())).evidence.target
     points = configurations(results, target)
     return _ratio_panels(points, laws, "measured C, sequences", points[target].to_numpy(float))
 
@@ -156,7 +156,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
         Rows of `ecmlib.load_results` by the grid's name.
     law : Law
     """
-    target = law.fitted.target
+    target = law.evidence.target
     figure, axes = new_figure(5, 4)
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
@@ -172,7 +172,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
 def _ratio_panels(
     points: pd.DataFrame, laws: Mapping[str, Law], label: str, across: np.ndarray, fitted_to: float | None = None
 ) -> Figure:
-    target = next(iter(laws.values())).fitted.target
+    target = next(iter(laws.values())).evidence.target
     figure, panels = new_panels(len(laws))
     for (name, law), axes in zip(laws.items(), panels, strict=True):
         ratio = at_least_one(law.predict_frame(points)) / points[target]

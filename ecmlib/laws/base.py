@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, overload
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from ecmlib.chance import at_least_one
+from ecmlib.architecture import Architecture
+from ecmlib.chance import at_least_one, tails
 from ecmlib.laws.fitting import Array, FitLoss
-from ecmlib.laws.points import SIZES, surviving
+from ecmlib.laws.points import SIZES, configurations, surviving
+from ecmlib.protocol import Protocol
 from ecmlib.record import write_atomically
 from ecmlib.validation import Parameters
 
+Sizes = Mapping[str, NDArray[Any]]  # real columns of d, H, N, L, K and T, of equal lengths
+Interval = tuple[Array, Array, Array]  # predictions, and the lower and upper ends of their intervals
+_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
 _NEIGHBOURS = 30  # residuals that stand for the scatter around one prediction
 
 
 class Evidence(Parameters):
-    """What a fitted law rests on.
+    """What a fitted law rests on; one that was not fitted rests on no configurations.
 
     Parameters
     ----------
@@ -45,11 +54,11 @@ class Evidence(Parameters):
         For every restart, sorted: predicted capacity, and logarithm of measured over predicted.
     """
 
-    target: str
-    loss: FitLoss
-    region: dict[str, list[float]]
-    configurations: int
-    complete: int
+    target: str = "C_plateau"
+    loss: FitLoss = "log"
+    region: dict[str, list[float]] = Field(default_factory=dict)
+    configurations: int = 0
+    complete: int = 0
     share_of_starts: float = 1.0
     doubts: list[str] = Field(default_factory=list)
     draws: list[list[float]] = Field(default_factory=list)
@@ -63,7 +72,8 @@ class Law(Parameters):
     """
 
     name: ClassVar[str]
-    evidence: Annotated[Evidence | None, Field(repr=False)] = None
+    variables: ClassVar[Sequence[str]] = SIZES  # what a frame must have
+    evidence: Annotated[Evidence, Field(repr=False)] = Evidence()
 
     @property
     @abstractmethod
@@ -71,19 +81,136 @@ class Law(Parameters):
         """Fitted numbers."""
 
     @abstractmethod
-    def predict_frame(self, frame: pd.DataFrame) -> Array:
-        """Predict capacities, one a row."""
+    def _values(self, sizes: Sizes) -> Array:
+        """Predict capacities from columns."""
 
     @abstractmethod
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         """Fit the same law to other data, by default without bootstrap."""
 
     @abstractmethod
-    def _predict_draws(self, frame: pd.DataFrame) -> Array:
+    def _draws(self, sizes: Sizes) -> Array:
         """Predict with every bootstrapped set of parameters: shape (draws, rows)."""
 
+    @overload
+    def predict(
+        self,
+        d: ArrayLike,
+        H: ArrayLike,
+        N: ArrayLike,
+        L: ArrayLike | None = None,
+        K: ArrayLike | None = None,
+        T: ArrayLike | None = None,
+    ) -> Array: ...
+    @overload
+    def predict(
+        self,
+        d: ArrayLike,
+        H: ArrayLike,
+        N: ArrayLike,
+        L: ArrayLike | None = None,
+        K: ArrayLike | None = None,
+        T: ArrayLike | None = None,
+        *,
+        level: float,
+    ) -> Interval: ...
+    def predict(
+        self,
+        d: ArrayLike,
+        H: ArrayLike,
+        N: ArrayLike,
+        L: ArrayLike | None = None,
+        K: ArrayLike | None = None,
+        T: ArrayLike | None = None,
+        *,
+        level: float | None = None,
+    ) -> Array | Interval:
+        """Predict capacities, in sequences beyond guessing; numbers and arrays broadcast.
+
+        Parameters
+        ----------
+        d, H, N : array_like
+            Token vector size and heads, at least 1; tokens a sequence, at least 2.
+        L, K, T : array_like, optional
+            Layers, vocabulary and library size. Left out, a size is the one the law was fitted on, if there was only
+            one; else L = 1, K = 128 and the largest T that it was fitted on (16000 for a law that was not).
+        level : float, optional
+            Between 0 and 1: also give the interval in which a training run ends with this probability, as far as
+            the scatter of the fitted data tells. It needs a fitted law.
+
+        Returns
+        -------
+        array, or (prediction, low, high)
+            Of the shape to which the sizes broadcast.
+
+        Raises
+        ------
+        ValueError
+            If a size or the level is out of range; the message names it.
+
+        Examples
+        --------
+        >>> from ecmlib import load_law
+        >>> law = load_law()
+        >>> float(law.predict(d=16, H=1, N=8, T=2048).round())
+        70.0
+        >>> law.predict(d=[16, 32], H=1, N=8, T=2048, level=0.9)[1].round()
+        array([ 55., 220.])
+        """
+        asked = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
+        values = [self._usual(size) if value is None else value for size, value in asked.items()]
+        columns = np.broadcast_arrays(*(np.asarray(value, float) for value in values))
+        frame = pd.DataFrame(dict(zip(asked, (column.ravel() for column in columns), strict=True)))
+        shape = columns[0].shape
+        if level is None:
+            return self.predict_frame(frame).reshape(shape)
+        predicted, low, high = self.predict_frame(frame, level)
+        return predicted.reshape(shape), low.reshape(shape), high.reshape(shape)
+
+    @overload
+    def predict_frame(self, frame: pd.DataFrame) -> Array: ...
+    @overload
+    def predict_frame(self, frame: pd.DataFrame, level: float) -> Interval: ...
+    def predict_frame(self, frame: pd.DataFrame, level: float | None = None) -> Array | Interval:
+        """Predict capacities, one a row.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The columns d, H and N, and L, K and T unless the law has no variable for them; others are passed over.
+        level : float, optional
+            As in `predict`; the frame then needs all six columns.
+
+        Returns
+        -------
+        array, or (prediction, low, high)
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, or if a size or the level is out of range; the message names it.
+        """
+        if level is None:
+            return self._values(checked_sizes(frame, self.variables))
+        ends = tails(level)
+        low, high = np.quantile(self.predictive_draws(frame), ends, axis=0)
+        return self.predict_frame(frame), low, high
+
+    def score(self, frame: pd.DataFrame) -> float:
+        """Share of the variance of log capacity over configurations that the law explains (R^2), at most 1.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            A row a restart, as `ecmlib.load_results` returns it, with the column of capacities that was fitted.
+        """
+        points = configurations(frame, self.evidence.target)
+        measured = np.log(at_least_one(points[self.evidence.target].to_numpy(float)))
+        off = np.log(at_least_one(self.predict_frame(points))) - measured
+        return float(1 - np.sum(off**2) / np.sum((measured - measured.mean()) ** 2))
+
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path | Traversable) -> Self:
         """Read a law that `save` wrote.
 
         Raises
@@ -91,29 +218,29 @@ class Law(Parameters):
         ValueError
             If the file holds another law.
         """
-        fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        place = Path(path) if isinstance(path, str) else path
+        fields = json.loads(place.read_text(encoding="utf-8"))
         name = fields.pop("law", None)
         if name != cls.name:
             raise ValueError(f"{path}: holds the law {name!r}, not {cls.name!r}")
         return cls(**fields)
 
     @property
-    def fitted(self) -> Evidence:
-        """What the law was fitted on.
+    def is_fitted(self) -> bool:
+        """Whether the law was fitted here, and not published with its parameters alone."""
+        return self.evidence.configurations > 0
+
+    @property
+    def region(self) -> dict[str, tuple[float, float]]:
+        """Smallest and largest value of each size among the fitted data.
 
         Raises
         ------
         ValueError
-            If it was not fitted, as a published one.
+            If the law was not fitted, as a published one.
         """
-        if self.evidence is None:
-            raise ValueError(f"{type(self).__name__} was not fitted here: it has neither region nor intervals")
-        return self.evidence
-
-    @property
-    def region(self) -> dict[str, tuple[float, float]]:
-        """Smallest and largest value of each size among the fitted data."""
-        return {size: (low, high) for size, (low, high) in self.fitted.region.items()}
+        self._refuse_unfitted()
+        return {size: (low, high) for size, (low, high) in self.evidence.region.items()}
 
     def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> Array:
         """Draw capacities that one training run may have; their percentiles are the prediction interval.
@@ -132,12 +259,14 @@ class Law(Parameters):
         -------
         array of shape (draws, rows)
         """
-        predicted = at_least_one(self._predict_draws(frame))
+        self._refuse_unfitted()
+        sizes = checked_sizes(frame, SIZES)
+        predicted = at_least_one(self._draws(sizes))
         if not len(predicted):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
-        scatter = self._scatter_around(self.predict_frame(frame))
+        scatter = self._scatter_around(self._values(sizes))
         pick = (np.arange(len(predicted)) + seed) % scatter.shape[1]
-        return np.asarray(np.minimum(predicted * np.exp(scatter[:, pick].T), frame["T"].to_numpy(float)))
+        return np.asarray(np.minimum(predicted * np.exp(scatter[:, pick].T), sizes["T"]))
 
     def _scatter_around(self, predicted: Array) -> Array:
         """Residuals near each prediction, shape (rows, 31).
@@ -145,7 +274,7 @@ class Law(Parameters):
         Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
         these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
         """
-        centre, residual = np.array(self.fitted.calibration).T
+        centre, residual = np.array(self.evidence.calibration).T
         window = min(_NEIGHBOURS, len(centre))
         # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
         position = np.searchsorted(centre, np.round(predicted, 6))
@@ -156,6 +285,16 @@ class Law(Parameters):
     def save(self, path: str | Path) -> None:
         """Write the law with all that it rests on, every number in full."""
         write_atomically(Path(path), f'{{"law":"{self.name}",{self.model_dump_json()[1:]}\n')
+
+    def _usual(self, size: str) -> float:
+        low, high = self.evidence.region.get(size, (math.nan, math.nan))
+        if low == high or (size == "T" and self.is_fitted):
+            return high
+        return Protocol().T if size == "T" else float(Architecture.model_fields[size].default)
+
+    def _refuse_unfitted(self) -> None:
+        if not self.is_fitted:
+            raise ValueError(f"{type(self).__name__} was not fitted here: it has neither region nor intervals")
 
     def _with_evidence(
         self, frame: pd.DataFrame, points: pd.DataFrame, target: str, loss: FitLoss, **more: Any
@@ -175,3 +314,22 @@ class Law(Parameters):
             **more,
         )
         return self.model_copy(update={"evidence": evidence})
+
+
+def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Array]:
+    """Return columns of sizes as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or if a size is out of range.
+    """
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
+    sizes = {name: frame[name].to_numpy(float) for name in names}
+    for name, values in sizes.items():
+        wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
+        if len(wrong):
+            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
+    return sizes

@@ -8,11 +8,8 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from sklearn.ensemble import GradientBoostingRegressor
-from sklearn.linear_model import LinearRegression
-from sklearn.preprocessing import PolynomialFeatures
 
-from ecmlib.laws.base import Law
+from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.laws.points import ONE_SETTING, configurations, positive
 
@@ -36,6 +33,7 @@ class PolynomialModel(Law):
     """
 
     name = "polynomial"
+    variables = _INPUTS
 
     degree: Annotated[int, Field(ge=0, le=_MOST)]
     logarithmic: bool
@@ -107,17 +105,16 @@ class PolynomialModel(Law):
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         """Fit the same polynomial to other data."""
-        return self.fit(frame, self.fitted.target, self.degree, self.fitted.loss, bootstraps=bootstraps)
+        return self.fit(frame, self.evidence.target, self.degree, self.evidence.loss, bootstraps=bootstraps)
 
-    def predict_frame(self, frame: pd.DataFrame) -> Array:
-        """Predict capacities, one a row."""
-        return self._values(frame, np.array(self.coefficients))
+    def _values(self, sizes: Sizes) -> Array:
+        return self._of(sizes, np.array(self.coefficients))
 
-    def _predict_draws(self, frame: pd.DataFrame) -> Array:
-        return self._values(frame, np.array(self.fitted.draws).reshape(-1, self.n_parameters).T).T
+    def _draws(self, sizes: Sizes) -> Array:
+        return self._of(sizes, np.array(self.evidence.draws).reshape(-1, self.n_parameters).T).T
 
-    def _values(self, frame: pd.DataFrame, coefficients: Array) -> Array:
-        inputs = frame[_INPUTS].to_numpy(float)
+    def _of(self, sizes: Sizes, coefficients: Array) -> Array:
+        inputs = _inputs(sizes)
         values = _terms(inputs, np.array(self.centre), np.array(self.scale), self.degree) @ coefficients
         # Beyond e^50 an extrapolated logarithm says no more than "far too many".
         return np.asarray(np.exp(np.minimum(values, 50.0)) if self.logarithmic else values)
@@ -137,6 +134,7 @@ class BoostingModel(Law):
     """
 
     name = "boosting"
+    variables = _INPUTS
     resamples: ClassVar[int] = 30
 
     inputs: list[list[float]]
@@ -162,26 +160,35 @@ class BoostingModel(Law):
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         """Fit to other data."""
-        return self.fit(frame, self.fitted.target)
+        return self.fit(frame, self.evidence.target)
 
-    def predict_frame(self, frame: pd.DataFrame) -> Array:
-        """Predict capacities, one a row."""
-        return self._grown(np.arange(len(self.measured)), frame)
+    def _values(self, sizes: Sizes) -> Array:
+        return self._grown(np.arange(len(self.measured)), sizes)
 
-    def _predict_draws(self, frame: pd.DataFrame) -> Array:
+    def _draws(self, sizes: Sizes) -> Array:
         random = np.random.default_rng(0)
         n = len(self.measured)
-        return np.array([self._grown(random.integers(n, size=n), frame) for _ in range(self.resamples)])
+        return np.array([self._grown(random.integers(n, size=n), sizes) for _ in range(self.resamples)])
 
-    def _grown(self, rows: Any, frame: pd.DataFrame) -> Array:
+    def _grown(self, rows: Any, sizes: Sizes) -> Array:
+        from sklearn.ensemble import GradientBoostingRegressor  # reading laws need not wait for scikit-learn
+
         trees = GradientBoostingRegressor(random_state=0)
         trees.fit(np.array(self.inputs)[rows], np.log(np.array(self.measured)[rows]))
-        return np.asarray(np.exp(trees.predict(frame[_INPUTS].to_numpy(float))))
+        return np.asarray(np.exp(trees.predict(_inputs(sizes))))
+
+
+def _inputs(sizes: Sizes) -> Array:
+    return np.column_stack([sizes[name] for name in _INPUTS])
 
 
 def _terms(inputs: Array, centre: Array, scale: Array, degree: int) -> Array:
+    from sklearn.preprocessing import PolynomialFeatures
+
     return np.asarray(PolynomialFeatures(degree).fit_transform((inputs - centre) / scale))
 
 
 def _solve(terms: Array, measured: Array) -> Array:
+    from sklearn.linear_model import LinearRegression
+
     return np.asarray(LinearRegression(fit_intercept=False).fit(terms, measured).coef_)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.metrics import mean_absolute_percentage_error as mape
 
-from ecmlib.chance import at_least_one, tails
+from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
@@ -29,7 +29,6 @@ _FILES = {
     "ECM": "ecm.json",
     "ECM, fitted to MAPE": "ecm_mape.json",
     "polynomial 5": "polynomial.json",
-    "gradient boosting": "boosting.json",
     "ECM, L=2": "ecm_L2.json",
     "ECM, L=2, fitted to MAPE": "ecm_mape_L2.json",
     OURS: "signal.json",
@@ -111,7 +110,7 @@ def compare(
         ``leave_largest_d``; ``holdout``; ``AICc`` of log capacity, in sample; ``coverage``: the share of the holdout's
         restarts inside their prediction interval. NaN where it cannot be told.
     """
-    target = next(law.evidence.target for law in laws.values() if law.evidence)
+    target = next(law.evidence.target for law in laws.values() if law.is_fitted)
     return pd.DataFrame({name: _judge(law, frame, holdout, target, level, folds) for name, law in laws.items()}).T
 
 
@@ -120,7 +119,7 @@ def _judge(
 ) -> dict[str, float]:
     points = configurations(frame, target)
     measured = points[target].to_numpy(float)
-    fitted, known = law.evidence is not None, law.n_parameters > 0
+    fitted, known = law.is_fitted, law.n_parameters > 0
     row = {
         "parameters": law.n_parameters if known else math.nan,
         "in_sample": mape(measured, law.predict_frame(points)),
@@ -167,7 +166,7 @@ def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any],
     only : optional
         The one group to leave out.
     """
-    if law.evidence is None:
+    if not law.is_fitted:
         return math.nan
     membership = np.asarray(list(groups))
     errors: list[float] = []
@@ -184,7 +183,7 @@ def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any],
 def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
     """Share of restarts whose capacity lies in the law's prediction interval, ends included."""
     alive = surviving(frame)
-    low, high = np.quantile(law.predictive_draws(alive), tails(level), axis=0)
+    _, low, high = law.predict_frame(alive, level)
     measured = alive[target].to_numpy(float)
     return float(np.mean((low <= measured) & (measured <= high)))
 
@@ -223,7 +222,7 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Law]) 
     rows = {}
     for name, frame in frames.items():
         if len(frame):
-            target = next(iter(laws.values())).fitted.target
+            target = next(iter(laws.values())).evidence.target
             points = configurations(frame, target)
             errors = {law: mape(points[target], laws[law].predict_frame(points)) for law in laws}
             rows[name] = {"configurations": float(len(points))} | errors

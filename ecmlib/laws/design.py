@@ -16,6 +16,7 @@ from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES
+from ecmlib.laws.registry import load_law
 from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters
 
@@ -30,7 +31,7 @@ def smallest_architectures(
     L: Iterable[int] = (1, 2),
     H: Iterable[int] = range(1, 9),
     *,
-    law: Law,
+    law: Law | None = None,
     level: float = 0.9,
 ) -> pd.DataFrame:
     """Find, for each L and H, the smallest d that reaches a wanted capacity.
@@ -54,8 +55,8 @@ def smallest_architectures(
         Library size in sequences; by default the largest that the law was fitted on (and that exists: K^(N-1)).
     L, H : iterables of int
         Layers and heads to choose from.
-    law : Law
-        Predicts capacities.
+    law : Law, optional
+        Predicts capacities; by default the one that ships with the package (`ecmlib.load_law`).
     level : float
         Of the prediction interval, between 0 and 1.
 
@@ -71,7 +72,16 @@ def smallest_architectures(
     ValueError
         If a parameter is out of range, or if the target is impossible: more sequences than a library or the alphabet
         has, or more than the law gives to any candidate. The message says which.
+
+    Examples
+    --------
+    >>> from ecmlib import smallest_architectures
+    >>> smallest_architectures(300, N=8, T=2048, L=[1], H=[1, 2])[["d", "H", "L", "P"]]
+        d  H  L      P
+    0  35  1  1  19040
+    1  31  2  1  23808
     """
+    law = load_law() if law is None else law
     if T is None:
         T = min(int(law.region["T"][1]), K ** (N - 1)) if N > 1 else 1
     target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level)
@@ -115,9 +125,8 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
         outside_region (whether any size is one that the law was not fitted on).
     """
-    draws = law.predictive_draws(frame[SIZES])
-    C_low, C_high = np.quantile(draws, tails(level), axis=0)
-    C, P = law.predict_frame(frame[SIZES]), _parameters(frame)
+    C, C_low, C_high = law.predict_frame(frame, level)
+    P = _parameters(frame)
     outside = [~frame[size].between(*law.region[size]) for size in SIZES]
     return frame.assign(
         C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=np.any(outside, axis=0)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self, overload
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
-from ecmlib.chance import tails
+from ecmlib.laws.base import Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.parametric import Numbers, ParametricLaw, Sizes
+from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING, SIZES
 
 _PUBLISHED = {  # paper, Table 1; fitted at T = 16000
@@ -35,6 +35,12 @@ class EmpiricalCapacityModel(ParametricLaw):
         How the slope decays with N, faster for larger ``b H + c``. The paper calls d0 "d".
     alpha, beta : float
         Saturation, in sequences a head and in sequences.
+
+    Examples
+    --------
+    >>> from ecmlib import EmpiricalCapacityModel
+    >>> EmpiricalCapacityModel.published(L=1).predict(d=[16, 32], H=1, N=8).round()
+    array([209., 418.])
     """
 
     name = "ecm"
@@ -48,6 +54,7 @@ class EmpiricalCapacityModel(ParametricLaw):
         "beta": (-1e6, 1e6),
     }
     same = ONE_SETTING
+    variables = ("d", "H", "N")
 
     a: float
     b: float
@@ -77,36 +84,6 @@ class EmpiricalCapacityModel(ParametricLaw):
     def saturation(self, H: ArrayLike) -> Array:
         """Sequences that more d adds nothing to, ``alpha H + beta`` (eq. 11)."""
         return np.asarray(self.alpha * np.asarray(H, float) + self.beta)
-
-    @overload
-    def predict(self, d: ArrayLike, H: ArrayLike, N: ArrayLike) -> Array: ...
-    @overload
-    def predict(self, d: ArrayLike, H: ArrayLike, N: ArrayLike, level: float) -> tuple[Array, Array, Array]: ...
-    def predict(
-        self, d: ArrayLike, H: ArrayLike, N: ArrayLike, level: float | None = None
-    ) -> Array | tuple[Array, Array, Array]:
-        """Predict capacities (eq. 11); d, H and N broadcast.
-
-        Parameters
-        ----------
-        d, H, N : array_like
-        level : float, optional
-            Between 0 and 1: also give the interval in which a training run ends with this probability, as far as
-            the scatter of the fitted data tells. It needs a fitted law.
-
-        Returns
-        -------
-        array, or (prediction, low, high)
-        """
-        d, H, N = np.broadcast_arrays(*(np.asarray(size, float) for size in (d, H, N)))
-        predicted: Array = np.minimum(self.slope(H, N) * d, self.saturation(H))
-        if level is None:
-            return predicted
-        ends = tails(level)
-        frame = pd.DataFrame({"d": d.ravel(), "H": H.ravel(), "N": N.ravel()})
-        frame = frame.assign(**{size: self.region[size][0] for size in ("L", "K", "T")})
-        low, high = np.quantile(self.predictive_draws(frame), ends, axis=0)
-        return predicted, low.reshape(d.shape), high.reshape(d.shape)
 
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:

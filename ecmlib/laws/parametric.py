@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.chance import tails
-from ecmlib.laws.base import Law
+from ecmlib.laws.base import Law, Sizes, checked_sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
 from ecmlib.laws.points import CONDITIONS, SIZES, configurations, positive
 from ecmlib.validation import Parameters
 
-Sizes = Mapping[str, Array]
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken
 
 
@@ -124,7 +123,8 @@ class ParametricLaw(Law):
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         """Fit again to other data, from where this fit ended: fast, and not sure to find a far better optimum."""
-        evidence = self.fitted
+        self._refuse_unfitted()
+        evidence = self.evidence
         options = FitOptions(target=evidence.target, loss=evidence.loss, bootstraps=bootstraps)
         points = configurations(frame, options.target, self.same)
         measured = points[options.target].to_numpy(float)
@@ -140,25 +140,25 @@ class ParametricLaw(Law):
             Indexed by parameter: ``value``, ``low``, ``high``.
         """
         ends = tails(level)
-        draws = np.array(self.fitted.draws)
+        self._refuse_unfitted()
+        draws = np.array(self.evidence.draws)
         if not len(draws):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
         low, high = np.quantile(draws, ends, axis=0)
         return pd.DataFrame({"value": self.parameters, "low": low, "high": high}, index=pd.Index(self.bounds))
 
-    def predict_frame(self, frame: pd.DataFrame) -> Array:
-        """Predict capacities, one a row."""
-        return np.asarray(self.formula(self.parameters, _columns(frame)), dtype=float)
+    def _values(self, sizes: Sizes) -> Array:
+        return np.asarray(self.formula(self.parameters, sizes), dtype=float)
 
-    def _predict_draws(self, frame: pd.DataFrame) -> Array:
-        draws = np.array(self.fitted.draws).reshape(-1, len(self.bounds))
-        return np.asarray(self.formula(draws, _columns(frame)), dtype=float)
+    def _draws(self, sizes: Sizes) -> Array:
+        draws = np.array(self.evidence.draws).reshape(-1, len(self.bounds))
+        return np.asarray(self.formula(draws, sizes), dtype=float)
 
     @classmethod
     def _fit_from(
         cls, frame: pd.DataFrame, points: pd.DataFrame, measured: Array, proposals: Array, options: FitOptions
     ) -> Self:
-        sizes = _columns(points)
+        sizes = checked_sizes(points, SIZES)
         low, high = np.array(list(cls.bounds.values())).T
 
         def predict(parameters: Numbers) -> Numbers:
@@ -179,7 +179,3 @@ class ParametricLaw(Law):
             doubts=doubted,
             draws=draws.tolist(),
         )
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, Array]:
-    return {size: frame[size].to_numpy(float) for size in SIZES}

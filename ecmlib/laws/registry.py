@@ -1,8 +1,10 @@
-"""Every law by its name, and how one is read back from a file."""
+"""Every law by its name, and how one is read back from a file: by default the one that ships with the package."""
 
 from __future__ import annotations
 
 import json
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from ecmlib.laws.base import Law
@@ -25,15 +27,34 @@ LAWS: dict[str, type[Law]] = {
 }
 
 
-def load_law(path: str | Path) -> Law:
+def load_law(path: str | Path | None = None) -> Law:
     """Read a law that its ``save`` wrote.
+
+    Parameters
+    ----------
+    path : path, optional
+        By default the law that ships with the package: ours, fitted to the main grid (``results/law/signal.json``).
 
     Raises
     ------
     ValueError
         If the file holds no known law.
+
+    Examples
+    --------
+    >>> from ecmlib import load_law
+    >>> load_law().name
+    'signal'
     """
-    name = json.loads(Path(path).read_text(encoding="utf-8")).get("law")
+    place = shipped_law() if path is None else Path(path)
+    name = json.loads(place.read_text(encoding="utf-8")).get("law")
     if name not in LAWS:
-        raise ValueError(f"{path}: holds the law {name!r}; there are {', '.join(LAWS)}")
-    return LAWS[name].load(path)
+        raise ValueError(f"{place}: holds the law {name!r}; there are {', '.join(LAWS)}")
+    return LAWS[name].load(place)
+
+
+def shipped_law() -> Traversable:
+    """Return the file of the law that ships with the package; in a checkout it is the fitted one itself."""
+    package = resources.files("ecmlib")
+    packaged = package / "laws" / "signal.json"  # the build puts it there: pyproject.toml
+    return packaged if packaged.is_file() else Path(str(package)).parent / "results" / "law" / "signal.json"

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH
+from ecmlib.laws.base import Sizes
 from ecmlib.laws.ecm import EmpiricalCapacityModel, slope_of
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.parametric import Numbers, ParametricLaw, Sizes
+from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING
 from ecmlib.laws.signal import HEAD_DIM, detected, free_numbers
 
@@ -21,6 +22,7 @@ class UnsaturatedModel(ParametricLaw):
     name = "ecm without min"
     bounds: ClassVar[dict[str, tuple[float, float]]] = dict(list(EmpiricalCapacityModel.bounds.items())[:5])
     same = ONE_SETTING
+    variables = ("d", "H", "N")
 
     a: float
     b: float

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.special import ndtr
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH
+from ecmlib.laws.base import Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.parametric import Numbers, ParametricLaw, Sizes
+from ecmlib.laws.parametric import Numbers, ParametricLaw
 
 HEAD_DIM = 64  # of every measured architecture; see Architecture
 _NODES = np.linspace(-8, 8, 101)  # of the integral over the noise of the right token
@@ -38,6 +39,12 @@ class SignalLaw(ParametricLaw):
         Bits a free number of attention.
     lam : float
         How memory grows with layers; 1 where they add up. Data with a single L do not change it from 1.
+
+    Examples
+    --------
+    >>> from ecmlib import SignalLaw
+    >>> float(SignalLaw(bits_ff=1.8, bits_att=2.9).predict(d=16, H=1, N=8, T=2048).round())
+    68.0
     """
 
     name = "signal"

@@ -128,11 +128,12 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
         if late.empty:
             continue
         meets = bool(late.min() <= high and late.max() >= low)
-        holds += [True, False] if meets and high > 10 * low else [meets]
+        if not meets or high <= 10 * low:
+            holds.append(meets)
         said.append(f"N={N:.0f}: noise scale {late.median():.0f}, curves say {B_crit:.0f}")
         ends = f"second half of training {late.min():.0f} to {late.max():.0f}"
         intervals.append(f"N={N:.0f}: {ends}, 95 % interval of the curves {low:.0f} to {high:.0f}")
-    return Finding(verdict_of(*holds), "; ".join(said), "; ".join(intervals)) if holds else NOT_MEASURED
+    return Finding(verdict_of(*holds), "; ".join(said), "; ".join(intervals)) if said else NOT_MEASURED
 
 
 def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:

@@ -90,7 +90,7 @@ def table_1(results: Path, laws: Path) -> Finding:
         verdict_of(*inside),
         f"{inside.sum()} of {len(inside)} published parameters lie in our {_LEVEL:.0%} intervals: "
         f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there. "
-        f"Of ours, {'; '.join(ecm.fitted.doubts) or 'all are identifiable'}."
+        f"Of ours, {'; '.join(ecm.evidence.doubts) or 'all are identifiable'}."
         f"{'' if spot_checks.empty else _off_at_its_own_size(beside_published(spot_checks))}",
         "; ".join(f"{name} {row.low:.3g} to {row.high:.3g}" for name, row in table.iterrows()),
     )
@@ -103,8 +103,8 @@ def extrapolation(results: Path, laws: Path) -> Finding:
         return NOT_MEASURED
     largest = half_of_d(frame)
     ecm = load_law(path).refit(frame[frame["d"] <= largest])
-    points = configurations(frame, ecm.fitted.target)
-    off = np.log(at_least_one(ecm.predict_frame(points)) / points[ecm.fitted.target].to_numpy(float))
+    points = configurations(frame, ecm.evidence.target)
+    off = np.log(at_least_one(ecm.predict_frame(points)) / points[ecm.evidence.target].to_numpy(float))
     beyond = (points["d"] > largest).to_numpy()
     outside = off[beyond & ~points["complete"].to_numpy()]
     if len(outside) < 2:
@@ -156,8 +156,8 @@ def _off_at_its_own_size(beside: pd.DataFrame) -> str:
 
 
 def _errors(law: Law, frame: pd.DataFrame) -> Array:
-    points = configurations(frame, law.fitted.target)
-    truth = points[law.fitted.target].to_numpy(float)
+    points = configurations(frame, law.evidence.target)
+    truth = points[law.evidence.target].to_numpy(float)
     return np.asarray(np.abs(law.predict_frame(points) / truth - 1))
 
 

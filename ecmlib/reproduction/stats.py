@@ -31,7 +31,9 @@ NOT_MEASURED = Finding("not measured yet")
 
 
 def verdict_of(*holds: bool) -> Verdict:
-    """All statements of a claim hold, some do, or none."""
+    """All statements of a claim hold, some do, or none; where nothing could be told, nothing is measured yet."""
+    if not holds:
+        return "not measured yet"
     return "supported" if all(holds) else "mixed" if any(holds) else "not supported"
 
 

@@ -188,7 +188,7 @@ def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[st
 
 def _drawn_slopes(law: EmpiricalCapacityModel, H: int, N: int) -> np.ndarray:
     """Slopes of the bootstrapped laws; those fitted to the same configurations drew the same ones."""
-    return np.array([float(type(law).from_parameters(draw).slope(H, N)) for draw in law.fitted.draws])
+    return np.array([float(type(law).from_parameters(draw).slope(H, N)) for draw in law.evidence.draws])
 
 
 def _draw_interval(axes: Axes, rows: pd.DataFrame) -> None:

@@ -1,0 +1,269 @@
+"""What an architecture holds after each of several training budgets, from one long run and decays that branch off it.
+
+A run under a schedule of warm-up, stable rate and decay is, until its rate falls, the beginning of every longer one.
+One trunk at the stable rate therefore serves all budgets: the decay of each branches off it, and the branch ends with
+the very weights that a run of that budget alone would have ended with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import pandas as pd
+from pydantic import Field, model_validator
+from tqdm.auto import tqdm
+
+from ecmlib.architecture import Architecture
+from ecmlib.capacity import FreshTrainers
+from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
+from ecmlib.curve import CAPACITIES, Count, Curve, CurvePoint, capacities, columns
+from ecmlib.forward import can_compile, resolve_device
+from ecmlib.library import LibrarySize
+from ecmlib.protocol import Positive, Protocol, chosen_protocol
+from ecmlib.record import Record, record_name, writable_folder
+from ecmlib.restart import Provenance, seeds_of_restart
+from ecmlib.training import Clock, DivergedError, Trainer, follow, has_diverged
+from ecmlib.validation import Parameters
+
+
+class Branch(Curve):
+    """The end of a run of one budget: its curve from where the rate begins to fall."""
+
+    budget: Positive
+    core_seconds: Annotated[float, Field(ge=0)]  # that a run of this budget alone would have taken, trunk included
+
+
+class BudgetRun(Parameters):
+    """One trunk with its branches, in the order of budgets; there are none at a constant rate."""
+
+    seed: Count
+    status: Literal["complete", "max_steps", "diverged"]  # complete: a branch memorised all, longer ones were spared
+    trunk: Curve
+    branches: list[Branch]
+    provenance: Provenance
+
+
+class BudgetRecord(Record):
+    """Capacities of one architecture under one protocol over budgets in steps; ``max_steps`` is the longest."""
+
+    experiment: Literal["budget"] = "budget"
+    architecture: Architecture
+    protocol: Protocol
+    budgets: list[Positive]
+    restarts: list[BudgetRun]
+
+    @model_validator(mode="after")
+    def _budgets_are_sensible(self) -> Self:
+        check_budgets(self.budgets, self.protocol)
+        return self
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a restart and budget that it reached.
+
+        Columns are those of `ecmlib.results.CapacityRecord.frame`, where ``max_steps`` is the budget and
+        ``core_seconds`` what a run of this budget alone costs. At a constant rate every budget is the beginning of one
+        curve.
+        """
+        rows = []
+        for number, run in enumerate(self.restarts):
+            for budget, curve, core_seconds in _curves(run, self.budgets):
+                protocol = self.protocol.model_copy(update={"max_steps": budget})
+                rows.append(
+                    {**self.architecture.model_dump(), **protocol.model_dump(), "P": self.architecture.n_params}
+                    | {"restart": number, "restart_seed": run.seed, "status": run.status, "steps": curve.step[-1]}
+                    | {"core_seconds": core_seconds}
+                    | capacities(curve, self.architecture, protocol)
+                )
+        columns_ = [*Architecture.model_fields, *Protocol.model_fields, "P", "restart", "status", *CAPACITIES]
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns_)
+
+
+def check_budgets(budgets: list[int], protocol: Protocol) -> None:
+    """Refuse budgets that do not rise to ``max_steps`` or leave no room for the warm-up.
+
+    Raises
+    ------
+    ValueError
+        Naming budgets and what is wrong with them.
+    """
+    if not budgets or sorted(set(budgets)) != budgets or budgets[-1] != protocol.max_steps:
+        raise ValueError(f"budgets = {budgets}: input should rise, and end with max_steps = {protocol.max_steps}")
+    protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
+
+
+def measure_budgets(
+    architecture: Architecture,
+    budgets: list[int],
+    protocol: Protocol | None = None,
+    *,
+    restarts: int = 1,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+    results: str | Path | None = None,
+    progress: bool = True,
+    **values: Any,
+) -> BudgetRecord:
+    """Measure what an architecture has memorised after each budget of training steps.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is measured.
+    budgets : list of int
+        Lengths of training in steps, rising.
+    protocol : Protocol, optional
+        How; its ``max_steps`` is the last budget. Under "wsd" a budget is a run whose rate has fallen to 0 at its end;
+        at a constant rate it is the beginning of the longest run, which no plateau ends.
+    restarts, device, compiled, results, progress
+        See `ecmlib.capacity.measure_mac`.
+    values
+        Of `Protocol`, by name, in place of ``protocol``.
+
+    Raises
+    ------
+    ValueError
+        Before any training, if a parameter is out of range or ``results`` holds another measurement under this name.
+    """
+    protocol = chosen_protocol(protocol, values if protocol else {"max_steps": max(budgets, default=1)} | values)
+    check_budgets(budgets, protocol)
+    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
+    target = resolve_device(device)
+    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
+    settings: dict[str, Any] = {"architecture": architecture, "protocol": protocol, "budgets": budgets}
+    record = BudgetRecord.stored(path, "other budgets", **settings) or BudgetRecord(**settings, restarts=[])
+    missing = range(len(record.restarts), run.restarts)
+    if not missing:
+        return record
+
+    fresh = FreshTrainers(architecture, protocol, target, run.compiled)
+    for number in missing:
+        seeds = seeds_of_restart(protocol, number)
+        checkpoint = checkpoint_of(path, number, fresh.identity(seeds) | {"budgets": budgets})
+        flight = _Flight(fresh.trainer(seeds), protocol, budgets, checkpoint)
+        with tqdm(
+            total=flight.length, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
+        ) as bar:
+            status = flight.to_the_end(architecture.K, bar)
+        finished = BudgetRun(
+            seed=seeds.weights,
+            status=status,
+            trunk=columns(flight.trunk),
+            branches=flight.branches,
+            provenance=flight.clock.provenance(target, run.compiled),
+        )
+        record = record.model_copy(update={"restarts": [*record.restarts, finished]})
+        if path is not None:
+            record.save(path)
+            checkpoint.clear()
+    return record
+
+
+class _Run(Parameters):
+    restarts: Positive
+    compiled: bool
+
+
+class _Flight:
+    """A trunk and its branches on their way, put forward to where the checkpoint has got."""
+
+    def __init__(self, trainer: Trainer, protocol: Protocol, budgets: list[int], checkpoint: Checkpoint) -> None:
+        self.trunk: list[CurvePoint] = []
+        self.branches: list[Branch] = []
+        self.clock = Clock()
+        self._trainer, self._protocol, self._budgets, self._checkpoint = trainer, protocol, budgets, checkpoint
+        self._branch: list[CurvePoint] = []  # not empty: the trainer is on a branch
+        self._fork: Tensors = {}  # where it left the trunk
+        self._fork_seconds = 0.0
+        self._spent = 0.0  # core-seconds of finished branches after their forks
+        if (found := checkpoint.load()) is not None:
+            self._resume(*found)
+        checkpoint.keeps(self._state)
+
+    @property
+    def length(self) -> int:
+        """Steps of the trunk and all branches."""
+        protocols = [self._protocol.until(budget) for budget in self._budgets]
+        return protocols[-1].stable_until + sum(protocol.max_steps - protocol.stable_until for protocol in protocols)
+
+    def to_the_end(self, K: int, bar: tqdm[Any]) -> Literal["complete", "max_steps", "diverged"]:
+        """Train through the budgets that are not finished yet."""
+        try:
+            for budget in self._budgets[len(self.branches) :]:
+                protocol = self._protocol.until(budget)
+                if not self._branch:
+                    for _ in follow(self._trainer, protocol, protocol.stable_until, self.trunk, self._checkpoint):
+                        self._show(bar)
+                if protocol.schedule == "constant":
+                    continue
+                self._follow_branch(protocol, bar)
+                if self.branches[-1].last_count[-1] == protocol.T:
+                    return "complete"
+        except DivergedError:
+            return "diverged"
+        return "diverged" if has_diverged(self.trunk, K) else "max_steps"
+
+    def _follow_branch(self, protocol: Protocol, bar: tqdm[Any]) -> None:
+        if not self._branch:
+            self._branch, self._fork = [self.trunk[-1]], self._trainer.state()
+            self._fork_seconds = self.clock.read()[1]
+        for _ in follow(self._trainer, protocol, protocol.max_steps, self._branch, self._checkpoint):
+            self._show(bar)
+        now = self.clock.read()[1]
+        curve = columns(self._branch).model_dump()
+        alone = now - self._spent
+        self.branches.append(Branch(**curve, budget=protocol.max_steps, core_seconds=round(alone, 3)))
+        self._spent += now - self._fork_seconds
+        self._trainer.restore(self._fork)
+        self._branch, self._fork = [], {}
+
+    def _show(self, bar: tqdm[Any]) -> None:
+        ended = sum(branch.step[-1] - branch.step[0] for branch in self.branches)
+        under_way = self._branch[-1].step - self._branch[0].step if self._branch else 0
+        last = (self._branch or self.trunk)[-1]
+        bar.set_postfix(count=last.last_count, budget=self._budgets[min(len(self.branches), len(self._budgets) - 1)])
+        bar.update(self.trunk[-1].step + ended + under_way - bar.n)
+
+    def _state(self) -> tuple[dict[str, Any], Tensors]:
+        progress = {
+            "step": self._trainer.step,
+            "trunk": self.trunk,
+            "branches": [branch.model_dump() for branch in self.branches],
+            "branch": self._branch,
+            "seconds": self.clock.read(),
+            "fork_seconds": self._fork_seconds,
+            "spent": self._spent,
+        }
+        now = {f"now.{name}": value for name, value in self._trainer.state().items()}
+        return progress, now | {f"fork.{name}": value for name, value in self._fork.items()}
+
+    def _resume(self, progress: dict[str, Any], tensors: Tensors) -> None:
+        self.trunk = [CurvePoint(*point) for point in progress["trunk"]]
+        self._branch = [CurvePoint(*point) for point in progress["branch"]]
+        self.branches = [Branch(**branch) for branch in progress["branches"]]
+        self.clock = Clock(*progress["seconds"])
+        self._fork_seconds, self._spent = progress["fork_seconds"], progress["spent"]
+        self._fork = _named(tensors, "fork.")
+        self._trainer.restore(_named(tensors, "now."))
+
+
+def _named(tensors: Tensors, prefix: str) -> Tensors:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]]:
+    """Return each budget that a run has reached, with its curve and the core-seconds that it alone would have cost."""
+    if run.status == "diverged":
+        return []
+    if run.branches:
+        return [
+            (branch.budget, columns([*run.trunk.until(branch.step[0]).points, *branch.points[1:]]), branch.core_seconds)
+            for branch in run.branches
+        ]
+    whole = run.trunk.step[-1]
+    return [
+        (budget, run.trunk.until(budget), run.provenance.core_seconds * budget / whole)
+        for budget in budgets
+        if budget <= whole
+    ]

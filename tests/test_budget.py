@@ -1,0 +1,103 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecmlib import Architecture, measure_mac
+from ecmlib.budget import BudgetRecord, measure_budgets
+
+QUICK: dict[str, Any] = {"T": 64, "batch_size": 24, "eval_every": 30, "compiled": False, "progress": False}
+WSD: dict[str, Any] = {"schedule": "wsd", "lr": 0.01, "warmup_steps": 4}
+BUDGETS = [40, 80, 160]
+
+
+def parts(record: BudgetRecord) -> list[dict[str, Any]]:
+    """Return what two measurements have in common: all but times and places."""
+    return [
+        run.model_dump(exclude={"provenance": True, "branches": {"__all__": {"core_seconds"}}})
+        for run in record.restarts
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_branch_ends_where_a_run_of_its_budget_alone_ends(tiny: Architecture, optimizer: str) -> None:
+    frame = measure_budgets(tiny, BUDGETS, restarts=2, optimizer=optimizer, **QUICK, **WSD).frame()
+    assert frame["max_steps"].tolist() == BUDGETS * 2
+    for budget in BUDGETS:
+        alone = measure_mac(tiny, restarts=2, optimizer=optimizer, max_steps=budget, **QUICK, **WSD).frame()
+        branched = frame[frame["max_steps"] == budget]
+        for column in ("restart", "restart_seed", "steps", "C_raw", "C", "bits", "P", "T", "optimizer", "max_steps"):
+            assert branched[column].tolist() == alone[column].tolist(), column
+
+
+def test_budgets_at_a_constant_rate_are_beginnings_of_one_run(tiny: Architecture) -> None:
+    settings = QUICK | {"eval_every": 20}
+    record = measure_budgets(tiny, BUDGETS, **settings)
+    assert record.restarts[0].branches == []
+    alone = measure_mac(tiny, restarts=1, max_steps=160, min_steps=160, **settings)
+    assert record.restarts[0].trunk.points == alone.restarts[0].points
+    assert record.frame()["C_raw"].iloc[-1] == alone.frame()["C_raw"].iloc[-1]
+    assert record.frame()["steps"].tolist() == BUDGETS
+
+
+def test_longer_budgets_are_spared_once_all_is_memorised() -> None:
+    easy = Architecture(d=16, N=4, K=8)
+    record = measure_budgets(easy, [50, 400, 800, 1600], T=8, schedule="wsd", lr=0.01, compiled=False, progress=False)
+    (run,) = record.restarts
+    assert run.status == "complete"
+    assert run.branches[-1].last_count[-1] == 8
+    assert run.branches[-1].budget < 1600
+    assert record.frame()["C"].iloc[-1] == 8
+
+
+KILL = """
+import os, signal
+from ecmlib import Architecture
+from ecmlib.budget import measure_budgets
+from ecmlib.checkpoint import Checkpoint
+saves = []
+def save_and_die(checkpoint):
+    checkpoint.save()
+    saves.append(1)
+    if len(saves) == {n}:
+        os.kill(os.getpid(), signal.SIGKILL)
+Checkpoint.save_if_due = save_and_die
+measure_budgets(Architecture(**{architecture}), {budgets}, **{settings}, results={folder!r})
+"""
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
+def test_killed_on_trunk_or_branch_it_goes_on_and_equals_an_undisturbed_run(
+    n: int, tiny: Architecture, tmp_path: Path
+) -> None:
+    settings = QUICK | WSD
+    script = KILL.format(n=n, architecture=tiny.model_dump(), budgets=BUDGETS, settings=settings, folder=str(tmp_path))
+    killed = subprocess.run([sys.executable, "-c", script], env={"OMP_NUM_THREADS": "1"}, check=False)
+    assert killed.returncode == -9
+    resumed = measure_budgets(tiny, BUDGETS, **settings, results=tmp_path)
+    assert parts(resumed) == parts(measure_budgets(tiny, BUDGETS, **settings))
+    assert list((tmp_path / "in-flight").iterdir()) == []
+    (path,) = tmp_path.glob("*.json")
+    assert BudgetRecord.load(path) == resumed
+
+
+@pytest.mark.parametrize(
+    ("budgets", "values", "message"),
+    [
+        ([], {}, "budgets = \\[\\]: input should rise"),
+        ([80, 40], {}, "budgets = \\[80, 40\\]: input should rise"),
+        ([40, 40], {}, "budgets = \\[40, 40\\]: input should rise"),
+        ([40, 80], {"max_steps": 100}, "budgets = \\[40, 80\\]: input should rise, and end with max_steps = 100"),
+        ([10, 80], {"schedule": "wsd", "warmup_steps": 8}, "warmup_steps = 8: input should be at most 7"),
+        ([40], {"optimizer": "sgd"}, "optimizer = 'sgd'"),
+        ([40], {"restarts": 0}, "restarts = 0"),
+    ],
+)
+def test_bad_value_stops_before_training(
+    budgets: list[int], values: dict[str, Any], message: str, tiny: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecmlib.training.Trainer.advance", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        measure_budgets(tiny, budgets, **QUICK | values)
