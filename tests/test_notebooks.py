@@ -26,6 +26,7 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
     "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},
     "vocabulary": SMALLEST | {"K": [4, 8, 16], "d": [8], "N": 4, "max_steps": 31},
     "batch_size": SMALLEST | {"N": [4], "d": [8], "batch_size": [[256, 512, 1024]], "steps": [31], "noise_every": [31]},
+    "budget": SMALLEST | {"N": 4, "d": 8, "budgets": [20, 40], "warmup_steps": 5},
     "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 

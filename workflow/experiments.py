@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
+from ecmlib.budget import BudgetRecord
 from ecmlib.mls import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.shatter import ShatterProtocol, ShatterRecord
@@ -28,6 +29,13 @@ class Experiment(NamedTuple):
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
     protocol = Protocol(**{name: value for name, value in parameters.items() if name not in ("restarts", "compiled")})
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
+
+
+def _plan_budget(architecture: Architecture, parameters: dict[str, Any]) -> BudgetRecord:
+    budgets = parameters["budgets"]
+    training = {name: value for name, value in parameters.items() if name not in ("restarts", "compiled", "budgets")}
+    protocol = Protocol(**training | {"max_steps": max(budgets)})
+    return BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
 
 
 def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
@@ -64,6 +72,13 @@ EXPERIMENTS = {
         plan=_plan_mac,
         name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=lambda record: [restart.provenance.core_seconds for restart in record.restarts],
+        tokens=lambda record: _tokens(record.architecture, record.protocol),
+    ),
+    "budget": Experiment(
+        load=BudgetRecord.load,
+        plan=_plan_budget,
+        name=lambda record: record_name(record.architecture, record.protocol),
+        core_seconds=lambda record: [run.provenance.core_seconds for run in record.restarts],
         tokens=lambda record: _tokens(record.architecture, record.protocol),
     ),
     "mls": Experiment(

@@ -38,7 +38,9 @@ class Job(NamedTuple):
         """The parameters as papermill takes them."""
         several = self.experiment.lists
         return " ".join(
-            f'-y "{{{name}: [{value}]}}"' if name in several else f"-p {name} {value}"
+            f'-y "{{{name}: {[value] if name in several else value}}}"'
+            if name in several or isinstance(value, list)
+            else f"-p {name} {value}"
             for name, value in self.parameters.items()
         )
 
