@@ -6,7 +6,6 @@ import json
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, overload
 
@@ -210,7 +209,7 @@ class Law(Parameters):
         return float(1 - np.sum(off**2) / np.sum((measured - measured.mean()) ** 2))
 
     @classmethod
-    def load(cls, path: str | Path | Traversable) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read a law that `save` wrote.
 
         Raises
@@ -218,8 +217,7 @@ class Law(Parameters):
         ValueError
             If the file holds another law.
         """
-        place = Path(path) if isinstance(path, str) else path
-        fields = json.loads(place.read_text(encoding="utf-8"))
+        fields = json.loads(Path(path).read_text(encoding="utf-8"))
         name = fields.pop("law", None)
         if name != cls.name:
             raise ValueError(f"{path}: holds the law {name!r}, not {cls.name!r}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from ecmlib.laws.base import Law
@@ -46,15 +44,14 @@ def load_law(path: str | Path | None = None) -> Law:
     >>> load_law().name
     'signal'
     """
-    place = shipped_law() if path is None else Path(path)
-    name = json.loads(place.read_text(encoding="utf-8")).get("law")
+    path = shipped_law() if path is None else path
+    name = json.loads(Path(path).read_text(encoding="utf-8")).get("law")
     if name not in LAWS:
-        raise ValueError(f"{place}: holds the law {name!r}; there are {', '.join(LAWS)}")
-    return LAWS[name].load(place)
+        raise ValueError(f"{path}: holds the law {name!r}; there are {', '.join(LAWS)}")
+    return LAWS[name].load(path)
 
 
-def shipped_law() -> Traversable:
+def shipped_law() -> Path:
     """Return the file of the law that ships with the package; in a checkout it is the fitted one itself."""
-    package = resources.files("ecmlib")
-    packaged = package / "laws" / "signal.json"  # the build puts it there: pyproject.toml
-    return packaged if packaged.is_file() else Path(str(package)).parent / "results" / "law" / "signal.json"
+    packaged = Path(__file__).parent / "signal.json"  # the build puts it there: pyproject.toml
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "results" / "law" / "signal.json"
