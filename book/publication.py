@@ -185,6 +185,7 @@ def _copy(app: Sphinx, failed: Exception | None) -> None:
     for notebook in sorted((_ROOT / "notebooks").glob("*.ipynb")):
         shutil.copy(notebook, site / "notebooks")
     shutil.copy(_ROOT / "CITATION.cff", site)
+    shutil.copy(Path(app.srcdir) / "data/preview.png", site / "_static")  # drawn by the front page
     rows = tidy(_ROOT / "results")
     rows.to_csv(site / "capacities.csv", index=False)
     dictionary(rows).to_csv(site / "dictionary.csv", index=False)
