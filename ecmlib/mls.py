@@ -5,19 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainSerializer, model_validator
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
+<<<<<<< HEAD
 from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Loss, Positive, Precision, Protocol
+=======
+from ecmlib.protocol import Loss, Positive, Precision, Protocol, applied
+>>>>>>> main
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
 from ecmlib.training import Trainer, run_restart
 from ecmlib.validation import Parameters
+
+_UNAPPLIED = ("T", "patience_steps", "vary")  # by the training of a try, whose size the search chooses
 
 
 class MlsProtocol(Parameters):
@@ -33,14 +39,23 @@ class MlsProtocol(Parameters):
     restarts : int
         Tries with new weights at a size; one that memorises the library is enough.
     training : Protocol
-        Of one try; its T is not used.
+        Of one try. Its T is ``T_max``; neither that nor what no try applies is in a record.
     """
 
     T_start: Positive = 16
     T_max: Positive = 16384
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.02
     restarts: Positive = 3
-    training: Protocol
+    training: Annotated[Protocol, PlainSerializer(lambda training: applied(training, _UNAPPLIED))]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_a_try_applies(cls, values: Any) -> Any:
+        """Read records of earlier versions, too, which kept the whole protocol."""
+        training = applied(values.get("training"), _UNAPPLIED) if isinstance(values, dict) else None
+        if not isinstance(training, dict):
+            return values  # about which validation will complain
+        return {**values, "training": {**training, "T": values.get("T_max", cls.model_fields["T_max"].default)}}
 
     @model_validator(mode="after")
     def _sizes_are_ordered(self) -> Self:

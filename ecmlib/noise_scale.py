@@ -10,20 +10,25 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import tails
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
+<<<<<<< HEAD
 from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
+=======
+from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
+>>>>>>> main
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
 
+_UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "vary")  # it runs to the last step
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 
 
@@ -83,7 +88,11 @@ class NoiseScaleRecord(Record):
     parts: ClassVar[str] = "points"
     experiment: Literal["noise-scale"] = "noise-scale"
     architecture: Architecture
-    protocol: Protocol
+    protocol: Annotated[
+        Protocol,
+        BeforeValidator(lambda protocol: applied(protocol, _UNAPPLIED)),  # earlier versions kept the whole protocol
+        PlainSerializer(lambda protocol: applied(protocol, _UNAPPLIED)),
+    ]
     sampling: Sampling
     points: list[NoisePoint]
     provenance: Provenance
@@ -146,6 +155,11 @@ def measure_noise_scale(
     """
     sampling = Sampling(small=small, big=big, repetitions=repetitions)
     protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values)
+    for name in _UNAPPLIED:
+        if getattr(protocol, name) != Protocol.model_fields[name].default:
+            raise ValueError(
+                f"{name} = {getattr(protocol, name)}: a noise scale is measured to the last step, without it"
+            )
     T, seed = protocol.T, protocol.seed
     target = resolve_device(device)
     refuse_oversized(architecture, T, protocol.batch_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -149,3 +150,11 @@ def chosen_protocol(protocol: Protocol | None, values: dict[str, Any]) -> Protoc
     if protocol is not None and values:
         raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
     return protocol or Protocol(**values)
+
+
+def applied(protocol: Any, unapplied: Sequence[str]) -> Any:
+    """Leave out of a protocol, or of what a file says of one, the values that an experiment does not apply."""
+    values = protocol.model_dump() if isinstance(protocol, Protocol) else protocol
+    if not isinstance(values, dict):
+        return values  # nothing of the kind, about which validation will complain
+    return {name: value for name, value in values.items() if name not in unapplied}
