@@ -12,12 +12,8 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
-<<<<<<< HEAD
 from ecmlib.memory import refuse_oversized
-from ecmlib.protocol import Loss, Positive, Precision, Protocol
-=======
 from ecmlib.protocol import Loss, Positive, Precision, Protocol, applied
->>>>>>> main
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
 from ecmlib.training import Trainer, run_restart

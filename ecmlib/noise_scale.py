@@ -17,12 +17,8 @@ from ecmlib.chance import tails
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
-<<<<<<< HEAD
 from ecmlib.memory import refuse_oversized
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
-=======
 from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
->>>>>>> main
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock, Trainer, follow
