@@ -10,19 +10,17 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import functional
-from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
 from ecmlib import Architecture, Protocol, count_memorised, random_library
 from ecmlib.architecture import FEED_FORWARD_WIDTH
 from ecmlib.forward import can_compile, make_forward
-from ecmlib.training import Trainer, follow
+from ecmlib.training import Trainer
 
 WARM_STEPS = 3  # steps before the clock starts
 EVAL_EVERY = 31  # steps between two evaluations, in both loops
@@ -53,8 +51,10 @@ def training_flops(architecture: Architecture) -> int:
     return 3 * (forward_flops(architecture) - logits) + 2 * logits
 
 
-def plain_steps(architecture: Architecture, T: int, batch_size: int = 512, seed: int = 0) -> Iterator[int]:
-    """Train as similar projects do: eager float32, a shuffling DataLoader, all cores; yield after each step."""
+def plain_steps(
+    architecture: Architecture, T: int, note: Callable[[], None], batch_size: int = 512, seed: int = 0
+) -> None:
+    """Train as similar projects do: eager float32, a shuffling DataLoader, all cores; ``note`` after each step."""
     library = random_library(T, architecture.N, architecture.K, seed)
     model = architecture.build(seed)
     loader = DataLoader(TensorDataset(library), batch_size=batch_size, shuffle=True, drop_last=batch_size <= T)
@@ -67,14 +67,16 @@ def plain_steps(architecture: Architecture, T: int, batch_size: int = 512, seed:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            note()
             step += 1
             if step % EVAL_EVERY == 0:
                 count_memorised(model, library, batch_size)
-            yield step
 
 
-def fast_steps(architecture: Architecture, T: int, batch_size: int = 512, seed: int = 0) -> Iterator[int]:
-    """Train as the sweep does: one thread, compiled, bfloat16; yield after each evaluation."""
+def fast_steps(
+    architecture: Architecture, T: int, note: Callable[[], None], batch_size: int = 512, seed: int = 0
+) -> None:
+    """Train as the sweep does: one thread, compiled, bfloat16; ``note`` after each step."""
     torch.set_num_threads(1)
     library = random_library(T, architecture.N, architecture.K, seed)
     model = architecture.build(seed)
@@ -82,9 +84,16 @@ def fast_steps(architecture: Architecture, T: int, batch_size: int = 512, seed: 
     protocol = Protocol(
         T=T, batch_size=batch_size, max_steps=10**9, eval_every=EVAL_EVERY, precision="bfloat16", seed=seed
     )
-    # The point at step 0 is an evaluation, which plain_steps does not have: it belongs to starting up.
-    trainer = Trainer(model, forward, library, protocol, seed)
-    return (point.step for point in islice(follow(trainer, protocol, protocol.max_steps), 1, None))
+
+    def noted(*arguments: Any) -> None:
+        forward.step(*arguments)
+        note()
+
+    trainer = Trainer(model, forward._replace(step=noted), library, protocol, seed)
+    trainer.count()  # at step 0, which plain_steps does not have: it belongs to starting up
+    while True:
+        trainer.advance(trainer.step + EVAL_EVERY, protocol)
+        trainer.count()
 
 
 def step_flops(architecture: Architecture, T: int, batch_size: int = 512) -> float:
@@ -106,18 +115,16 @@ def measure(
     """
     ended: list[float] = []  # when each step ended
 
-    def note(*_: object) -> None:
+    def note() -> None:
         ended.append(time.time())
         periods, rest = divmod(len(ended) - WARM_STEPS, EVAL_EVERY)
         over = periods >= 1 and ended[-1] - ended[WARM_STEPS - 1] > budget
         if periods >= 0 and rest == 0 and (periods >= max_periods or over):
             raise _EnoughError
 
-    # Every EVAL_EVERY steps in a row hold one evaluation, wherever they begin: a hook can time both loops.
-    register_optimizer_step_post_hook(note)
+    # Every EVAL_EVERY steps in a row hold one evaluation, wherever they begin.
     with contextlib.suppress(_EnoughError):
-        for _ in {"plain": plain_steps, "fast": fast_steps}[loop](Architecture(**sizes), T):
-            pass
+        {"plain": plain_steps, "fast": fast_steps}[loop](Architecture(**sizes), T, note)
     done = len(ended) - WARM_STEPS
     return {
         "steps_per_s": done / (ended[-1] - ended[WARM_STEPS - 1]) if done else 0.0,

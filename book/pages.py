@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import io
+import json
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from IPython.display import HTML, SVG, Markdown
 from matplotlib.figure import Figure
 from myst_nb import glue
+from publication import points, stamp
 
 from ecmlib.figures.style import save_svg
 
@@ -50,21 +56,93 @@ def glue_numbers(**numbers: float) -> None:
         glue(name, float(number), display=False)  # numpy's own types would be quoted with their name
 
 
+def glue_output(name: str, shown: Any) -> None:
+    """Make something to be displayed known to the page, which shows it by the directive ``{glue} name``."""
+    glue(name, shown, display=False)
+
+
 def claims_table(claims: pd.DataFrame) -> HTML:
-    """Render what `ecmlib.reproduction.claims.reproduction_table` returns; verdicts link to their place in the book."""
+    """Render rows of `ecmlib.reproduction.claims.reproduction_table`; each verdict links to its place in the book."""
     records: Any = claims.to_dict("records")
     rows = [
         '<tr class="{kind}"><th scope="row">{name}</th><td>{claim} <small>({where})</small></td>'
-        '<td>{number}<br><small>{interval}</small></td><td><a href="{page}">{verdict}</a></td></tr>'.format(
+        "<td>{number}<br><small>{interval}</small></td>"
+        '<td><a href="{page}" aria-label="{verdict}: {name}">{verdict}</a></td></tr>'.format(
             kind=row["verdict"].replace(" ", "-"), **row
         )
         for row in records
     ]
-    head = "<th></th><th>The paper claims</th><th>We find <small>(and how sure that is)</small></th><th>Verdict</th>"
+    names = ("Claim", "The paper says", "We find, and how sure that is", "Verdict")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return HTML(f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
 
 
-def table(frame: pd.DataFrame, number: str) -> HTML:
-    """Render a table without index; ``number`` formats every float, and what is missing is left blank."""
-    named = frame.rename(columns=lambda name: str(name).replace("_", " "))
-    return HTML(named.to_html(index=False, border=0, float_format=number.format, na_rep="", classes="data"))
+def table(frame: pd.DataFrame, caption: str, number: Callable[[float], str] | None = None) -> HTML:
+    """Render a table without index that scrolls by itself, its first column fixed; what is missing is left blank.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    caption : str
+        What the table shows.
+    number : callable, optional
+        Writes every float, by default `significant`.
+    """
+    typed = frame.convert_dtypes(
+        convert_string=False
+    )  # whole numbers become integers, which are written without decimals
+    named = typed.astype(object).where(typed.notna(), None).rename(columns=lambda name: str(name).replace("_", " "))
+    rows = named.to_html(index=False, border=0, float_format=number or significant, na_rep="", classes="data")
+    titled = rows.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1)
+    titled = titled.replace("<th>", '<th scope="col">')
+    region = f'class="table-scroll" role="region" tabindex="0" aria-label="{html.escape(caption)}"'
+    return HTML(f"<div {region}>{titled}</div>")
+
+
+def whole(value: float) -> str:
+    """Write a count: no decimals."""
+    return f"{value:,.0f}"
+
+
+def significant(value: float) -> str:
+    """Write a number with three significant digits and no exponent, what is next to nothing as 0."""
+    if abs(value) < 5e-7:
+        return "0"
+    if abs(value) >= 1e6:
+        return f"{'below -' if value < 0 else 'over '}a million"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def carried(name: str, law: str | Path, *scripts: str, figure: str = "") -> HTML:
+    """Carry what a live picture needs in the page itself: no script may read a file beside a page opened from disk.
+
+    Parameters
+    ----------
+    name : str
+        Id of the element that holds the data.
+    law : path
+        A fitted law, as `ecmlib.laws.base.Law.save` writes it.
+    scripts : str
+        Names of scripts of ``_live``, run in this order.
+    figure : str
+        Id of the figure that the live picture replaces.
+    """
+    data = {"law": json.loads(Path(law).read_text(encoding="utf-8")), "points": points()}
+    safe = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    loaded = "".join(f'<script src="_static/{script}.js"></script>' for script in scripts)
+    return HTML(f'<script type="application/json" id="{name}" data-figure="{figure}">{safe}</script>{loaded}')
+
+
+def bibtex() -> Markdown:
+    """Write this software, as CITATION.cff describes it, and the paper as BibTeX."""
+    cited = yaml.safe_load(Path("../CITATION.cff").read_text(encoding="utf-8"))
+    paper = cited["references"][0]
+    authors = " and ".join(f"{author['family-names']}, {author['given-names']}" for author in paper["authors"])
+    entries = [
+        f"@software{{ecmlib, author = {{{{{cited['authors'][0]['name']}}}}}, title = {{{cited['title']}}}, "
+        f"version = {{{stamp()}}}}}",
+        f"@misc{{harma{paper['year']}, author = {{{authors}}}, title = {{{paper['title']}}}, "
+        f"year = {{{paper['year']}}}, howpublished = {{{paper['identifiers'][0]['value']}}}}}",
+    ]
+    lines = [re.sub(r", (\w+ = \{)", r",\n  \1", entry) for entry in entries]
+    return Markdown("```bibtex\n" + "\n\n".join(lines) + "\n```")

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from ecmlib.laws.base import Law
 from ecmlib.laws.design import design_hits
 from ecmlib.laws.points import SIZES, configurations
 from ecmlib.reproduction.measure import measured
+from ecmlib.reproduction.stats import bootstrapped
+
+
+def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.median) -> dict[str, float]:
+    """Estimate a statistic with its 95 % interval.
+
+    Returns
+    -------
+    dict
+        ``<name>``, ``<name>_low``, ``<name>_high`` and ``<name>_n``, the number of values.
+    """
+    value, low, high = bootstrapped(statistic, values)
+    return {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": np.size(values)}
+
+
+def errors(law: Law, frame: pd.DataFrame) -> np.ndarray:
+    """Return the absolute relative error of a law at each configuration of a frame of restarts."""
+    points = configurations(frame, law.evidence.target)
+    return np.asarray(np.abs(law.predict_frame(points) / points[law.evidence.target] - 1), float)
 
 
 def headlines(rows: pd.DataFrame) -> dict[str, float]:

@@ -6,31 +6,39 @@ import math
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
+from torch.func import functional_call
 from torch.nn import functional
 
-from ecmlib.protocol import Precision
+from ecmlib.engine import Logits, Weights, make_logits
+from ecmlib.optimizer import Moments, update
+from ecmlib.protocol import Loss, Precision
 
 Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
 
 
 class Forward(NamedTuple):
-    """A model's two forward passes over sequences (B, N), each a graph of its own.
+    """What is asked of a model and sequences (B, N), each a graph of its own.
 
     Which token is the most likely one is asked only when counting: training would pay for it at every step.
     """
 
-    losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N, for training
+    losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N
     judged: Judged  #: the same, and whether each is the likeliest
+    step: Step  #: moves weights and moments, in place, at the rates of `ecmlib.optimizer.rates_of`
 
 
 # With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
-# kernel and pay a page fault for each page of the next one.
+# kernel and pay a page fault for each page of the next one. Where there are several threads all the same, one that
+# waits sleeps: beside another busy process, OpenMP's spinning threads would take each other's core for minutes.
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
@@ -60,7 +68,7 @@ def can_compile() -> bool:
 
 
 def make_forward(model: torch.nn.Module, precision: Precision = "float32", compiled: bool = False) -> Forward:
-    """Make the forward passes of training and of counting.
+    """Make a model's forward passes and its training step.
 
     Parameters
     ----------
@@ -69,29 +77,44 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
     precision : {"float32", "bfloat16"}
         "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
     compiled : bool
-        Whether ``torch.compile`` fuses them. A graph serves every call with the same batch size.
+        Whether ``torch.compile`` fuses them, for a model of `Architecture.build`; without dropout its logits are then
+        those of `ecmlib.engine`. A graph serves every call with the same batch size.
     """
+    own = dict(model.named_parameters())
+    drops = any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in model.modules())
+    logits_of = (
+        make_logits(model, getattr(torch, precision)) if compiled and not drops else _by_modules(model, precision)
+    )
 
-    def logits_of(sequences: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(sequences.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            logits: torch.Tensor = model(sequences[:, :-1])
-        return logits.float()
-
-    def cross_entropy(logits: torch.Tensor, sequences: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(logits.transpose(1, 2), sequences[:, 1:], reduction="none")
+    def losses_and_logits(weights: Weights, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        targets = sequences[:, 1:]
+        logits = logits_of(weights, sequences[:, :-1]).float()
+        losses = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        return losses.view(targets.shape), logits
 
     def losses(sequences: torch.Tensor) -> torch.Tensor:
-        return cross_entropy(logits_of(sequences), sequences)
+        return losses_and_logits(own, sequences)[0]
 
     def judged(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = logits_of(sequences)
-        return cross_entropy(logits, sequences), logits.argmax(-1) == sequences[:, 1:]
+        losses, logits = losses_and_logits(own, sequences)
+        return losses, _likeliest(logits) == sequences[:, 1:]
 
+    def step(
+        weights: Weights, moments: dict[str, Moments], sequences: torch.Tensor, rates: torch.Tensor, loss: Loss
+    ) -> None:
+        def mean_loss(trained: dict[str, torch.Tensor]) -> torch.Tensor:
+            losses, _ = losses_and_logits({**weights, **trained}, sequences)
+            return losses.mean() if loss == "all" else losses[:, -1].mean()
+
+        gradients = torch.func.grad(mean_loss)({name: weights[name] for name in moments})
+        update(weights, gradients, moments, rates)
+
+    made = Forward(losses, judged, step)
     if compiled:
         torch.compiler.reset()  # graphs of earlier models are of no use and count towards a limit
-        losses, judged = torch.compile(losses, dynamic=False), torch.compile(judged, dynamic=False)
-    drops = any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in model.modules())
-    return Forward(losses, _without_dropout(model, judged) if drops else judged)
+        fused = partial(torch.compile, dynamic=False)
+        made = Forward(fused(losses), fused(judged), fused(step))
+    return made._replace(judged=_without_dropout(model, made.judged)) if drops else made
 
 
 @torch.no_grad()
@@ -121,6 +144,22 @@ def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int
     """
     losses, right = judge_all(forward, library, batch_size)
     return int(right[:, -1].sum()), int(right.all(dim=1).sum()), float(losses.double().sum())
+
+
+def _likeliest(logits: torch.Tensor) -> torch.Tensor:
+    """Return what ``argmax(-1)`` does, the first of equals, by reductions that a CPU does many numbers at a time."""
+    tokens = torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device)
+    largest = logits == logits.amax(-1, keepdim=True)
+    return torch.where(largest, tokens, logits.shape[-1]).amin(-1)
+
+
+def _by_modules(model: torch.nn.Module, precision: Precision) -> Logits:
+    def logits(weights: Weights, tokens: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(tokens.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            found: torch.Tensor = functional_call(model, dict(weights), (tokens,))
+        return found
+
+    return logits
 
 
 def _without_dropout(model: torch.nn.Module, judged: Judged) -> Judged:

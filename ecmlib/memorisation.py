@@ -97,7 +97,7 @@ def measure_text(
         told = _told(model, split, restart, by_reference, by_ngram)
         record = record.model_copy(update={"restarts": [*record.restarts, told]})
         if path is not None:
-            record.save(path)
+            record = record.save(path)
             checkpoint.clear()
     of_reference.clear()
     return record

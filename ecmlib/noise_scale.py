@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import tails
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
+from ecmlib.memory import refuse_oversized
+from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
 
+_UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "vary")  # it runs to the last step
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 
 
@@ -79,12 +81,22 @@ class NoisePoint(Parameters):
 class NoiseScaleRecord(Record):
     """The simple noise scale of one architecture along the training of its first restart."""
 
+    parts: ClassVar[str] = "points"
     experiment: Literal["noise-scale"] = "noise-scale"
     architecture: Architecture
-    protocol: Protocol
+    protocol: Annotated[
+        Protocol,
+        BeforeValidator(lambda protocol: applied(protocol, _UNAPPLIED)),  # earlier versions kept the whole protocol
+        PlainSerializer(lambda protocol: applied(protocol, _UNAPPLIED)),
+    ]
     sampling: Sampling
     points: list[NoisePoint]
     provenance: Provenance
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
 
     def frame(self, level: float = 0.9) -> pd.DataFrame:
         """Return one row a point: N, d, ``step``, ``last_count``, ``noise_scale`` in sequences, ``low`` and ``high``.
@@ -139,8 +151,14 @@ def measure_noise_scale(
     """
     sampling = Sampling(small=small, big=big, repetitions=repetitions)
     protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values)
+    for name in _UNAPPLIED:
+        if getattr(protocol, name) != Protocol.model_fields[name].default:
+            raise ValueError(
+                f"{name} = {getattr(protocol, name)}: a noise scale is measured to the last step, without it"
+            )
     T, seed = protocol.T, protocol.seed
     target = resolve_device(device)
+    refuse_oversized(architecture, T, protocol.batch_size)
     library = random_library(T, architecture.N, architecture.K, seed).to(target)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol, "sampling": sampling}
@@ -171,7 +189,7 @@ def measure_noise_scale(
         provenance=clock.provenance(target, compile_it),
     )
     if path is not None:
-        record.save(path)
+        record = record.save(path)
     return record
 
 

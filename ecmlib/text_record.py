@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -15,7 +15,7 @@ from ecmlib.contents import Content
 from ecmlib.curve import Count, end_value
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.record import Record
+from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, Restart
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters
@@ -89,6 +89,7 @@ class TextRestart(Restart):
 class TextRecord(Record):
     """One architecture, one library of one content, what is memorised of it and what was known without it."""
 
+    parts: ClassVar[str] = "restarts"
     experiment: Literal["text"] = "text"
     architecture: Architecture
     protocol: TextProtocol
@@ -105,6 +106,15 @@ class TextRecord(Record):
         if self.source is not None and self.source.tokenizer.K != self.architecture.K:
             raise ValueError(f"K = {self.architecture.K}: the tokenizer's is {self.source.tokenizer.K}")
         return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {"architecture": self.architecture, "protocol": self.protocol, "source": self.source}
 
     @property
     def P(self) -> int:

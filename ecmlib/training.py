@@ -13,10 +13,10 @@ from tqdm.auto import tqdm
 from ecmlib.checkpoint import Checkpoint, Tensors
 from ecmlib.curve import CurvePoint, columns, on_plateau
 from ecmlib.forward import Forward, tally
+from ecmlib.optimizer import fresh_moments, rates_of
 from ecmlib.protocol import Protocol
 from ecmlib.restart import Provenance, Restart, Status, provenance
 
-_EMBEDDINGS = ("token_emb.", "pos_emb.", "to_logits.")
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
 
 
@@ -46,10 +46,11 @@ class Trainer:
     ) -> None:
         self.step = 0
         self.library = library
-        self._model, self._forward, self._seed, self._loss = model, forward, seed, protocol.loss
+        self._forward, self._seed, self._loss = forward, seed, protocol.loss
         self._batch_size = min(protocol.batch_size, len(library))
-        self._optimizers = _optimizers(model, protocol)
-        self._batches = _shuffled_batches(len(library), self._batch_size, seed)
+        self._weights = {name: weight.detach() for name, weight in model.named_parameters()}
+        self._moments = fresh_moments(model, protocol.optimizer)
+        self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
         self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
 
     def advance(self, end: int, protocol: Protocol) -> None:
@@ -76,40 +77,30 @@ class Trainer:
 
     def state(self) -> Tensors:
         """Copy everything that changes from step to step."""
-        tensors = {f"model.{name}": value for name, value in self._model.state_dict().items()}
-        for name, optimizer in self._optimizers.items():
-            for number, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                for key, value in optimizer.state[parameter].items():
-                    tensors[f"{name}.{number}.{key}"] = value
-        copied = {name: value.detach().clone() for name, value in tensors.items()}
+        copied = {name: value.clone() for name, value in self._changing().items()}
         return copied | {"step": torch.tensor(self.step), "random": self._random.clone()}
 
     def restore(self, state: Tensors) -> None:
         """Go back, or on, to a state that `state` returned."""
-        self._model.load_state_dict(
-            {name.removeprefix("model."): value for name, value in state.items() if name.startswith("model.")}
-        )
-        for name, optimizer in self._optimizers.items():
-            for number, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                prefix = f"{name}.{number}."
-                optimizer.state[parameter] = {
-                    key.removeprefix(prefix): value.clone() for key, value in state.items() if key.startswith(prefix)
-                }
+        for name, value in self._changing().items():
+            value.copy_(state[name])
         self.step, self._random = int(state["step"]), state["random"].clone()
-        self._batches = _shuffled_batches(len(self.library), self._batch_size, self._seed)
+        self._batches = _shuffled_batches(len(self.library), self._batch_size, self._seed, self.library.device)
         for _ in range(self.step):
             next(self._batches)
 
+    def _changing(self) -> Tensors:
+        tensors = {f"model.{name}": weight for name, weight in self._weights.items()}
+        for name, moments in self._moments.items():
+            tensors |= {f"moments.{name}.{key}": value for key, value in moments._asdict().items() if value is not None}
+        return tensors
+
+    @torch.no_grad()
     def _take_step(self, learning_rate: float) -> None:
-        losses = self._forward.losses(self.library[next(self._batches).to(self.library.device)])
-        mean_loss = losses.mean() if self._loss == "all" else losses[:, -1].mean()
-        for optimizer in self._optimizers.values():
-            optimizer.zero_grad()
-            optimizer.param_groups[0]["lr"] = learning_rate
-        torch.autograd.backward(mean_loss)
-        for optimizer in self._optimizers.values():
-            optimizer.step()
         self.step += 1
+        sequences = self.library[next(self._batches)]
+        rates = rates_of(learning_rate, self.step, self.library.device)
+        self._forward.step(self._weights, self._moments, sequences, rates, self._loss)
 
 
 class Clock:
@@ -195,7 +186,7 @@ def run_restart(
     checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
     with bar:
         status = _to_the_end(trainer, protocol, curve, bar, checkpoint)
-    if curve and has_diverged(curve, K):
+    if curve and protocol.loss == "all" and has_diverged(curve, K):
         status = "diverged"
     return Restart(
         seed=seed,
@@ -236,28 +227,15 @@ def _to_the_end(
     return "max_steps"
 
 
-def _optimizers(model: torch.nn.Module, protocol: Protocol) -> dict[str, torch.optim.Optimizer]:
-    """Make the optimisers by name: Muon gets the matrices that are no embedding, Adam the rest."""
-    trained = {name: weights for name, weights in model.named_parameters() if weights.requires_grad}
-    matrices = {n: w for n, w in trained.items() if w.ndim == 2 and not n.startswith(_EMBEDDINGS)}
-    by_muon = matrices if protocol.optimizer == "muon" else {}
-    rest = [weights for name, weights in trained.items() if name not in by_muon]
-    optimizers: dict[str, torch.optim.Optimizer] = {}
-    if by_muon:
-        optimizers["muon"] = torch.optim.Muon(
-            by_muon.values(), lr=protocol.lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-        )
-    if rest:
-        optimizers["adam"] = torch.optim.Adam(rest, lr=protocol.lr, fused=True)
-    return optimizers
+def _shuffled_batches(T: int, batch_size: int, seed: int, device: torch.device) -> Iterator[torch.Tensor]:
+    """Yield batches of row numbers for ever; every pass visits each row once, and a batch may span two passes.
 
-
-def _shuffled_batches(T: int, batch_size: int, seed: int) -> Iterator[torch.Tensor]:
-    """Yield batches of row numbers for ever; every pass visits each row once, and a batch may span two passes."""
+    A pass is drawn on the CPU, so that every device has the same order, and moved as a whole.
+    """
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randperm(T, generator=generator)
+    rows = torch.empty(0, dtype=torch.long, device=device)
     while True:
         while len(rows) < batch_size:
-            rows = torch.cat([rows, torch.randperm(T, generator=generator)])
+            rows = torch.cat([rows, torch.randperm(T, generator=generator).to(device, non_blocking=True)])
         batch, rows = rows[:batch_size], rows[batch_size:]
         yield batch

@@ -1,20 +1,29 @@
-"""The built book in a real browser: `make book test-book`."""
+"""The built book in a real browser, from disk and over HTTP, on a desk and a phone: `make test-book`."""
 
+import contextlib
 import functools
 import http.server
+import json
+import re
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
-BUILT = Path("_build/html")
-PAGES = sorted(path.name for path in BUILT.glob("*.html"))
-CHAPTERS = [name for name in PAGES if name not in ("genindex.html", "search.html", "py-modindex.html")]
-WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
+BUILT = Path("_build/html").resolve()
+PAGES = sorted(path.relative_to(BUILT).as_posix() for path in BUILT.rglob("*.html") if "_static" not in path.parts)
+CHAPTERS = [
+    name for name in PAGES if "/" not in name and name not in ("genindex.html", "search.html", "py-modindex.html")
+]
+SHOWN = [*CHAPTERS, "search.html", "records/index.html", "records/mac-cpu.html"]  # other grids look like this one
+DESK, PHONE = (1400, 900), (390, 844)
+MOST_BYTES = 1_500_000
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -23,12 +32,17 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[str]:
+def served() -> Iterator[str]:
     assert PAGES, "no book in _build/html: run `make book` first"
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=BUILT)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture(params=["disk", "http"])
+def site(request: pytest.FixtureRequest, served: str) -> str:
+    return f"{BUILT.as_uri()}/" if request.param == "disk" else served
 
 
 @pytest.fixture(scope="module")
@@ -41,78 +55,115 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(params=WIDTHS)
-def page(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator[Page]:
-    """Give a page that notes whatever goes wrong on it, and fails the test for it."""
-    width, height = WIDTHS[request.param]
-    context = browser.new_context(viewport={"width": width, "height": height})
+@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    with noting(browser, request.param) as page:
+        yield page
+
+
+@contextlib.contextmanager
+def noting(browser: Browser, size: tuple[int, int]) -> Iterator[Page]:
+    """Give a page that notes whatever goes wrong on it, and fail for it."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text) if _is_wrong(message) else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("requestfailed", lambda asked: wrong.append(f"{asked.url} failed"))
     page.on("response", lambda answer: wrong.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None)
-    page.on("request", lambda asked: None if asked.url.startswith((site, "data:")) else wrong.append(asked.url))
+    page.on("request", lambda asked: None if _is_here(asked.url) else wrong.append(asked.url))
     yield page
     context.close()
     assert not wrong, wrong
 
 
 def _is_wrong(message: ConsoleMessage) -> bool:
-    # Sphinx's search asks for a module's anchor by a selector in which the dots of its name mean classes.
-    known = message.text.startswith("Anchored content block not found") and "#module-ecmlib." in message.text
-    return message.type == "error" or (message.type == "warning" and not known)
+    return message.type in ("error", "warning")
+
+
+def _is_here(address: str) -> bool:
+    return address.startswith(("http://127.0.0.1:", BUILT.as_uri(), "data:"))
 
 
 def opened(page: Page, address: str) -> Page:
     page.goto(address, wait_until="load")
-    page.evaluate("window.MathJax?.startup?.promise")
     # Images below the fold load lazily.
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
     page.wait_for_function("[...document.images].every(image => image.complete)")
     return page
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_page_is_whole(page: Page, site: str, name: str) -> None:
-    opened(page, site + name)
-    assert page.locator("mjx-container").count() >= page.locator("article .math").count(), "math that is not typeset"
-    assert page.locator("mjx-merror").count() == 0
-    images = page.evaluate("[...document.querySelectorAll('article img')].map(i => [i.src, i.naturalWidth, i.alt])")
-    for address, width, alternative in images:
-        assert width > 0, f"{address} is empty"
-        assert len(alternative) > 20, f"{address} has no alternative text"
-    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert overflow <= 0, f"the page is {overflow} px wider than the window"
+@pytest.mark.parametrize("name", SHOWN)
+def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
+    with noting(browser, DESK) as page:
+        opened(page, f"{BUILT.as_uri()}/{name}")
+        assert page.locator(".katex-error").count() == 0
+        unset = "[...document.querySelectorAll('article .math')].filter(math => !math.querySelector('.katex')).length"
+        assert page.evaluate(unset) == 0, "math that is not typeset"
+        images = page.evaluate("[...document.querySelectorAll('article img')].map(i => [i.src, i.naturalWidth, i.alt])")
+        for address, width, alternative in images:
+            assert width > 0, f"{address} is empty"
+            assert len(alternative) > 20, f"{address} has no alternative text"
+        assert re.search(r"Version \S+, commit \w+", page.locator("body").inner_text())
+        if name == "index.html":
+            page.locator("#fig-headline").scroll_into_view_if_needed()
+            expect(page.locator(".live svg").first).to_be_visible()
+        for width, height in (DESK, PHONE):
+            page.set_viewport_size({"width": width, "height": height})
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, f"the page is {overflow} px wider than a window of {width}"
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+                found = Axe().run(page).response["violations"]
+                assert not found, [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_page_is_light_before_a_picture_is_asked_for(browser: Browser, served: str, name: str) -> None:
+    context = browser.new_context(viewport={"width": DESK[0], "height": 300})
+    page = context.new_page()
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(served + name, wait_until="load")
+    sizes = {one.url: len(one.body()) for one in answers if one.request.resource_type != "image"}
+    context.close()
+    heaviest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
+    assert sum(sizes.values()) <= MOST_BYTES, heaviest
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_figures_are_vectors_with_data(page: Page, site: str, name: str) -> None:
-    opened(page, site + name)
+def test_figures_are_vectors_with_data_and_a_way_down(browser: Browser, name: str) -> None:
+    page = opened(browser.new_page(), f"{BUILT.as_uri()}/{name}")
     for figure in page.locator("article figure").all():
         if "Not measured yet." in figure.inner_text():
             continue
         source = figure.locator("img").first.get_attribute("src") or ""
         assert source.endswith(".svg")
         if "_static" not in source and "model" not in source:
-            data = figure.locator("a.download").get_attribute("href")
-            lines = page.request.get(urljoin(page.url, data)).text().splitlines()
-            assert len(lines) > 1, f"{data} has no rows"
+            data = figure.locator("a.download").first.get_attribute("href") or ""
+            assert len((BUILT / data).read_text(encoding="utf-8").splitlines()) > 1, f"{data} has no rows"
+            way = figure.locator("xpath=ancestor::div[contains(@class, 'cell')][1]//details")
+            assert "How this was computed" in way.last.inner_text()
+    page.close()
 
 
-def test_links_within_the_book_lead_somewhere(page: Page, site: str) -> None:
-    seen: dict[str, str] = {}
-    for name in CHAPTERS:
-        opened(page, site + name)
-        for link in page.evaluate("[...document.querySelectorAll('article a[href]')].map(a => a.href)"):
+def test_links_within_the_book_lead_somewhere(browser: Browser) -> None:
+    page = browser.new_page()
+    ids: dict[Path, str] = {}
+    for name in PAGES:
+        page.goto(f"{BUILT.as_uri()}/{name}", wait_until="domcontentloaded")
+        for link in page.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.href)"):
             address, fragment = urldefrag(link)
-            if not address.startswith(site):
+            if not address.startswith(BUILT.as_uri()):
+                assert not address.startswith("file:"), f"{name} links to {address}, outside of the book"
                 continue
-            if address not in seen:
-                answer = page.request.get(address)
-                assert answer.ok, f"{name} links to {address}"
-                seen[address] = answer.text() if address.endswith(".html") else ""
-            assert not fragment or f'id="{fragment}"' in seen[address], f"{name} links to {link}"
+            path = Path(unquote(urlparse(address).path))
+            assert path.is_file(), f"{name} links to {address}"
+            if path not in ids:
+                ids[path] = path.read_text(encoding="utf-8") if path.suffix == ".html" else ""
+            assert not fragment or f'id="{fragment}"' in ids[path], f"{name} links to {link}"
+    page.close()
 
 
 def test_search_finds_shatter(page: Page, site: str) -> None:
@@ -121,18 +172,81 @@ def test_search_finds_shatter(page: Page, site: str) -> None:
     assert "experiments" in str(page.evaluate("[...document.querySelectorAll('#search-results a')].map(a => a.href)"))
 
 
-def test_calculator_is_usable_by_keyboard(page: Page, site: str) -> None:
-    opened(page, site + "design.html")
+def test_calculator_answers_by_keyboard(page: Page, site: str) -> None:
+    opened(page, f"{site}design.html")
     answer = page.locator("#calculator-capacity output")
     expect(answer).to_contain_text("sequences")
-    page.locator("#calculator-capacity input[name=d]").focus()
     before = answer.inner_text()
+    page.locator("#calculator input[name=d]").focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("24")
     expect(answer).not_to_have_text(before)
-    for _ in range(6):
-        page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.name") == "capacity"
-    page.keyboard.press("Control+A")
-    page.keyboard.type("150")
     expect(page.locator("#calculator-target tbody tr").first).to_be_visible()
+    page.locator(".calculator-picture").scroll_into_view_if_needed()
+    expect(page.locator(".calculator-picture svg").first).to_be_visible()
+    assert "d=24" in page.url
+
+
+def test_live_picture_leads_from_a_choice_to_a_record(page: Page, site: str) -> None:
+    opened(page, f"{site}index.html")
+    still = page.locator("#fig-headline img")
+    page.locator("#fig-headline").scroll_into_view_if_needed()
+    live = page.locator(".live")
+    expect(live.locator("svg").first).to_be_visible()
+    expect(still).to_be_hidden()
+    live.locator("select[name=H]").select_option("2")
+    live.locator("select[name=N]").select_option("8")
+    expect(live.locator("[role=status]")).to_contain_text("configurations measured")
+    points = live.locator("svg a")
+    for point in points.all():
+        said = point.locator("[aria-label]").get_attribute("aria-label") or point.get_attribute("aria-label") or ""
+        assert "H = 2, N = 8" in said
+        href = point.evaluate("a => a.href.baseVal ?? a.getAttribute('href')")
+        record = json.loads((BUILT / href).read_text(encoding="utf-8"))
+        assert (record["architecture"]["H"], record["architecture"]["N"]) == (2, 8)
+    assert points.count() > 3
+    points.first.locator("path").hover(force=True)
+    expect(live.locator("svg [aria-label=tip]")).to_contain_text("mac-cpu")
+
+
+def test_without_scripts_and_on_paper_the_still_picture_stands(browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{BUILT.as_uri()}/index.html")
+    expect(page.locator("#fig-headline img")).to_be_visible()
+    page.goto(f"{BUILT.as_uri()}/design.html")
+    expect(page.locator("#calculator")).to_contain_text("scripts have not run here")
+    context.close()
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_printed_page_is_text_and_figures_alone(browser: Browser, name: str) -> None:
+    page = browser.new_page(viewport={"width": 794, "height": 1123})  # A4
+    opened(page, f"{BUILT.as_uri()}/{name}")
+    if name == "index.html":
+        page.locator("#fig-headline").scroll_into_view_if_needed()
+        expect(page.locator(".live svg").first).to_be_visible()
+    page.emulate_media(media="print")
+    for away in (".bd-sidebar-primary", ".bd-header-article", "details.way-down", ".live"):
+        for one in page.locator(away).all():
+            expect(one).to_be_hidden()
+    if name == "index.html":
+        expect(page.locator("#fig-headline img")).to_be_visible()
+    article = page.locator("article").first.bounding_box()
+    assert article
+    assert article["x"] >= 0
+    assert article["x"] + article["width"] <= 794
+    assert len(page.pdf(format="A4")) > 10_000
+    page.close()
+
+
+def test_social_preview_and_data_are_there() -> None:
+    front = (BUILT / "index.html").read_text(encoding="utf-8")
+    image = re.search(r'property="og:image" content="([^"]+)"', front)
+    assert image
+    assert (BUILT / image[1]).read_bytes().startswith(b"\x89PNG")
+    with zipfile.ZipFile(BUILT / "results.zip") as archive:
+        names = archive.namelist()
+    assert "results/capacities.csv" in names
+    records = [path for path in Path("results").rglob("*.json")]
+    assert {path.as_posix() for path in records} <= set(names)

@@ -33,5 +33,5 @@ def test_figure_without_data_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_verdicts_link_to_their_place() -> None:
     row = {"name": "R1", "claim": "a", "where": "Fig. 2", "number": "1", "interval": "0 to 2"}
     html = claims_table(pd.DataFrame([row | {"verdict": "not supported", "page": "law.html#here"}])).data
-    assert '<a href="law.html#here">not supported</a>' in html
+    assert 'href="law.html#here"' in html
     assert 'class="not-supported"' in html

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,13 @@ def test_committed_search_is_whole_and_named_after_its_architecture(path: Path) 
     record = MlsRecord.load(path)
     assert path.name == record_name(record.architecture, record.protocol.training)
     assert record.next_size() is None
+    kept = json.loads(record.model_dump_json())["protocol"]["training"]
+    assert not {"T", "patience_steps", "vary"} & set(kept), "what no try applies"
+    assert MlsRecord.model_validate_json(record.model_dump_json()) == record
+
+
+def test_protocol_of_a_search_is_that_of_its_tries() -> None:
+    short = MlsProtocol(T_max=64, training=Protocol(T=99, patience_steps=7, lr=0.01))
+    assert short.training == Protocol(T=64, lr=0.01)
+    with pytest.raises(ValueError, match="training"):
+        MlsProtocol(training=3)

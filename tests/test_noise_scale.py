@@ -95,3 +95,14 @@ def test_bad_value_is_named(changed: dict[str, int], message: str, tiny: Archite
 def test_committed_noise_scale_is_valid(path: Path) -> None:
     frame = NoiseScaleRecord.load(path).frame()
     assert np.isfinite(frame["noise_scale"]).all()
+
+
+def test_what_a_noise_scale_does_not_apply_is_refused_and_not_kept(tiny: Architecture, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="min_steps = 10: a noise scale is measured to the last step"):
+        measure_noise_scale(tiny, **QUICK, min_steps=10)
+    for path in Path("results/batch-size/noise-scale").glob("*.json"):
+        record = NoiseScaleRecord.load(path)
+        written = record.model_dump_json()
+        assert "patience_steps" in path.read_text(), "kept by earlier versions"
+        assert "patience_steps" not in written
+        assert NoiseScaleRecord.model_validate_json(written) == record

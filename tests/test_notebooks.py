@@ -31,6 +31,7 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
         **{"K": [64], "d": [8], "H": [1], "N": [6], "T": [64], "head_dim": 4},
         **{"content": ["uniform", "text"], "max_steps": 31, "precision": "float32", "compiled": False},
     },
+    "budget": SMALLEST | {"N": 4, "d": 8, "budgets": [20, 40], "warmup_steps": 5},
     "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
+from ecmlib.budget import BudgetRecord
 from ecmlib.mls import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.shatter import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
+from ecmlib.validation import Parameters, shown
+
+
+class Machine(Parameters):
+    """With what a job runs: no part of what it measures, and of no record's name."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compiled: Literal["auto", True, False] = "auto"
 
 
 class Experiment(NamedTuple):
@@ -27,16 +36,25 @@ class Experiment(NamedTuple):
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    protocol = Protocol(**{name: value for name, value in parameters.items() if name not in ("restarts", "compiled")})
+    protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
+
+
+def _plan_budget(architecture: Architecture, parameters: dict[str, Any]) -> BudgetRecord:
+    budgets = parameters.get("budgets")
+    if not isinstance(budgets, list) or not budgets or not all(type(budget) is int for budget in budgets):
+        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps")
+    training = {name: value for name, value in parameters.items() if name not in ("restarts", "budgets")}
+    protocol = Protocol(**training | {"max_steps": max(budgets)})
+    return BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
 
 
 def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
     search = {name: value for name, value in parameters.items() if name in MlsProtocol.model_fields}
+    training = Protocol(**{name: value for name, value in parameters.items() if name not in search})
     # T is the library of the capacity that the notebook compares with: no part of the search.
-    training = {name: value for name, value in parameters.items() if name not in search and name != "T"}
     T_max = search.get("T_max", MlsProtocol.model_fields["T_max"].default)
-    protocol = MlsProtocol(**search, training=Protocol(T=T_max, **training))
+    protocol = MlsProtocol(**search, training=Protocol(**training.model_dump() | {"T": T_max}))
     return MlsRecord(architecture=architecture, protocol=protocol, trials=[])
 
 
@@ -46,7 +64,7 @@ def _plan_shatter(architecture: Architecture, parameters: dict[str, Any]) -> Sha
 
 def _plan_text(architecture: Architecture, parameters: dict[str, Any]) -> TextRecord:
     # Which text is no part of the plan: who looks whether a grid is complete need not have it.
-    protocol = {name: value for name, value in parameters.items() if name not in ("text", "restarts", "compiled")}
+    protocol = {name: value for name, value in parameters.items() if name not in ("text", "restarts")}
     return TextRecord(architecture=architecture, protocol=TextProtocol(**protocol))
 
 
@@ -83,6 +101,13 @@ EXPERIMENTS = {
         plan=_plan_mac,
         name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=lambda record: [restart.provenance.core_seconds for restart in record.restarts],
+        tokens=lambda record: _tokens(record.architecture, record.protocol),
+    ),
+    "budget": Experiment(
+        load=BudgetRecord.load,
+        plan=_plan_budget,
+        name=lambda record: record_name(record.architecture, record.protocol),
+        core_seconds=lambda record: [run.provenance.core_seconds for run in record.restarts],
         tokens=lambda record: _tokens(record.architecture, record.protocol),
     ),
     "mls": Experiment(

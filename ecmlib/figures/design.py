@@ -12,7 +12,7 @@ from matplotlib.ticker import ScalarFormatter
 from ecmlib.figures.style import COLORS, new_figure, styled
 
 
-def plot_capacity_over_parameters(frame: pd.DataFrame) -> Figure:
+def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame | None = None) -> Figure:
     """Draw predicted capacity against parameters, a line a number of heads (paper, Fig. 11).
 
     Lines are dashed where the law was not fitted on such sizes, bands are its prediction intervals.
@@ -21,6 +21,8 @@ def plot_capacity_over_parameters(frame: pd.DataFrame) -> Figure:
     ----------
     frame : DataFrame
         As `ecmlib.laws.design.capacity_over_parameters` returns it, for one N and one L.
+    published : DataFrame, optional
+        Columns H, P and C of the paper's law, drawn dotted.
     """
     figure, axes = new_figure()
     heads = sorted(frame["H"].unique())
@@ -29,6 +31,11 @@ def plot_capacity_over_parameters(frame: pd.DataFrame) -> Figure:
         axes.fill_between(line["P"], line["C_low"], line["C_high"], color=color, alpha=0.12, linewidth=0)
         axes.plot(line["P"], line["C"], color=color, linestyle="--", linewidth=1.2)
         axes.plot(line["P"], line["C"].mask(line["outside_region"]), color=color, linewidth=1.8, label=f"H = {H}")
+        if published is not None:
+            drawn = published[published["H"] == H].sort_values("P")
+            axes.plot(drawn["P"], drawn["C"], ":", color=color, linewidth=1.4)
+    if published is not None:
+        axes.plot([], [], "k:", label="published")
     N, L, T = (frame[size].iloc[0] for size in "NLT")
     axes.set(xscale="log", xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N={N}, L={L}, T={T}")
     axes.legend(fontsize="small")

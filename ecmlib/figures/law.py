@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
+from sklearn.metrics import mean_absolute_percentage_error
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, styled
 from ecmlib.laws.base import Law
+from ecmlib.laws.design import predicted
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing
 
 
-def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
+def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau", published: Law | None = None) -> Figure:
     """Draw measured capacity against d with a law's lines: a panel a sequence length (paper, Fig. 7).
 
     Parameters
@@ -27,6 +30,8 @@ def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figu
     law : Law
     target : str
         Column that is drawn; the best restart of a configuration counts.
+    published : Law, optional
+        Drawn dotted, whatever library it was fitted to.
     """
     points = configurations(results, target)
     lengths, heads = sorted(points["N"].unique()), sorted(points["H"].unique())
@@ -38,11 +43,16 @@ def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figu
             part = points[(points["N"] == N) & (points["H"] == H)]
             line = pd.DataFrame({"d": d}).assign(H=H, N=N, L=points["L"].iloc[0], K=points["K"].iloc[0], T=T)
             axes.plot(d, law.predict_frame(line), color=color, linewidth=1.2)
+            if published is not None:
+                axes.plot(d, published.predict_frame(line), ":", color=color, linewidth=1.2)
             axes.plot(part["d"], part[target], marker, color=color, markersize=4, label=f"H={H}")
+        if published is not None:
+            axes.plot([], [], "k:", label="published")
         axes.axhline(T, color="black", linestyle="--", linewidth=0.8, label="T")
         axes.set(title=f"N = {N}", xlabel="d", ylabel="C, sequences", ylim=(-0.05 * T, 1.15 * T))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+    spacing = {"columnspacing": 1, "handletextpad": 0.4}
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small", **spacing)
     return figure
 
 
@@ -81,7 +91,9 @@ def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> F
     return figure
 
 
-def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
+def plot_slopes(
+    results: pd.DataFrame, ecm: EmpiricalCapacityModel, published: EmpiricalCapacityModel | None = None
+) -> Figure:
     """Draw capacity per unit of d against N, a line a number of heads (paper, Fig. 9).
 
     Lines are the slope (eq. 10). Points are geometric means of measured C/d over all d at which C is neither chance
@@ -92,6 +104,8 @@ def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
     results : DataFrame
         Rows of `ecmlib.load_results`, all of one L, K and T.
     ecm : EmpiricalCapacityModel
+    published : EmpiricalCapacityModel, optional
+        Drawn dotted.
     """
     points = growing(results)
     figure, axes = new_figure()
@@ -104,6 +118,10 @@ def plot_slopes(results: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Figure:
         reach = np.clip([middle - per_d.min(), per_d.max() - middle], 0, None)  # rounding may leave less than nothing
         axes.errorbar(beside, middle, reach, fmt=marker, color=color, markersize=4, linewidth=0.8, label=f"H={H}")
         axes.plot(lengths, ecm.slope(H, lengths), color=color, linewidth=1.2)
+        if published is not None:
+            axes.plot(lengths, published.slope(H, lengths), ":", color=color, linewidth=1.2)
+    if published is not None:
+        axes.plot([], [], "k:", label="published")
     axes.set(xscale="log", yscale="log", xlabel="N", ylabel="C / d, sequences")
     ticks = sorted(points["N"].unique())
     axes.set_xticks(ticks, [str(N) for N in ticks])
@@ -150,6 +168,9 @@ def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
 def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """Draw measured against predicted capacity of several grids, a colour a grid.
 
+    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points memorised
+    their whole library. The legend gives each grid's mean absolute error, as a share of what was measured.
+
     Parameters
     ----------
     frames : mapping
@@ -157,15 +178,22 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     law : Law
     """
     target = law.evidence.target
-    figure, axes = new_figure(5, 4)
+    figure, axes = new_figure(5, 4.4)
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
-        points = configurations(frame, target)
-        axes.plot(law.predict_frame(points), points[target], marker, color=color, markersize=4, label=name, alpha=0.8)
+        points = predicted(configurations(frame, target), law)
+        error = mean_absolute_percentage_error(points[target], points["C"])
+        arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
+        axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
+        for complete, face in ((False, color), (True, "none")):
+            here = points[points["complete"] == complete]
+            style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
+            label = f"_{name}, full" if complete else f"{name}, error {error:.0%}"
+            axes.plot(here["C"], here[target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="x-small")
     return figure
 
 

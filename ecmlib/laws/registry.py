@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from ecmlib.laws.base import Law
+from ecmlib.laws.base import Law, read_law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.rivals import (
@@ -19,6 +16,7 @@ from ecmlib.laws.rivals import (
     UnsaturatedModel,
 )
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.validation import shown
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
 LAWS: dict[str, type[Law]] = {
@@ -46,15 +44,14 @@ def load_law(path: str | Path | None = None) -> Law:
     >>> load_law().name
     'signal'
     """
-    place = shipped_law() if path is None else Path(path)
-    name = json.loads(place.read_text(encoding="utf-8")).get("law")
-    if name not in LAWS:
-        raise ValueError(f"{place}: holds the law {name!r}; there are {', '.join(LAWS)}")
+    place = shipped_law() if path is None else path
+    name = read_law(place).get("law")
+    if not isinstance(name, str) or name not in LAWS:
+        raise ValueError(f"{place}: holds the law {shown(name)}; there are {', '.join(LAWS)}")
     return LAWS[name].load(place)
 
 
-def shipped_law() -> Traversable:
+def shipped_law() -> Path:
     """Return the file of the law that ships with the package; in a checkout it is the fitted one itself."""
-    package = resources.files("ecmlib")
-    packaged = package / "laws" / "signal.json"  # the build puts it there: pyproject.toml
-    return packaged if packaged.is_file() else Path(str(package)).parent / "results" / "law" / "signal.json"
+    packaged = Path(__file__).parent / "signal.json"  # the build puts it there: pyproject.toml
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "results" / "law" / "signal.json"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
+from ecmlib.figures.style import PALETTE, new_figure
 from ecmlib.laws.points import ONE_SETTING, growing
 from ecmlib.reproduction.measure import measured
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, bootstrapped, verdict_of
@@ -81,6 +86,39 @@ def ratios_at_equal_parameters(results: pd.DataFrame, few: int, many: int) -> pd
                 at_equal_P = np.exp(np.interp(np.log(P), np.log(line["P"]), np.log(line["C"])))
                 rows.append({"N": N, "P": P, "ratio": C / at_equal_P})
     return pd.DataFrame(rows, columns=["N", "P", "ratio"])
+
+
+def doublings(results: pd.DataFrame, quantity: str, sizes: Sequence[str] = ("d", "H", "N")) -> pd.DataFrame:
+    """Return `ratios_on_doubling` of several sizes: the columns ``doubled``, the size, and ``ratio``."""
+    ratios = {size: ratios_on_doubling(results, size, quantity) for size in sizes}
+    return pd.concat(pd.DataFrame({"doubled": size, "ratio": found}) for size, found in ratios.items())
+
+
+def plot_doublings(ratios: pd.DataFrame, quantity: str) -> Figure:
+    """Draw by what each doubled size multiplies a quantity: a point a pair of configurations, the median as a bar.
+
+    Parameters
+    ----------
+    ratios : DataFrame
+        What `doublings` returns.
+    quantity : str
+        Name of the quantity.
+    """
+    figure, axes = new_figure(5, 1.2 + 0.6 * ratios["doubled"].nunique())
+    sns.stripplot(
+        ratios, x="ratio", y="doubled", hue="doubled", palette=PALETTE, alpha=0.6, size=4, ax=axes, legend=False
+    )
+    medians = ratios.groupby("doubled", sort=False)["ratio"].median()
+    axes.plot(medians, range(len(medians)), "|", color="black", markersize=24, markeredgewidth=2, label="median")
+    axes.axvline(1, color="black", linestyle="--", linewidth=0.8, label="unchanged")
+    axes.set(xscale="log", xlabel=f"{quantity} is multiplied by", ylabel="doubled size")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(
+        [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if ratios["ratio"].min() <= tick <= ratios["ratio"].max()]
+    )
+    axes.legend(fontsize="small")
+    return figure
 
 
 def judge_linear_rise(results: Path) -> Finding:

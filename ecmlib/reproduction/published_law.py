@@ -92,7 +92,7 @@ def table_1(results: Path, laws: Path) -> Finding:
         f"{', '.join(table.index[inside]) or 'none'}; the library sets alpha and beta: T={T} here, 16000 there. "
         f"Of ours, {'; '.join(ecm.evidence.doubts) or 'all are identifiable'}."
         f"{'' if spot_checks.empty else _off_at_its_own_size(beside_published(spot_checks))}",
-        "; ".join(f"{name} {row.low:.3g} to {row.high:.3g}" for name, row in table.iterrows()),
+        "; ".join(f"{name} {row.low:,.2f} to {row.high:,.2f}" for name, row in table.round(6).iterrows()),
     )
 
 

@@ -1,7 +1,10 @@
 // A law of capacity as ecmlib saves it: predictions, intervals and the search of ecmlib/laws/design.py, in the browser.
-// tests/test_calculator.py compares both on drawn inputs.
+// tests/test_calculator.py compares both on drawn inputs. A classic script, since browsers block modules on pages opened
+// from disk; everything that others use is in `window.ecmlib`.
 
-export const SIZES = ["d", "H", "N", "L", "K", "T"];
+(() => {
+
+const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
 const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib/laws/base.py)
 const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
@@ -27,7 +30,7 @@ const LAWS = {
   },
 };
 
-export class Law {
+class Law {
   // saved: the parsed JSON of a fitted law.
   constructor(saved) {
     if (!(saved.law in LAWS)) throw new Error(`This calculator does not know the law "${saved.law}".`);
@@ -80,46 +83,66 @@ export class Law {
     return Array.from({ length: window + 1 }, (_, i) => pair(i));
   }
 
-  // Whether the lower end of the interval is at or above the capacity.
-  reaches(capacity, sizes, level) {
-    return quantile(this.predictiveDraws(sizes).sort(), (1 - level) / 2) >= capacity;
+  // The largest capacity that runs reach or exceed with the probability p.
+  promised(sizes, p) {
+    return quantile(this.predictiveDraws(sizes).sort(), 1 - p);
   }
 
-  // For each L and H the smallest d whose whole interval lies at or above the capacity, sorted by P.
-  smallestArchitectures(capacity, { N, K, T }, { L = [1, 2], H = [1, 2, 3, 4, 5, 6, 7, 8], level = 0.9 } = {}) {
-    if (capacity > K ** (N - 1)) {
-      throw new Error(
-        `No two sequences may share their first N-1 tokens: N = ${N}, K = ${K} have only ${K ** (N - 1)} such beginnings.`,
-      );
-    }
-    if (capacity > T) throw new Error(`The library has only T = ${T} sequences.`);
+  // For each L and H the smallest d that reaches the capacity with the probability p, sorted by P. Refusals are worded
+  // as in Python, whose `level` is 2 p - 1.
+  smallestArchitectures(capacity, { N, K, T }, { L = [1, 2], H = [1, 2, 3, 4, 5, 6, 7, 8], p = 0.95 } = {}) {
+    refuseImpossible(capacity, { N, K, T });
     const found = [];
+    let most = 0;
     for (const heads of H) {
       for (const layers of L) {
         const sizes = (d) => ({ d, H: heads, N, L: layers, K, T });
         let [tooSmall, enough] = [0, MAX_D];
-        if (!this.reaches(capacity, sizes(enough), level)) continue;
+        most = Math.max(most, this.promised(sizes(enough), p));
+        if (this.promised(sizes(enough), p) < capacity) continue;
         while (enough - tooSmall > 1) {
           const middle = Math.floor((tooSmall + enough) / 2);
-          if (this.reaches(capacity, sizes(middle), level)) enough = middle;
+          if (this.promised(sizes(middle), p) >= capacity) enough = middle;
           else tooSmall = middle;
         }
         const draws = this.predictiveDraws(sizes(enough));
         const probability = draws.filter((draw) => draw >= capacity).length / draws.length;
-        found.push({ ...this.predict(sizes(enough), level), probability });
+        found.push({ ...this.predict(sizes(enough)), probability });
       }
     }
     if (!found.length) {
       throw new Error(
-        `The law promises so many sequences to no d up to ${MAX_D}, with H up to ${Math.max(...H)} and L up to ${Math.max(...L)}.`,
+        `capacity = ${general(capacity)}: law '${this.name}' promises at most ${most.toFixed(0)} sequences (lower end of ` +
+          `its ${(100 * (2 * p - 1)).toFixed(0)}% interval) to N = ${N}, K = ${K}, T = ${T}, however large d, with H up to ` +
+          `${Math.max(...H)} and L up to ${Math.max(...L)}`,
       );
     }
     return found.sort((one, other) => one.P - other.P || one.d - other.d);
   }
 }
 
-// P, the trainable parameters: attention, feed-forward and norm gains (ecmlib/architecture.py).
-export function parameterCount({ d, H, L }) {
+// Throws if no model at all could hold so much.
+function refuseImpossible(capacity, { N, K, T }) {
+  const distinct = K ** (N - 1);
+  if (capacity > distinct) {
+    throw new Error(
+      `capacity = ${general(capacity)}: no two sequences may share their first N-1 tokens, and N = ${N}, K = ${K} have ` +
+        `only K^(N-1) = ${distinct} such beginnings`,
+    );
+  }
+  if (capacity > T) throw new Error(`capacity = ${general(capacity)}: the library has only T = ${T} sequences`);
+}
+
+// As Python's format "g" writes it: six significant digits, no trailing zeros.
+function general(value) {
+  const rounded = Number(value.toPrecision(6));
+  if (rounded < 1e6) return String(rounded);
+  const [digits, exponent] = rounded.toExponential().split("e+");
+  return `${digits}e+${exponent.padStart(2, "0")}`;
+}
+
+// P, the trainable parameters: attention, feed-forward and norm gains (Architecture.n_params).
+function parameterCount({ d, H, L }) {
   const attention = 4 * d * H * HEAD_DIM + d;
   const feedForward = 8 * d * d + 6 * d;
   return L * (attention + feedForward) + d;
@@ -186,3 +209,6 @@ function interpolated(f, end, n = 200) {
     return t * one - two + coefficients[0] / 2;
   };
 }
+
+window.ecmlib = { Law, SIZES, parameterCount };
+})();

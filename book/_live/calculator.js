@@ -1,0 +1,213 @@
+// The calculator: sizes to capacity, and a wanted capacity to the smallest architectures. The address keeps the question.
+
+(() => {
+
+const SHOWN = 8; // candidates in the table
+const WANTED = ["N", "K", "T", "C", "p", "most_H", "most_L"]; // what the search for architectures asks for
+const { Law, SIZES, capacityOverD, carried, count, element, plotLibrary, spaced, whenSeen } = window.ecmlib;
+const root = document.getElementById("calculator");
+
+const interval = ({ C_low, C_high }) => `${count(C_low)} to ${count(C_high)}`;
+const upTo = (n) => Array.from({ length: n }, (_, index) => index + 1);
+const numbersOf = (form) => [...form.elements].filter((field) => field.type === "number");
+const message = (text) => element("p", text, { className: "calculator-warning" });
+
+// The numbers typed into some fields; throws a sentence that names the first one that cannot be.
+function typed(form, names) {
+  return Object.fromEntries(
+    names.map((name) => {
+      const field = form.elements[name];
+      field.removeAttribute("aria-invalid");
+      if (!field.disabled && !field.checkValidity()) {
+        field.setAttribute("aria-invalid", "true");
+        const kind = field.step === "1" ? "a whole number" : "a number";
+        throw new Error(`${field.labels[0].firstChild.textContent.trim()} must be ${kind} from ${field.min} to ${field.max}.`);
+      }
+      return [field.name, field.valueAsNumber];
+    }),
+  );
+}
+
+// A slider below each number; those that span more than a factor of 20 are logarithmic.
+function addSlider(field) {
+  const [from, to] = field.dataset.slider.split(" ").map(Number);
+  const name = field.labels[0].textContent.trim();
+  const far = to / from > 20;
+  const [forth, back] = far ? [Math.log2, (place) => 2 ** place] : [(value) => value, (place) => place];
+  const slider = element("input", "", { type: "range", min: forth(from), max: forth(to), step: far ? 0.01 : field.step === "1" ? 1 : 0.01 });
+  slider.setAttribute("aria-label", `slider of ${name}`);
+  const follow = () => {
+    slider.value = forth(field.valueAsNumber || from);
+    slider.setAttribute("aria-valuetext", field.value);
+    slider.disabled = field.disabled;
+  };
+  slider.addEventListener("input", (event) => {
+    event.stopPropagation(); // the number says it, once it has changed
+    const value = back(slider.valueAsNumber);
+    field.value = field.step === "1" || far ? Math.round(value) : Number(value.toFixed(3));
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  field.form.addEventListener("input", follow);
+  field.labels[0].after(slider);
+  const pair = element("div", "", { className: "calculator-number" });
+  field.labels[0].before(pair);
+  pair.append(field.labels[0], slider);
+  follow();
+}
+
+function warning(law, outside) {
+  const parts = outside.map((size) => `${size} (fitted on ${law.region[size].join(" to ").replace(/^(\S+) to \1$/, "$1")})`);
+  return message(`Outside the fitted region: ${parts.join(", ")}. Treat the numbers as a guess.`);
+}
+
+function checkLibrary({ N, K, T }) {
+  if (T > K ** (N - 1)) {
+    throw new Error(`T = ${T}: at most K^(N-1) = ${K}^${N - 1} = ${K ** (N - 1)} sequences can differ in their first N-1 tokens (N = ${N}, K = ${K})`);
+  }
+}
+
+function capacityFacts(law, sizes) {
+  const said = law.predict(sizes);
+  const facts = element("dl");
+  for (const [term, value] of [
+    ["capacity C", `${count(said.C)} sequences`],
+    ["90 % of runs", interval(said)],
+    ["parameters P", count(said.P)],
+    ["memory per parameter MPP", `${said.MPP.toPrecision(3)} tokens`],
+  ]) {
+    facts.append(element("dt", term), element("dd", value));
+  }
+  return said.outside.length ? [facts, warning(law, said.outside)] : [facts];
+}
+
+function picture(law, points, sizes, width) {
+  const series = `H = ${sizes.H}`;
+  const here = { H: sizes.H, N: sizes.N, L: sizes.L, K: sizes.K, T: sizes.T };
+  const largest = Math.max(Math.min(2 * sizes.d, 16384), law.region.d[1]);
+  const lines = spaced(1, largest).map((d) => ({ ...law.predict({ ...here, d }), series }));
+  const measured = points.filter((point) => Object.entries(here).every(([size, value]) => point[size] === value));
+  return capacityOverD({
+    series: [series], lines, bands: true, points: measured.map((point) => ({ ...point, series })),
+    chosen: [law.predict(sizes)], T: sizes.T, width,
+    label: "Capacity over d: the law, the interval of 90 % of runs, what was measured, and the chosen d in a ring",
+  });
+}
+
+// What measures the architecture, in Python and from a shell.
+function code(sizes) {
+  const { T, ...architecture } = Object.fromEntries(SIZES.map((size) => [size, sizes[size]]));
+  const named = Object.entries(architecture).map(([size, value]) => `${size}=${value}`);
+  const passed = Object.entries({ ...architecture, T }).map(([size, value]) => `-p ${size} ${value}`);
+  return [
+    "from ecmlib import Architecture, measure_mac",
+    "",
+    `record = measure_mac(Architecture(${named.join(", ")}), T=${T})`,
+    "",
+    "# or",
+    `papermill notebooks/mac.ipynb runs/mac.ipynb ${passed.join(" ")}`,
+  ].join("\n");
+}
+
+function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, take) {
+  const found = law.smallestArchitectures(C, { N, K, T }, { H: upTo(most_H), L: upTo(most_L), p }).slice(0, SHOWN);
+  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "take it"];
+  const table = element("table");
+  table.createCaption().textContent = `The smallest architectures that hold ${count(C)} sequences with a probability of ${p}`;
+  table.createTHead().insertRow().append(...names.map((name) => element("th", name, { scope: "col" })));
+  const body = table.createTBody();
+  for (const row of found) {
+    const outside = row.outside.length ? `outside: ${row.outside.join(", ")}` : "yes";
+    const cells = [row.d, row.H, row.L, count(row.P), count(row.C), interval(row), row.probability.toFixed(3), row.MPP.toPrecision(3), outside];
+    const line = body.insertRow();
+    line.append(...cells.map((cell) => element("td", cell)));
+    const button = element("button", `d = ${row.d}, H = ${row.H}, L = ${row.L}`, { type: "button" });
+    button.addEventListener("click", () => take(row));
+    line.insertCell().append(button);
+    [...line.cells].forEach((cell, place) => (cell.dataset.name = names[place]));
+  }
+  const scrolled = element("div", "", { className: "calculator-table", tabIndex: 0, role: "region", ariaLabel: "Smallest architectures" });
+  scrolled.append(table);
+  return [scrolled];
+}
+
+// What the address asks, if anything, and back: so a question can be shared, and comes back with the page.
+function readAddress(form) {
+  const asked = new URLSearchParams(location.search);
+  for (const field of form.elements) {
+    if (!field.name || !asked.has(field.name)) continue;
+    if (field.type === "checkbox") field.checked = true;
+    else field.value = asked.get(field.name);
+  }
+}
+
+function writeAddress(form) {
+  const asked = new URLSearchParams(new FormData(form));
+  history.replaceState(null, "", `?${asked}${location.hash}`);
+}
+
+function said(output, parts) {
+  try {
+    output.replaceChildren(...parts());
+    return true;
+  } catch (error) {
+    output.replaceChildren(message(error.message));
+    return false;
+  }
+}
+
+function start() {
+  const form = root.querySelector("form");
+  const { law: saved, points } = carried("calculator-data");
+  const law = new Law(saved);
+  const [capacity, target] = ["capacity", "target"].map((name) => root.querySelector(`#calculator-${name} output`));
+  const shown = root.querySelector(".calculator-picture");
+  const { C, whole } = form.elements;
+  let drawn = false;
+  let waiting;
+
+  const take = (row) => {
+    for (const size of ["d", "H", "L"]) form.elements[size].value = row[size];
+    form.elements.d.dispatchEvent(new Event("input", { bubbles: true }));
+    root.querySelector("#calculator-capacity").scrollIntoView({ block: "nearest" });
+    form.elements.d.focus({ preventScroll: true });
+  };
+  const search = () => {
+    said(target, () => {
+      const numbers = typed(form, WANTED);
+      return candidatesTable(law, { ...numbers, C: whole.checked ? numbers.T : numbers.C }, take);
+    });
+  };
+  const update = () => {
+    C.disabled = whole.checked;
+    const right = said(capacity, () => {
+      const sizes = typed(form, SIZES);
+      checkLibrary(sizes);
+      root.querySelector("pre").textContent = code(sizes);
+      return capacityFacts(law, sizes);
+    });
+    if (drawn) shown.replaceChildren(...(right ? [picture(law, points, typed(form, SIZES), shown.clientWidth)] : []));
+    clearTimeout(waiting); // the search takes a while: not at every step of a slider
+    waiting = setTimeout(search, 100);
+    writeAddress(form);
+  };
+
+  readAddress(form);
+  form.hidden = false;
+  root.querySelector(".calculator-off").remove();
+  form.addEventListener("input", update);
+  C.disabled = whole.checked;
+  numbersOf(form).forEach(addSlider);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  update();
+  whenSeen(shown, () => plotLibrary().then(() => {
+    drawn = true;
+    update();
+  }, (error) => shown.replaceChildren(message(error.message))));
+}
+
+try {
+  start();
+} catch (error) {
+  root.querySelector(".calculator-off")?.replaceChildren(error.message);
+}
+})();

@@ -1,0 +1,105 @@
+"""What this book adds to jupyter-book's pages: a way down from every figure, a stamp, and less to load."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from publication import stamp
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.writers.html5 import HTML5Translator
+
+_ICONS_TWICE = "fontawesome.js"  # 1.5 MB; the theme's stylesheet brings the same icons as a font
+_DESCRIPTION = "How many sequences a transformer can memorise: measured again, with a law that predicts it."
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register everything with Sphinx."""
+    app.add_post_transform(FoldCode)
+    app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.connect("config-inited", _configure)
+    app.connect("html-page-context", _describe)
+    app.connect("build-finished", _load_less)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+class FoldCode(SphinxPostTransform):
+    """Put a cell's code behind one small mark below what it shows, beside its notebook and its records.
+
+    Cells say where their records are: ``records: [mac-cpu]`` and ``notebook: fit`` among their options.
+    """
+
+    default_priority = 198  # before myst_nb folds the code into a bar above the figure
+    formats = ("html",)
+
+    def run(self, **_: Any) -> None:
+        """Fold every cell tagged hide-input."""
+        for cell in list(self.document.findall(nodes.container)):
+            if cell.get("nb_element") == "cell_code" and cell.get("hide_mode") == "input":
+                code, shown = cell.children[0], cell.children[1:]
+                what = "this was" if shown else "these numbers were"
+                links = _ways_down(cell["cell_metadata"])
+                opened = f'<details class="way-down"><summary>How {what} computed</summary>{links}'
+                del cell["hide_mode"]
+                cell.children = []
+                cell.extend([*shown, _raw(opened), code, _raw("</details>")])
+
+
+def _ways_down(options: dict[str, Any]) -> str:
+    links = [f'<a href="records/{grid}.html">records of {grid}</a>' for grid in options.get("records", [])]
+    if notebook := options.get("notebook"):
+        links.append(f'<a href="notebooks/{notebook}.ipynb" download>notebook {notebook}.ipynb</a>')
+    return f"<p>{', '.join(links)}</p>" if links else ""
+
+
+def _raw(html: str) -> nodes.raw:
+    return nodes.raw("", html, format="html")
+
+
+def _configure(_: Sphinx, config: Any) -> None:
+    config.html_static_path.append("_live")  # jupyter-book would load what it knows of on every page
+    config.html_theme_options["extra_footer"] += (
+        f'<p>Version {stamp()}. <a href="{{root}}records/index.html">Records</a>, '
+        '<a href="{root}CITATION.cff">CITATION.cff</a>.</p>'
+    )
+
+
+def _describe(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
+    """Tell social networks what the page is, and a page in a folder where the footer's links lead."""
+    root = "../" * page.count("/")
+    context["theme_extra_footer"] = context["theme_extra_footer"].replace("{root}", root)
+    title = re.sub("<.*?>", "", context.get("title") or app.config.html_title)
+    base = app.config.html_baseurl.rstrip("/") + "/" if app.config.html_baseurl else root
+    for name, content in {
+        "og:type": "article",
+        "og:title": title,
+        "og:description": _DESCRIPTION,
+        "og:image": f"{base}_static/preview.png",
+    }.items():
+        context["metatags"] = context.get("metatags", "") + f'\n<meta property="{name}" content="{content}" />'
+
+
+def _load_less(app: Sphinx, failed: Exception | None) -> None:
+    if failed or app.builder.format != "html":
+        return
+    loads = re.compile(rf"\s*<(script|link)[^>]*{re.escape(_ICONS_TWICE)}[^>]*>(</script>)?")
+    for page in Path(app.outdir).rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        page.write_text(loads.sub("", html), encoding="utf-8")
+    (Path(app.outdir) / "_static/scripts" / _ICONS_TWICE).unlink(missing_ok=True)
+
+
+def _visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
+    """Write a list of items; docutils' role for an entry of a bibliography is deprecated, and no list's child."""
+    if not isinstance(node.previous_sibling(), nodes.citation):
+        self.body.append('<div role="list" class="citation-list">\n')
+    self.body.append(self.starttag(node, "div", classes=["citation"], role="listitem"))
+
+
+def _depart_citation(self: HTML5Translator, node: nodes.citation) -> None:
+    self.body.append("</div>\n")
+    if not isinstance(node.next_node(descend=False, siblings=True), nodes.citation):
+        self.body.append("</div>\n")

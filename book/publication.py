@@ -1,0 +1,196 @@
+"""What the book's site carries beside its pages: every record with a page a grid, one archive, one tidy table."""
+
+from __future__ import annotations
+
+import html
+import inspect
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ecmlib import Architecture, Protocol
+from ecmlib.results import CapacityRecord
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+RESULTS = Path("../results")
+_ROOT = Path(__file__).parents[1]
+_SHOWN = ["d", "H", "N", "L", "K", "T", "ff", "loss", "batch_size", "lr", "restarts", "C_plateau", "C_paper_rule"]
+_MAY_DIFFER = [
+    "T",
+    "patience_steps",
+    "min_steps",
+    "max_steps",
+    "eval_every",
+    "eval_growth",
+    "plateau_share",
+    "plateau_tolerance",
+    "seed",
+    "vary",
+    "precision",
+]
+MEANING = {  # of the tidy table's columns that are neither sizes nor the protocol's
+    "grid": "folder of the record in results/",
+    "record": "its file there",
+    "P": "trainable parameters",
+    "restart": "number of the restart of its configuration, from 0",
+    "status": "complete: all T memorised; plateau; max_steps: still rising; diverged",
+    "restart_seed": "what its weights and batches were drawn from",
+    "steps": "training steps done",
+    "core_seconds": "processor time, seconds",
+    "C_raw": "count at the end: the last one under a falling rate, else the mean of the last tenth",
+    "C": "the same, less the guesses expected",
+    "C_guess_sd": "standard deviation of the number of guesses, sequences",
+    "lost": "whether the count cannot be told from guessing",
+    "full": "whether at least 0.9 T were counted",
+    "C_plateau_raw": "most sequences counted at any step, guesses included",
+    "C_plateau": "the same, less the guesses expected",
+    "C_paper_rule_raw": "most sequences counted until the paper's stopping rule, guesses included",
+    "C_paper_rule": "the same, less the guesses expected",
+    "paper_rule_step": "step at which the paper's rule stops",
+    "full_count": "most sequences of which every token was predicted",
+    "bits": "most bits memorised, of all tokens",
+    "bits_per_parameter": "bits / P",
+}
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("html-collect-pages", _pages)
+    app.connect("build-finished", _copy)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def records(results: Path = RESULTS) -> dict[str, list[tuple[Path, CapacityRecord]]]:
+    """Return every capacity record of every grid, with its path."""
+    grids: dict[str, list[tuple[Path, CapacityRecord]]] = {}
+    for folder in sorted(path for path in results.iterdir() if path.is_dir()):
+        for path in sorted(folder.glob("*.json")):
+            if path.read_text(encoding="utf-8").startswith('{"experiment":"mac"'):
+                grids.setdefault(folder.name, []).append((path, CapacityRecord.load(path)))
+    return grids
+
+
+def tidy(results: Path = RESULTS) -> pd.DataFrame:
+    """Return one row a training run of all grids; columns are the sizes, the protocol's and those of `MEANING`."""
+    frames = [
+        record.frame().assign(grid=grid, record=path.name)
+        for grid, found in records(results).items()
+        for path, record in found
+    ]
+    rows = pd.concat(frames, ignore_index=True)
+    named = ["grid", "record"]
+    return rows[[*named, *(column for column in rows if column not in named)]]
+
+
+def dictionary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Say what each column of `tidy` means, and of which values it is."""
+    described = MEANING | _documented(Architecture) | _documented(Protocol)
+    return pd.DataFrame(
+        {"column": str(column), "meaning": described[str(column)], "values": _values(rows[column])} for column in rows
+    )
+
+
+def points(results: Path = RESULTS) -> list[dict[str, Any]]:
+    """Return what the live pictures show: the best restart of each record of the paper's protocol, and where it is."""
+    default, rows = Protocol(), []
+    for grid, found in records(results).items():
+        for path, record in found:
+            architecture, protocol = record.architecture, record.protocol
+            other = [name for name, value in protocol if value != getattr(default, name) and name not in _MAY_DIFFER]
+            if other or architecture.ff != "train":
+                continue
+            sizes = {size: getattr(architecture, size) for size in "dHNLK"}
+            rows.append(
+                sizes
+                | {"T": protocol.T, "C": round(record.C_plateau, 1)}
+                | {"record": f"{grid}/{path.name}", "href": f"records/{grid}/{path.name}"}
+            )
+    return rows
+
+
+def _documented(model: type) -> dict[str, str]:
+    """Read the meaning of each parameter from the docstring of its class."""
+    found = re.findall(r"^(\w+(?:, \w+)*) : .*\n((?:    .*\n?)+)", inspect.getdoc(model) or "", re.MULTILINE)
+    return {name: " ".join(said.split()) for names, said in found for name in names.split(", ")}
+
+
+def _values(column: pd.Series) -> str:
+    distinct = column.dropna().unique()
+    if len(distinct) <= 4:
+        return ", ".join(str(value) for value in sorted(distinct))
+    return f"{column.min():.6g} to {column.max():.6g}" if pd.api.types.is_numeric_dtype(column) else "text"
+
+
+def stamp() -> str:
+    """Version of `ecmlib` and commit of the working tree, "unknown" outside of git."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
+    )
+    return f"{version('ecmlib')}, commit {asked.stdout.strip() or 'unknown'}"
+
+
+def _pages(_: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
+    grids = records(_ROOT / "results")
+    rows = "".join(
+        f'<tr><td><a href="{grid}.html">{grid}</a></td><td>{len(found)}</td>'
+        f"<td>{sum(len(record.restarts) for _, record in found)}</td></tr>"
+        for grid, found in grids.items()
+    )
+    table = _table(["grid", "configurations", "training runs"], rows, "The grids")
+    said = (
+        '<p>Every measured capacity, a page a grid; all of it in one <a href="../results.zip">archive</a>, or as one '
+        '<a href="../capacities.csv">table</a>.</p>'
+    )
+    yield "records/index", {"title": "Records", "body": f"<h1>Records</h1>{said}{table}"}, "page.html"
+    for grid, found in grids.items():
+        above = '<p>The best restart of each configuration; <a href="index.html">all grids</a>.</p>'
+        body = f"<h1>Records of {grid}</h1>{above}"
+        rows = "".join(_row(grid, path, record) for path, record in found)
+        yield f"records/{grid}", {"title": grid, "body": body + _table([*_SHOWN, "record"], rows, grid)}, "page.html"
+
+
+def _row(grid: str, path: Path, record: CapacityRecord) -> str:
+    values = record.architecture.model_dump() | record.protocol.model_dump()
+    values |= {"restarts": len(record.restarts)}
+    alive = any(restart.status != "diverged" for restart in record.restarts)
+    values |= {name: f"{getattr(record, name):.0f}" if alive else "" for name in ("C_plateau", "C_paper_rule")}
+    cells = "".join(f"<td>{html.escape(str(values[name]))}</td>" for name in _SHOWN)
+    return f'<tr>{cells}<td><a href="{grid}/{path.name}" aria-label="{path.name}">JSON</a></td></tr>'
+
+
+def _table(names: list[str], rows: str, label: str) -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    return (
+        f'<div class="table-scroll" role="region" tabindex="0" aria-label="{label}"><table class="data table">'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _copy(app: Sphinx, failed: Exception | None) -> None:
+    """Put records, notebooks, the archive and the tidy table beside the pages."""
+    if failed or app.builder.format != "html":
+        return
+    site = Path(app.outdir)
+    shutil.copytree(_ROOT / "results", site / "records", dirs_exist_ok=True)
+    (site / "notebooks").mkdir(exist_ok=True)
+    for notebook in sorted((_ROOT / "notebooks").glob("*.ipynb")):
+        shutil.copy(notebook, site / "notebooks")
+    shutil.copy(_ROOT / "CITATION.cff", site)
+    shutil.copy(Path(app.srcdir) / "data/preview.png", site / "_static")  # drawn by the front page
+    rows = tidy(_ROOT / "results")
+    rows.to_csv(site / "capacities.csv", index=False)
+    dictionary(rows).to_csv(site / "dictionary.csv", index=False)
+    with zipfile.ZipFile(site / "results.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in (_ROOT / "results").rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(_ROOT))
+        for name in ("capacities.csv", "dictionary.csv"):
+            archive.write(site / name, f"results/{name}")

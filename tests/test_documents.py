@@ -1,0 +1,55 @@
+"""What the repository says of itself is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from ecmlib import load_results
+
+RECORDS = Path("results/README.md").read_text(encoding="utf-8")
+
+
+def rows(heading: str) -> list[str]:
+    """First cells of the table under a heading."""
+    (section,) = re.findall(rf"^## {heading}[^\n]*\n(.*?)(?=^## |\Z)", RECORDS, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^\| `([^`]+)`", section, flags=re.MULTILINE)
+
+
+def test_every_column_of_a_record_has_a_row() -> None:
+    assert rows("Columns") == load_results("results/mac-cpu").columns.tolist()
+
+
+def test_every_folder_of_records_has_a_row_and_every_row_a_folder_or_grid() -> None:
+    named = set(rows("Folders"))
+    folders = {path.name for path in Path("results").iterdir() if path.is_dir() and any(path.rglob("*.json"))} - {
+        "local"
+    }
+    grids = {path.stem for path in Path("workflow/grids").glob("*.yaml")}
+    assert folders - named == set()
+    assert named - folders - grids == set()
+
+
+def test_changes_begin_with_this_version() -> None:
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    assert re.findall(r"^## (\S+)", Path("CHANGELOG.md").read_text(), flags=re.MULTILINE)[0] == version
+
+
+def test_contributing_names_what_exists() -> None:
+    text = Path("CONTRIBUTING.md").read_text()
+    targets = re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), flags=re.MULTILINE)
+    for line in re.findall(r"(?:^|`)make ([a-z -]+)", text, flags=re.MULTILINE):
+        assert set(line.split()) <= set(targets), line
+    for path in re.findall(r"`?((?:ecmlib|workflow|tests|results|notebooks)/[\w./-]*)", text):
+        assert Path(path).exists(), path
+
+
+def test_lint_before_a_commit_is_lint() -> None:
+    (repository,) = yaml.safe_load(Path(".pre-commit-config.yaml").read_text())["repos"]
+    assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
+
+
+def test_oldest_and_newest_python_are_tested() -> None:
+    python = yaml.safe_load(Path(".github/workflows/test.yml").read_text())["jobs"]["test"]["strategy"]["matrix"]
+    assert python == {"python": ["3.11", "3.12", "3.13"]}
