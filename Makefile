@@ -3,7 +3,7 @@
 BIN := .venv/bin/
 PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
-GRID := mac-cpu
+export GRID := mac-cpu
 PROFILE := local
 LAW := results/law/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
@@ -11,17 +11,26 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
 .DEFAULT_GOAL := help
+# Small models gain nothing from threads, and threads that wait spin: beside a busy process they take each other's core.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-install: $(INSTALLED)  ## create .venv from requirements.lock
+install: $(INSTALLED)  ## create .venv from requirements.lock, every file by its hash, and torch.lock
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock torch.lock pyproject.toml
 	python3 -m venv .venv
-	$(PYTHON) -m pip install --quiet --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
+	$(PYTHON) -m pip install --quiet --requirement torch.lock
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(PYTHON) -m ipykernel install --sys-prefix --env OMP_WAIT_POLICY PASSIVE > /dev/null
 	touch $@
+
+lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml; versions stay where they can
+	$(BIN)uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.7 --generate-hashes \
+	    --constraint torch.lock --no-emit-package torch --custom-compile-command "make lock" --quiet --output-file requirements.lock
 
 mac: $(INSTALLED)  ## measure one small capacity with notebooks/mac.ipynb
 	$(BIN)papermill --log-output notebooks/mac.ipynb runs/mac.ipynb \
@@ -41,7 +50,7 @@ bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machi
 	$(PYTHON) benchmarks/throughput.py
 
 sweep: $(INSTALLED)  ## measure what is missing of a grid: make sweep GRID=mac-cpu, on a cluster with PROFILE=slurm
-	$(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config grid=$(GRID)
+	exec $(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config "grid=$$GRID"
 
 experiments: $(NOTEBOOKS:notebooks/%.ipynb=render-%)  ## render every notebook into runs/ from committed results
 
@@ -55,7 +64,7 @@ designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each de
 	$(PYTHON) workflow/prove_designs.py tabulate
 
 status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cpu
-	@$(PYTHON) workflow/status.py $(GRID)
+	@$(PYTHON) workflow/status.py "$$GRID"
 
 test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own, as root
 	$(PYTHON) -m pytest tests/sweep_on_slurm.py
@@ -66,7 +75,7 @@ picture: $(INSTALLED)  ## draw the README's picture from a committed record
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
 	rm -rf _build
-	OMP_NUM_THREADS=1 $(BIN)jupyter-book build book -W --keep-going
+	$(BIN)jupyter-book build book -W --keep-going
 
 test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 	$(PYTHON) -m pytest tests/book_in_browser.py
@@ -74,4 +83,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install mac lint test bench sweep status designs experiments test-slurm picture book test-book clean
+.PHONY: help install lock mac lint test bench sweep status designs experiments test-slurm picture book test-book clean

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.validation import Parameters
+from ecmlib.validation import LARGEST, Parameters
 
 if TYPE_CHECKING:
     from x_transformers import TransformerWrapper
@@ -55,14 +55,14 @@ class Architecture(Parameters):
     ValueError: d = 0: input should be greater than or equal to 1
     """
 
-    d: Annotated[int, Field(ge=1)]
-    H: Annotated[int, Field(ge=1)] = 1
-    N: Annotated[int, Field(ge=2)] = 32
-    L: Annotated[int, Field(ge=1)] = 1
-    K: Annotated[int, Field(ge=2)] = 128
-    head_dim: Annotated[int, Field(ge=1)] = 64
+    d: Annotated[int, Field(ge=1, le=LARGEST)]
+    H: Annotated[int, Field(ge=1, le=LARGEST)] = 1
+    N: Annotated[int, Field(ge=2, le=LARGEST)] = 32
+    L: Annotated[int, Field(ge=1, le=LARGEST)] = 1
+    K: Annotated[int, Field(ge=2, le=LARGEST)] = 128
+    head_dim: Annotated[int, Field(ge=1, le=LARGEST)] = 64
     ff: Literal["train", "identity"] = "train"
-    ff_mult: Annotated[int, Field(ge=1)] = FEED_FORWARD_WIDTH
+    ff_mult: Annotated[int, Field(ge=1, le=LARGEST)] = FEED_FORWARD_WIDTH
     embeddings: Literal["frozen", "trained", "tied"] = "frozen"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 

@@ -8,7 +8,7 @@ the very weights that a run of that budget alone would have ended with.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -20,6 +20,7 @@ from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import CAPACITIES, Count, Curve, CurvePoint, capacities, columns
 from ecmlib.forward import can_compile, resolve_device
 from ecmlib.library import LibrarySize
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seeds_of_restart
@@ -47,6 +48,7 @@ class BudgetRun(Parameters):
 class BudgetRecord(Record):
     """Capacities of one architecture under one protocol over budgets in steps; ``max_steps`` is the longest."""
 
+    parts: ClassVar[str] = "restarts"
     experiment: Literal["budget"] = "budget"
     architecture: Architecture
     protocol: Protocol
@@ -57,6 +59,11 @@ class BudgetRecord(Record):
     def _budgets_are_sensible(self) -> Self:
         check_budgets(self.budgets, self.protocol)
         return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
 
     def frame(self) -> pd.DataFrame:
         """Return one row a restart and budget that it reached.
@@ -128,17 +135,17 @@ def measure_budgets(
     protocol = chosen_protocol(protocol, values if protocol else {"max_steps": max(budgets, default=1)} | values)
     check_budgets(budgets, protocol)
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_oversized(architecture, protocol.T, protocol.batch_size)
     LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings: dict[str, Any] = {"architecture": architecture, "protocol": protocol, "budgets": budgets}
     record = BudgetRecord.stored(path, "other budgets", **settings) or BudgetRecord(**settings, restarts=[])
-    missing = range(len(record.restarts), run.restarts)
-    if not missing:
+    if len(record.restarts) >= run.restarts:
         return record
 
     fresh = FreshTrainers(architecture, protocol, target, run.compiled)
-    for number in missing:
+    while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, fresh.identity(seeds) | {"budgets": budgets})
         flight = _Flight(fresh.trainer(seeds), protocol, budgets, checkpoint)
@@ -155,7 +162,7 @@ def measure_budgets(
         )
         record = record.model_copy(update={"restarts": [*record.restarts, finished]})
         if path is not None:
-            record.save(path)
+            record = record.save(path)
             checkpoint.clear()
     return record
 

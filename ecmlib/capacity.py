@@ -12,12 +12,13 @@ from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
 from ecmlib.forward import Forward, can_compile, make_forward, resolve_device, tally
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import Seeds, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import Trainer, run_restart
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, shown
 
 
 class Memorised(NamedTuple):
@@ -51,6 +52,11 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     Memorised
         Number of last tokens and of whole sequences predicted.
 
+    Raises
+    ------
+    ValueError
+        If the library is empty or the batch size below 1.
+
     Examples
     --------
     >>> from ecmlib import Architecture, count_memorised, random_library
@@ -58,6 +64,10 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     >>> count_memorised(untrained, random_library(T=64, N=4, K=8, seed=0))
     Memorised(last_count=4, full_count=0)
     """
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size = {shown(batch_size)}: input should be an integer greater than or equal to 1")
+    if library.ndim != 2 or not len(library):
+        raise ValueError(f"library of shape {tuple(library.shape)}: input should be T x N, and not empty")
     last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
     return Memorised(last, full)
 
@@ -120,6 +130,7 @@ def measure_mac(
     """
     protocol = chosen_protocol(protocol, values)
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_oversized(architecture, protocol.T, protocol.batch_size)
     LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
@@ -127,12 +138,11 @@ def measure_mac(
     record = CapacityRecord.stored(path, "another configuration", **settings) or CapacityRecord(
         architecture=architecture, protocol=protocol, restarts=[]
     )
-    missing = range(len(record.restarts), run.restarts)
-    if not missing:
+    if len(record.restarts) >= run.restarts:
         return record
 
     fresh = FreshTrainers(architecture, protocol, target, run.compiled)
-    for number in missing:
+    while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, fresh.identity(seeds))
         bar: tqdm[Any] = tqdm(
@@ -143,7 +153,7 @@ def measure_mac(
         )
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})
         if path is not None:
-            record.save(path)
+            record = record.save(path)
             checkpoint.clear()
     return record
 

@@ -13,7 +13,8 @@ from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Bits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CAPACITIES = (  # what `capacities` says
     "C_raw",
     "C",
@@ -47,7 +48,7 @@ class Curve(Parameters):
     step: list[Count]
     last_count: list[Count]
     full_count: list[Count]
-    bits: list[float]
+    bits: list[Bits]
 
     @model_validator(mode="after")
     def _columns_are_whole(self) -> Self:

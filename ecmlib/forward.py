@@ -33,9 +33,11 @@ class Forward(NamedTuple):
 
 
 # With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
-# kernel and pay a page fault for each page of the next one.
+# kernel and pay a page fault for each page of the next one. Where there are several threads all the same, one that
+# waits sleeps: beside another busy process, OpenMP's spinning threads would take each other's core for minutes.
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "PASSIVE",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**34),

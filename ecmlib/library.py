@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.validation import Parameters
+from ecmlib.memory import refuse_oversized_library
+from ecmlib.validation import LARGEST, Parameters
 
 if TYPE_CHECKING:
     import torch
@@ -21,17 +23,22 @@ Tokens = NDArray[np.int64]
 class LibrarySize(Parameters):
     """Size of a library that can be memorised completely: T sequences with distinct first N - 1 tokens."""
 
-    T: Annotated[int, Field(ge=1)]
-    N: Annotated[int, Field(ge=2)]
-    K: Annotated[int, Field(ge=2)]
+    T: Annotated[int, Field(ge=1, le=LARGEST)]
+    N: Annotated[int, Field(ge=2, le=LARGEST)]
+    K: Annotated[int, Field(ge=2, le=LARGEST)]
 
     def model_post_init(self, _: object) -> None:
-        most = self.K ** (self.N - 1)
+        most = distinct_beginnings(self.N, self.K)
         if most < self.T:
             raise ValueError(
                 f"T = {self.T}: at most K^(N-1) = {self.K}^{self.N - 1} = {most} sequences can differ in their first "
                 f"N-1 tokens (N = {self.N}, K = {self.K})"
             )
+
+
+def distinct_beginnings(N: int, K: int) -> float:
+    """Count the different first N - 1 tokens of a sequence, ``K**(N - 1)``; infinity where 64 bits do not hold it."""
+    return K ** (N - 1) if (N - 1) * math.log2(K) < 64 else math.inf
 
 
 def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
@@ -54,7 +61,7 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If a size is out of range.
+        If a size is out of range, or the library does not fit into memory.
 
     Examples
     --------
@@ -65,6 +72,7 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     import torch  # reading records, which checks sizes, need not wait for it
 
     LibrarySize(T=T, N=N, K=K)
+    refuse_oversized_library(T, N)
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.
     bits = np.random.PCG64(seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainSerializer, model_validator
 from tqdm.auto import tqdm
@@ -12,6 +12,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Loss, Positive, Precision, Protocol, applied
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
@@ -80,10 +81,41 @@ class MlsRecord(Record):
     False
     """
 
+    parts: ClassVar[str] = "trials"
     experiment: Literal["mls"] = "mls"
     architecture: Architecture
     protocol: MlsProtocol
     trials: list[MlsTrial]
+
+    @model_validator(mode="after")
+    def _trials_are_possible(self) -> Self:
+        LibrarySize(T=self.protocol.T_max, N=self.architecture.N, K=self.architecture.K)
+        training, seen = self.protocol.training, set()
+        seeds = {seed_of_restart(training.seed, number) for number in range(len(self.trials))}
+        for number, trial in enumerate(self.trials):
+            wrong = {
+                f"T = {trial.T} is above T_max": self.protocol.T_max < trial.T,
+                f"steps = {trial.steps} is above max_steps": trial.steps > training.max_steps,
+                f"best_count = {trial.best_count} is above T": trial.best_count > trial.T,
+                "status = 'complete' without all of T": trial.status == "complete" and trial.best_count < trial.T,
+                f"seed = {trial.seed} is of no trial of this search": trial.seed not in seeds,
+                f"seed = {trial.seed} is there twice with T = {trial.T}": (trial.T, trial.seed) in seen,
+            }
+            if any(wrong.values()):
+                raise ValueError(f"trials.{number}: {next(reason for reason, true in wrong.items() if true)}")
+            seen.add((trial.T, trial.seed))
+        return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol.training)
+
+    def joined(self, other: Self) -> Self:
+        """Return the record with the trials of ``other`` that it lacks; a trial is known by its size and its seed."""
+        known = {(trial.T, trial.seed) for trial in self.trials}
+        more = [trial for trial in other.trials if (trial.T, trial.seed) not in known]
+        return self.model_copy(update={"trials": [*self.trials, *more]})
 
     @property
     def memorised(self) -> int:
@@ -177,6 +209,7 @@ def measure_mls(
     )
     protocol = MlsProtocol(T_start=T_start, T_max=T_max, tolerance=tolerance, restarts=restarts, training=training)
     run = _Run(compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_oversized(architecture, T_max, batch_size)
     LibrarySize(T=T_max, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, training)
@@ -200,7 +233,7 @@ def measure_mls(
             restart = run_restart(trainer, of_this_size, architecture.K, restart_seed, run.compiled, bar)
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
             if path is not None:
-                record.save(path)
+                record = record.save(path)
             if restart.status == "complete":
                 break
     return record

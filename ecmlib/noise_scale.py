@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from ecmlib.chance import tails
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
@@ -80,6 +81,7 @@ class NoisePoint(Parameters):
 class NoiseScaleRecord(Record):
     """The simple noise scale of one architecture along the training of its first restart."""
 
+    parts: ClassVar[str] = "points"
     experiment: Literal["noise-scale"] = "noise-scale"
     architecture: Architecture
     protocol: Annotated[
@@ -90,6 +92,11 @@ class NoiseScaleRecord(Record):
     sampling: Sampling
     points: list[NoisePoint]
     provenance: Provenance
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
 
     def frame(self, level: float = 0.9) -> pd.DataFrame:
         """Return one row a point: N, d, ``step``, ``last_count``, ``noise_scale`` in sequences, ``low`` and ``high``.
@@ -151,6 +158,7 @@ def measure_noise_scale(
             )
     T, seed = protocol.T, protocol.seed
     target = resolve_device(device)
+    refuse_oversized(architecture, T, protocol.batch_size)
     library = random_library(T, architecture.N, architecture.K, seed).to(target)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
     settings = {"architecture": architecture, "protocol": protocol, "sampling": sampling}
@@ -181,7 +189,7 @@ def measure_noise_scale(
         provenance=clock.provenance(target, compile_it),
     )
     if path is not None:
-        record.save(path)
+        record = record.save(path)
     return record
 
 

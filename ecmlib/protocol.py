@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.validation import Parameters
+from ecmlib.validation import LARGEST, Parameters, shown
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
@@ -34,7 +34,8 @@ class Protocol(Parameters):
     patience_steps : int
         The paper's rule ends a run after so many steps without improvement.
     min_steps, max_steps : int
-        No run ends on a plateau before, since early plateaus are not the last, and no run is longer.
+        No run ends on a plateau before, since early plateaus are not the last, and no run is longer. The default
+        may be more than ``max_steps``: nothing but memorising all then ends a run before.
     eval_every : int
         Steps between two points of the curve, at least; 31 is the paper's epoch, 16000 / 512.
     seed : int
@@ -80,7 +81,7 @@ class Protocol(Parameters):
     min_steps: Positive = 5_000
     max_steps: Positive = 20_000
     eval_every: Positive = 31
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     precision: Precision = "float32"
     optimizer: Optimizer = "adam"
     schedule: Schedule = "constant"
@@ -94,6 +95,10 @@ class Protocol(Parameters):
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
         if self.schedule == "constant":
+            for name in ("min_steps", "eval_every"):
+                steps = getattr(self, name)
+                if steps > self.max_steps and steps != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} = {steps}: input should be at most max_steps = {self.max_steps}")
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
@@ -140,6 +145,8 @@ def chosen_protocol(protocol: Protocol | None, values: dict[str, Any]) -> Protoc
     ValueError
         If both are given, or if a value is unknown or out of range.
     """
+    if not isinstance(protocol, Protocol | None):
+        raise ValueError(f"protocol = {shown(protocol)}: input should be a Protocol")
     if protocol is not None and values:
         raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
     return protocol or Protocol(**values)

@@ -4,23 +4,68 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypeVar
 
+from filelock import FileLock
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from ecmlib.architecture import Architecture
-from ecmlib.validation import Parameters, one_sentence
+from ecmlib.validation import Parameters, one_sentence, shown
 
+SCHEMA_VERSION: Final = 1
 _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
+_TEMPORARY = ".tmp"  # ending of a file that is being written
+_PROBE = 2**20  # bytes, more than any record has
 
 
 class Record(Parameters):
-    """What every experiment's record can do: be written whole, read back, and looked up."""
+    """What every experiment's record can do: be written whole, read back, and looked up.
 
-    def save(self, path: str | Path) -> None:
-        """Write to a temporary file beside ``path``, flush it to the disk and rename it: all or nothing."""
-        write_atomically(Path(path), self.model_dump_json())
+    A record has settings, which say what it measures, and parts, which are measured one after another. ``parts`` names
+    the field that holds them.
+    """
+
+    parts: ClassVar[str]
+    schema_version: Literal[1] = SCHEMA_VERSION
+
+    @property
+    @abstractmethod
+    def file_name(self) -> str:
+        """Name of the record's file: its configuration (`record_name`)."""
+
+    def save(self, path: str | Path) -> Self:
+        """Write the record, whole or not at all, together with what another process has added to the file meanwhile.
+
+        Returns
+        -------
+        record
+            What the file now holds.
+
+        Raises
+        ------
+        ValueError
+            If the file is there and cannot be read, or holds other settings; it is left as it is.
+        OSError
+            If nothing can be written; the message names the file, which is left as it is.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.parent):
+            stored = type(self).stored(path, "another configuration", **self._settings)
+            whole = self if stored is None else stored.joined(self)
+            if whole != stored:
+                write_atomically(path, whole.model_dump_json())
+        return whole
+
+    def joined(self, other: Self) -> Self:
+        """Return the record with the parts of ``other`` that it lacks: a part is known by its place, which seeds it."""
+        mine, others = getattr(self, self.parts), getattr(other, self.parts)
+        return self.model_copy(update={self.parts: [*mine, *others[len(mine) :]]})
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -29,13 +74,16 @@ class Record(Parameters):
         Raises
         ------
         ValueError
-            If the file is no record; the message names the file and what is wrong in it.
+            If the file cannot be read or is no such record; the message names the file and, in one line, why.
         """
-        text = Path(path).read_text(encoding="utf-8")
+        content = read_json(path)
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate(_migrated(content) if isinstance(content, dict) else content)
         except ValidationError as error:
-            raise ValueError(f"{path}: {one_sentence(error)}") from None
+            reason = one_sentence(error)
+        except ValueError as error:
+            reason = str(error)
+        raise ValueError(f"{path}: {reason}")
 
     @classmethod
     def stored(cls, path: Path | None, other: str, **settings: Parameters) -> Self | None:
@@ -44,14 +92,63 @@ class Record(Parameters):
         Raises
         ------
         ValueError
-            If its fields are not those of ``settings``: the file then holds ``other``, "another search" for example.
+            If the file cannot be read, or its fields are not those of ``settings``: it then holds ``other``, such as
+            "another search".
         """
-        if path is None or not path.exists():
+        if path is None or not os.path.lexists(path):  # a dangling link is there, and is not to be replaced
             return None
         record = cls.load(path)
         if any(getattr(record, name) != value for name, value in settings.items()):
             raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds {other}")
         return record
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        measured = {self.parts, "provenance", "schema_version"}
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in measured}
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Folder(NamedTuple, Generic[R]):
+    """Records of one kind in a folder, and the files that are none, each with the reason in one line."""
+
+    records: list[R]
+    bad: dict[Path, str]
+
+
+def read_folder(folder: str | Path, kind: type[R]) -> Folder[R]:
+    """Read every ``*.json`` of a folder; one bad file stops no other.
+
+    A record whose name is not that of its content is bad, too: no configuration can be in a folder twice.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"folder = {str(folder)!r}: there is no such folder")
+    found: Folder[R] = Folder([], {})
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = kind.load(path)
+            if path.name != record.file_name:
+                raise ValueError(f"{path}: holds what belongs into {record.file_name}")
+            found.records.append(record)
+        except ValueError as error:
+            found.bad[path] = str(error)
+    return found
+
+
+def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
+    """Read every record of a folder as `read_folder` does, and warn of each file that is left out, with the reason."""
+    found = read_folder(folder, kind)
+    for reason in found.bad.values():
+        warnings.warn(f"left out {reason}", stacklevel=3)
+    return found.records
 
 
 def record_name(architecture: Architecture, protocol: Parameters) -> str:
@@ -67,32 +164,138 @@ def record_name(architecture: Architecture, protocol: Parameters) -> str:
     return "_".join(f"{name}{values[name]}" for name in (*_ALWAYS_NAMED, *others)) + ".json"
 
 
+def named_folder(results: str | Path) -> Path:
+    """Return the path ``results``; a ValueError says so if it is none."""
+    if not isinstance(results, str | Path) or not str(results) or "\0" in str(results):
+        raise ValueError(f"results = {shown(results)}: input should be the path of a folder")
+    return Path(results)
+
+
 def writable_folder(results: str | Path) -> Path:
-    """Make the folder ``results``; an OSError says so if nothing can be written there."""
-    folder = Path(results)
+    """Make the folder ``results``, try to write there, and clear what killed writers have left.
+
+    Raises
+    ------
+    ValueError
+        If ``results`` is no path.
+    OSError
+        If nothing can be written there, or the disk is full.
+    """
+    folder = named_folder(results)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise OSError(f"results = {str(folder)!r}: no folder that can be written ({error.strerror})") from None
-    if not writable:
-        raise OSError(f"results = {str(folder)!r}: no folder that can be written (permission denied)")
+        with _locked(folder):  # whoever writes has the lock: temporary files are those of writers that were killed
+            for left in folder.glob(f".*{_TEMPORARY}"):
+                left.unlink()
+            probe = folder / f".probe{_TEMPORARY}"
+            probe.write_bytes(bytes(_PROBE))
+            probe.unlink()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(f"results = {str(folder)!r}: no folder that can be written ({reason})") from None
     return folder
 
 
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or is none; the message names it and, in one line, why.
+    """
+    if not isinstance(path, str | Path):
+        raise ValueError(f"path = {shown(path)}: input should be the path of a file")
+    try:
+        return from_json(Path(path).read_bytes().decode("utf-8"))
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 (byte {error.start})"
+    except ValueError as error:
+        reason = f"is no JSON ({error})"
+    raise ValueError(f"{path}: {reason}")
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a crash at any moment leaves either the old one or the new one, whole."""
+    """Write a file so that a crash at any moment leaves either the old one or the new one, whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the message names ``path``, which is left as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=_TEMPORARY, delete=False
+        ) as file:
+            temporary = Path(file.name)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            temporary.chmod(0o644)  # temporary files are made for their owner alone
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise
+        temporary.chmod(0o644)  # temporary files are made for their owner alone
+        temporary.replace(path)
+        _flush_directory(path.parent)
+    except OSError as error:
+        raise OSError(f"{path}: could not be written ({error.strerror or error}); it is as it was") from None
+    finally:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush_directory(folder: Path) -> None:
+    """Flush the new name, too: the file's content alone may be lost with the power."""
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _locked(folder: Path) -> FileLock:
+    """Lock a folder of records against other writers; the lock ends with the process that has it."""
+    return FileLock(folder / ".lock", timeout=60)
+
+
+def _migrated(content: dict[str, Any]) -> dict[str, Any]:
+    """Bring what an older version of this library has written to the form of today."""
+    version = content.get("schema_version", 0)
+    if type(version) is not int or not 0 <= version <= SCHEMA_VERSION:
+        raise ValueError(
+            f"schema_version = {shown(version)}: this library reads versions 0 to {SCHEMA_VERSION}; "
+            "a newer one wrote this, or none"
+        )
+    for step in _MIGRATIONS[version:]:
+        content = step(content)
+    return content | {"schema_version": SCHEMA_VERSION}
+
+
+def _from_0(content: dict[str, Any]) -> dict[str, Any]:
+    """Before version 1 no record said its version, and the first ones only what could be chosen then."""
+    filled = dict(content)
+    for name, value in content.items():
+        if isinstance(value, dict):
+            filled[name] = _from_0(value)
+            if name == "architecture":
+                filled[name] = _ARCHITECTURE_OF_0 | filled[name]
+            elif "max_steps" in value:
+                filled[name] = _PROTOCOL_OF_0 | filled[name]
+    return filled
+
+
+_ARCHITECTURE_OF_0 = {"ff_mult": 4, "embeddings": "frozen", "dropout": 0.0}
+_PROTOCOL_OF_0 = {
+    "optimizer": "adam",
+    "schedule": "constant",
+    "warmup_steps": 0,
+    "decay_share": 0.3,
+    "eval_growth": 0.0,
+    "plateau_share": 0.25,
+    "plateau_tolerance": 0.005,
+    "vary": "weights+order",
+}
+
+
+_MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_from_0,)  # each from the version of its place

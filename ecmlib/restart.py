@@ -20,15 +20,19 @@ _PARTS = ("library", "weights", "order")
 
 
 class Provenance(Parameters):
-    """With what a restart was measured."""
+    """With what a restart was measured.
+
+    ``compiled`` is no part of a configuration, nor of a record's name: it changes the order of sums, and so the tenth
+    digit of bits and, along a run, single counts; no capacity by more than seeds do (``results/precision``).
+    """
 
     commit: str | None
     versions: dict[str, str]
     device: str
     threads: Positive
     compiled: bool
-    seconds: Annotated[float, Field(ge=0)]  # on the clock
-    core_seconds: Annotated[float, Field(ge=0)]  # of all cores together, whatever else ran
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # on the clock
+    core_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of all cores together, whatever else ran
 
 
 class Restart(Curve):

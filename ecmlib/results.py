@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-import warnings
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import pandas as pd
 from pydantic import model_validator
@@ -16,8 +15,8 @@ from ecmlib.chance import guess_corrected
 from ecmlib.curve import CAPACITIES, capacities
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
-from ecmlib.record import Record
-from ecmlib.restart import Restart
+from ecmlib.record import Record, load_folder, record_name
+from ecmlib.restart import Restart, seeds_of_restart
 
 
 class CapacityRecord(Record):
@@ -34,18 +33,24 @@ class CapacityRecord(Record):
     (6272, ['d', 'H', 'N'])
     """
 
+    parts: ClassVar[str] = "restarts"
     experiment: Literal["mac"] = "mac"
     architecture: Architecture
     protocol: Protocol
     restarts: list[Restart]
 
     @model_validator(mode="after")
-    def _counts_fit_the_library(self) -> Self:
+    def _restarts_are_possible(self) -> Self:
         LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
-        for restart in self.restarts:
-            if max(restart.last_count + restart.full_count, default=0) > self.protocol.T:
-                raise ValueError(f"a count is larger than T = {self.protocol.T}")
+        for number, restart in enumerate(self.restarts):
+            if reason := self._impossible(restart, number):
+                raise ValueError(f"restarts.{number}: {reason}")
         return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
 
     @property
     def P(self) -> int:
@@ -121,6 +126,30 @@ class CapacityRecord(Record):
             curves.append(curve.assign(**common, restart=number, status=restart.status, C=best))
         return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
 
+    def _impossible(self, restart: Restart, number: int) -> str | None:
+        """Say why a restart cannot be one of this record, None if it can."""
+        T, most_steps = self.protocol.T, self.protocol.max_steps
+        if restart.seed != (seed := seeds_of_restart(self.protocol, number).weights):
+            return f"seed = {restart.seed}: the seed of restart {number} is {seed}"
+        if not restart.step:
+            return None
+        if restart.step[-1] > most_steps:
+            return f"step = {restart.step[-1]}: input should be at most max_steps = {most_steps}"
+        if max(restart.last_count) > T:
+            return f"last_count = {max(restart.last_count)}: input should be at most T = {T}"
+        if any(full > last for full, last in zip(restart.full_count, restart.last_count, strict=True)):
+            return "full_count: a sequence memorised in full is one whose last token is"
+        if restart.status == "complete" and restart.last_count[-1] != T:
+            return f"status = 'complete': the last count is {restart.last_count[-1]}, not T = {T}"
+        # Bits are of all positions: where only the last one is trained, the others become worse than guessing.
+        if self.protocol.loss == "all" and restart.status != "diverged":
+            worst = max(restart.bits[0], math.log2(self.architecture.K))
+            if restart.bits[-1] > worst:
+                return (
+                    f"status = {restart.status!r}: a run that ends at {restart.bits[-1]} bits, above {worst}, diverged"
+                )
+        return None
+
     def _best(self, quantity: str) -> float:
         return max(self._counted(quantity))
 
@@ -136,38 +165,23 @@ class CapacityRecord(Record):
         return capacities(restart, self.architecture, self.protocol)
 
 
-def load_records(folder: str | Path, skip_bad: bool = False) -> list[CapacityRecord]:
-    """Read every record of a folder.
-
-    Parameters
-    ----------
-    folder : path
-        A folder of ``*.json`` records, such as ``results/mac-cpu``.
-    skip_bad : bool
-        Whether a file that is no record is passed over with a warning.
+def load_records(folder: str | Path) -> list[CapacityRecord]:
+    """Read every record of a folder of ``*.json`` records, such as ``results/mac-cpu``.
 
     Raises
     ------
     FileNotFoundError
         If there is no such folder.
-    ValueError
-        Naming the first bad file, unless ``skip_bad``.
+
+    Warns
+    -----
+    UserWarning
+        For each file that is no such record (`ecmlib.record.read_folder`), with the reason. It is left out.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"folder = {str(folder)!r}: there is no such folder")
-    records = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            records.append(CapacityRecord.load(path))
-        except ValueError as error:
-            if not skip_bad:
-                raise
-            warnings.warn(f"skipped {error}", stacklevel=2)
-    return records
+    return load_folder(folder, CapacityRecord)
 
 
-def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
+def load_results(folder: str | Path) -> pd.DataFrame:
     """Read every record of a folder, a row a restart; see `load_records` and `CapacityRecord.frame`.
 
     Returns
@@ -181,5 +195,5 @@ def load_results(folder: str | Path, skip_bad: bool = False) -> pd.DataFrame:
     >>> load_results("results/designs")["T"].unique().tolist()
     [2048]
     """
-    frames = [record.frame() for record in load_records(folder, skip_bad)]
+    frames = [record.frame() for record in load_records(folder) if record.restarts]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
 from tqdm.auto import tqdm
@@ -16,6 +16,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import resolve_device
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
@@ -59,11 +60,30 @@ class ShatterRecord(Record):
     1000
     """
 
+    parts: ClassVar[str] = "epochs"
     experiment: Literal["shatter"] = "shatter"
     architecture: Architecture
     protocol: ShatterProtocol
     epochs: list[Count | None]
     provenance: list[Provenance]  # one entry a stack of trials
+
+    @model_validator(mode="after")
+    def _epochs_are_possible(self) -> Self:
+        LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
+        if len(self.epochs) > self.protocol.trials:
+            raise ValueError(f"epochs: {len(self.epochs)} of them, and trials = {self.protocol.trials}")
+        if (most := max((epochs or 0 for epochs in self.epochs), default=0)) > self.protocol.max_epochs:
+            raise ValueError(f"epochs = {most}: input should be at most max_epochs = {self.protocol.max_epochs}")
+        return self
+
+    @property
+    def file_name(self) -> str:
+        """Name of the record's file."""
+        return record_name(self.architecture, self.protocol)
+
+    def joined(self, other: Self) -> Self:
+        """Return the one with more trials: a trial is known by its place, whatever stack it was in."""
+        return other if len(other.epochs) > len(self.epochs) else self
 
 
 def epochs_to_shatter(
@@ -115,6 +135,7 @@ def epochs_to_shatter(
     """
     protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
     run = _Run(stack=stack)
+    refuse_oversized(architecture, T, batch_size=T, stack=min(run.stack, trials))
     LibrarySize(T=T, N=architecture.N, K=architecture.K)
     target = resolve_device(device)
     path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
@@ -132,7 +153,7 @@ def epochs_to_shatter(
                 update={"epochs": [*record.epochs, *epochs], "provenance": [*record.provenance, measured]}
             )
             if path is not None:
-                record.save(path)
+                record = record.save(path)
             bar.update(len(epochs))
     return record
 

@@ -186,7 +186,7 @@ def run_restart(
     checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
     with bar:
         status = _to_the_end(trainer, protocol, curve, bar, checkpoint)
-    if curve and has_diverged(curve, K):
+    if curve and protocol.loss == "all" and has_diverged(curve, K):
         status = "diverged"
     return Restart(
         seed=seed,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import ast
+import math
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+LARGEST = 10**9  # of any size and any number of steps: what is larger is a slip, and its arithmetic takes minutes
+MOST_COMPLAINTS = 3  # about one input: more are counted
+LONGEST = 120  # characters of a value that a message repeats
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
+_SHORT.maxlevel = 3
 _INJECTED = "# Parameters\n"  # papermill begins the cell that it adds with this line
 
 
@@ -36,8 +44,18 @@ class Parameters(BaseModel):
 
 
 def one_sentence(error: ValidationError) -> str:
-    """Say what pydantic found wrong: ``name = value: reason``, joined by semicolons."""
-    return "; ".join(_complaint(dict(detail)) for detail in error.errors())
+    """Say what pydantic found wrong: ``name = value: reason``, at most three of them, joined by semicolons."""
+    details = error.errors(include_url=False, include_context=False)
+    more = f"; and {len(details) - MOST_COMPLAINTS} more" if len(details) > MOST_COMPLAINTS else ""
+    return "; ".join(_complaint(dict(detail)) for detail in details[:MOST_COMPLAINTS]) + more
+
+
+def shown(value: object) -> str:
+    """Write a value as Python does, on one line and cut to a readable length, however large it is."""
+    if isinstance(value, int) and value.bit_length() > LONGEST:
+        return f"an integer of about {round(value.bit_length() * math.log10(2))} digits"
+    written = " ".join(_SHORT.repr(value).split())
+    return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."
 
 
 def refuse_unknown_parameters(cells: Sequence[str]) -> None:
@@ -53,24 +71,15 @@ def refuse_unknown_parameters(cells: Sequence[str]) -> None:
     ValueError
         Naming the unknown parameters and the known ones.
     """
-    assigned = [(cell, _assigned_names(cell)) for cell in cells]
+    assigned = [(cell, assigned_names(cell)) for cell in cells]
     known = next((names for _, names in assigned if names), [])
     unknown = [name for cell, names in assigned if cell.startswith(_INJECTED) for name in names if name not in known]
     if unknown:
         raise ValueError(f"unknown parameter {', '.join(unknown)}: this notebook has {', '.join(known)}")
 
 
-def _complaint(detail: dict[str, Any]) -> str:
-    name = ".".join(str(part) for part in detail["loc"])
-    reason = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "missing":
-        return f"{name} is missing"
-    if not name:
-        return str(reason)
-    return f"{name} = {detail['input']!r}: {reason[0].lower()}{reason[1:]}"
-
-
-def _assigned_names(source: str) -> list[str]:
+def assigned_names(source: str) -> list[str]:
+    """Name what a cell assigns, in order."""
     return [
         target.id
         for statement in ast.parse(source).body
@@ -78,3 +87,13 @@ def _assigned_names(source: str) -> list[str]:
         for target in statement.targets
         if isinstance(target, ast.Name)
     ]
+
+
+def _complaint(detail: dict[str, Any]) -> str:
+    name = ".".join(str(part)[:LONGEST] for part in detail["loc"])
+    reason = " ".join(detail["msg"].removeprefix("Value error, ").split())
+    if detail["type"] == "missing":
+        return f"{name} is missing"
+    if not name:
+        return reason
+    return f"{name} = {shown(detail['input'])}: {reason[0].lower()}{reason[1:]}"

@@ -9,12 +9,14 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+PROJECT_FILE = tomllib.loads(Path("pyproject.toml").read_text())
+PROJECT = PROJECT_FILE["project"]
 REQUIRED = PROJECT["dependencies"] + [name for extra in PROJECT["optional-dependencies"].values() for name in extra]
+LOCK = Path("requirements.lock").read_text()
+TORCH = Path("torch.lock").read_text()
 LOCKED = {
-    canonicalize_name(line.split("==")[0]): line.split("==")[1]
-    for line in Path("requirements.lock").read_text().splitlines()
-    if not line.startswith("#")
+    canonicalize_name(name): version
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)", LOCK + TORCH, flags=re.MULTILINE)
 }
 
 
@@ -24,10 +26,18 @@ def test_lock_holds_what_the_package_requires(requirement: str) -> None:
     assert LOCKED[canonicalize_name(wanted.name)] in wanted.specifier
 
 
-def test_conda_environment_installs_the_same_lock_on_a_supported_python() -> None:
+def test_every_locked_file_has_its_hash_but_those_of_pytorch() -> None:
+    entries = re.split(r"\n(?=[a-zA-Z])", LOCK.split("\n", 2)[2])
+    assert len(entries) > 100
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert not re.findall(r"^(torch|nvidia-.*|triton|cuda-.*)==", LOCK, flags=re.MULTILINE)
+    (torch,) = PROJECT_FILE["tool"]["uv"]["dependency-metadata"]
+    assert torch["version"] == LOCKED["torch"]
+
+
+def test_conda_environment_has_a_supported_python_and_leaves_the_packages_to_the_lock() -> None:
     dependencies = yaml.safe_load(Path("environment.yml").read_text())["dependencies"]
-    (pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
-    assert pip == ["-r requirements.lock", "-e ."]
+    assert not [entry for entry in dependencies if isinstance(entry, dict)]
     (python,) = [entry for entry in dependencies if str(entry).startswith("python=")]
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python="))
 

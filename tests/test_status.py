@@ -1,5 +1,4 @@
 import fcntl
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +10,22 @@ from grids import NOTEBOOKS, Grid, Job, load_grid
 from status import CostModel, job_status, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
-from ecmlib.restart import Provenance, Restart
+from ecmlib.restart import Provenance, Restart, seed_of_restart
 from ecmlib.shatter import ShatterRecord
 
 
-def restart(core_seconds: float = 1.0) -> Restart:
+def restart(core_seconds: float = 1.0, number: int = 0) -> Restart:
     provenance = Provenance(
         commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=1.0, core_seconds=core_seconds
     )
     return Restart(
-        seed=0, status="plateau", step=[10], last_count=[1], full_count=[0], bits=[6.0], provenance=provenance
+        seed=seed_of_restart(0, number),
+        status="plateau",
+        step=[10],
+        last_count=[1],
+        full_count=[0],
+        bits=[6.0],
+        provenance=provenance,
     )
 
 
@@ -34,7 +39,7 @@ def test_states_are_told_apart(jobs: list[Job], tmp_path: Path) -> None:
     assert [job_status(job, runs) for job in jobs] == [("missing", 2, "")] * 4, "a fresh clone"
     runs.mkdir(parents=True)
     done, bad, running, failed = jobs
-    done.plan.model_copy(update={"restarts": [restart()] * 2}).save(done.record)
+    done.plan.model_copy(update={"restarts": [restart(), restart(number=1)]}).save(done.record)
     bad.record.write_text("{")
     running.plan.model_copy(update={"restarts": [restart()]}).save(running.record)
     for job in (done, running, failed):
@@ -66,7 +71,7 @@ def test_record_of_another_configuration_is_a_failure(jobs: list[Job], tmp_path:
 
 def test_report_names_what_is_not_on_the_grid_and_says_when_all_is_there(jobs: list[Job], tmp_path: Path) -> None:
     for job in jobs:
-        job.plan.model_copy(update={"restarts": [restart()] * 2}).save(job.record)
+        job.plan.model_copy(update={"restarts": [restart(), restart(number=1)]}).save(job.record)
     jobs[0].record.with_name("stranger.json").touch()
     text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
     assert "tiny: 4 done, 0 running, 0 failed, 0 missing" in text
@@ -104,19 +109,19 @@ def test_no_time_is_guessed_from_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "restarts", "parameters", "options"),
+    ("experiment", "restarts", "parameters", "option"),
     [
         (
             "mls",
             1,
             {"T": 32, "T_start": 4, "T_max": 8, "min_steps": 20, "max_steps": 40, "precision": "float32"},
-            "-p compiled False",
+            ("compiled", "False"),
         ),
-        ("shatter", 12, {"T": 4, "max_epochs": 2000}, "-p bootstraps 2"),
+        ("shatter", 12, {"T": 4, "max_epochs": 2000}, ("bootstraps", "2")),
     ],
 )
 def test_jobs_of_other_experiments_end_in_finished_records(
-    experiment: str, restarts: int, parameters: dict[str, object], options: str, tmp_path: Path
+    experiment: str, restarts: int, parameters: dict[str, object], option: tuple[str, str], tmp_path: Path
 ) -> None:
     grid = Grid(
         experiment=experiment, restarts=restarts, configurations=[parameters | {"d": 8, "N": 4, "K": 8, "H": 1}]
@@ -124,7 +129,7 @@ def test_jobs_of_other_experiments_end_in_finished_records(
     (job,) = grid.jobs(Path("results", experiment))
     command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / f"{experiment}.ipynb"), "out.ipynb"]
     done = subprocess.run(
-        [*command, *shlex.split(f"{job.arguments} {options}")],
+        [*command, "-y", job.arguments, "-p", *option],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -140,7 +145,8 @@ def test_a_search_is_one_part_and_trials_share_their_time() -> None:
     provenance = restart(6.0).provenance.model_dump()
     trial = {"T": 16, "seed": 1, "status": "plateau", "steps": 10, "best_count": 3, "provenance": provenance}
     (job,) = Grid(experiment="mls", restarts=2, configurations=[{"d": 8, "N": 8, "T_max": 64}]).jobs(Path())
-    search = MlsRecord.model_validate(job.plan.model_dump() | {"trials": [trial] * 2})
+    trials = [trial | {"seed": seed_of_restart(0, number)} for number in range(2)]
+    search = MlsRecord.model_validate(job.plan.model_dump() | {"trials": trials})
     assert EXPERIMENTS["mls"].core_seconds(search) == []
     (job,) = Grid(experiment="shatter", restarts=3, configurations=[{"d": 8, "N": 8}]).jobs(Path())
     trials = ShatterRecord.model_validate(job.plan.model_dump() | {"epochs": [5, None, 7], "provenance": [provenance]})

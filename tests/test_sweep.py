@@ -1,17 +1,19 @@
 import contextlib
 import os
-import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import grids
+import psutil
 import pytest
 import yaml
 from conftest import curves
 from draw_holdout import draw_holdout
-from grids import GRIDS, Grid, Job, extra_records, load_grid
+from grids import GRIDS, Job, extra_records, load_grid
 
 from ecmlib import Architecture, CapacityRecord, Protocol, load_results, measure_mac
 
@@ -32,11 +34,12 @@ def test_holdout_is_what_its_seed_draws_and_on_no_other_grid() -> None:
 
 
 def test_grid_of_precision_runs_every_architecture_on_both_paths() -> None:
-    paths: dict[Architecture, set[str]] = {}
+    paths: dict[Architecture, set[tuple[object, ...]]] = {}
     for job in load_grid("precision").jobs(Path()):
-        paths.setdefault(job.plan.architecture, set()).add(job.arguments.split(" -p precision ")[1].split(" -p res")[0])
+        given = yaml.safe_load(job.arguments)
+        paths.setdefault(job.plan.architecture, set()).add((given["precision"], given["compiled"]))
     assert len(paths) == 8
-    assert all(both == {"bfloat16 -p compiled True", "float32 -p compiled False"} for both in paths.values())
+    assert all(both == {("bfloat16", True), ("float32", False)} for both in paths.values())
 
 
 @pytest.mark.parametrize("name", [path.stem for path in GRIDS.glob("*.yaml")])
@@ -55,29 +58,6 @@ def test_every_folder_of_records_has_a_grid() -> None:
     assert folders <= {path.stem for path in GRIDS.glob("*.yaml")}
 
 
-def test_unknown_grid_is_named() -> None:
-    with pytest.raises(ValueError, match=r"GRID = 'mac': there is no such grid; there are .*mac-cpu, mac-cpu-L2"):
-        load_grid("mac")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"experiment": "mac", "restarts": 0}, "restarts = 0: input should be greater than or equal to 1"),
-        ({"experiment": "mac"}, "restarts is missing"),
-        ({"experiment": "mac", "restarts": 1}, "axes and configurations are empty"),
-        ({"experiment": "mac", "restarts": 1, "axes": {"d": []}}, "axes and configurations are empty"),
-        ({"experiment": "mca", "restarts": 1, "configurations": [{"d": 8}]}, "experiment = 'mca': there is no such"),
-        ({"experiment": "mac", "restarts": 1, "axis": {}}, "axis = {}: extra inputs are not permitted"),
-        ({"experiment": "mac", "restarts": 1, "configurations": [{"d": 0}]}, "d = 0: input should be greater"),
-        ({"experiment": "mac", "restarts": 1, "axes": {"d": [8], "TT": [9]}}, "TT = 9: extra inputs are not permitted"),
-    ],
-)
-def test_bad_grid_is_refused(content: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        list(Grid(**content).jobs(Path()))
-
-
 @pytest.fixture
 def tiny_jobs(tmp_path: Path) -> list[Job]:
     return list(load_grid("tiny").jobs(tmp_path / "results" / "tiny"))
@@ -89,6 +69,7 @@ def test_sweep_asks_only_for_what_is_missing(tiny_jobs: list[Job], tmp_path: Pat
     assert all(job.is_finished() for job in tiny_jobs)
     assert "Nothing to be done" in output_of(sweep(tmp_path, "--dry-run"))
     one_restart = CapacityRecord.load(tiny_jobs[0].record)
+    tiny_jobs[0].record.unlink()
     one_restart.model_copy(update={"restarts": one_restart.restarts[:1]}).save(tiny_jobs[0].record)
     tiny_jobs[1].record.unlink()
     marks = leave_stale_marks(tiny_jobs, tmp_path)
@@ -111,18 +92,14 @@ def test_bad_record_is_named_and_kept_and_stops_no_other_job(tiny_jobs: list[Job
     assert missing.is_finished()
 
 
-def test_sweep_killed_at_random_moments_ends_with_the_records_of_an_undisturbed_one(
+def test_sweep_killed_while_records_grow_ends_with_the_records_of_an_undisturbed_one(
     tiny_jobs: list[Job], tmp_path: Path
 ) -> None:
     leave_stale_marks(tiny_jobs, tmp_path)
-    moments = random.Random(0)
-    for _ in range(5):
+    for job in tiny_jobs[::2]:
         process = sweep(tmp_path)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=moments.uniform(3, 15))
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        wait_until(job.record.exists, process)
+        kill(process)
     last = sweep(tmp_path)
     printed = output_of(last)
     assert last.returncode == 0, printed
@@ -130,6 +107,51 @@ def test_sweep_killed_at_random_moments_ends_with_the_records_of_an_undisturbed_
     for job in tiny_jobs:
         disturbed = CapacityRecord.load(job.record)
         assert curves(disturbed) == curves(measure(job._replace(record=tmp_path / job.record.name), compiled="auto"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_no_job_outlives_its_snakemake(how: signal.Signals, tmp_path: Path) -> None:
+    process = sweep(tmp_path, "--cores", "1", grid="mac-cpu")  # whose jobs take minutes
+    wait_until(lambda: any("ipykernel" in " ".join(command_of(child)) for child in descendants(process)), process)
+    jobs = descendants(process)
+    os.kill(process.pid, how)
+    _, alive = psutil.wait_procs(jobs, timeout=10)
+    assert not [command_of(job) for job in alive]
+    output_of(process)
+
+
+def test_what_a_grid_says_reaches_no_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "GRIDS", tmp_path)
+    (tmp_path / "spaced.yaml").write_text("experiment: mac\nrestarts: 1\naxes: {d: [8]}")
+    (job,) = load_grid("spaced").jobs(Path("a b'; touch x #"))
+    assert yaml.safe_load(job.arguments)["results"] == "a b'; touch x #"
+    assert "{params.arguments:q}" in Path("workflow/Snakefile").read_text()
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for a sweep to get somewhere, as long as it runs."""
+    while not reached():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+            return
+
+
+def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def leave_stale_marks(jobs: list[Job], folder: Path) -> list[Path]:
@@ -140,11 +162,11 @@ def leave_stale_marks(jobs: list[Job], folder: Path) -> list[Path]:
     return marks
 
 
-def sweep(folder: Path, *options: str, profile: str = "local") -> subprocess.Popen[str]:
-    """Start a sweep of grid "tiny" in ``folder``, in a process group of its own."""
+def sweep(folder: Path, *options: str, grid: str = "tiny", profile: str = "local") -> subprocess.Popen[str]:
+    """Start a sweep in ``folder``, in a process group of its own."""
     root = Path.cwd() / "workflow"
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--directory", str(folder)]
-    command += ["--profile", str(root / "profiles" / profile), "--config", "grid=tiny"]
+    command += ["--profile", str(root / "profiles" / profile), "--config", f"grid={grid}"]
     return subprocess.Popen(
         [*command, *options],
         stdout=subprocess.PIPE,

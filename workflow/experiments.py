@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import BudgetRecord
 from ecmlib.mls import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.shatter import ShatterProtocol, ShatterRecord
+from ecmlib.validation import Parameters, shown
+
+
+class Machine(Parameters):
+    """With what a job runs: no part of what it measures, and of no record's name."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compiled: Literal["auto", True, False] = "auto"
 
 
 class Experiment(NamedTuple):
@@ -27,23 +35,25 @@ class Experiment(NamedTuple):
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    protocol = Protocol(**{name: value for name, value in parameters.items() if name not in ("restarts", "compiled")})
+    protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
 
 
 def _plan_budget(architecture: Architecture, parameters: dict[str, Any]) -> BudgetRecord:
-    budgets = parameters["budgets"]
-    training = {name: value for name, value in parameters.items() if name not in ("restarts", "compiled", "budgets")}
+    budgets = parameters.get("budgets")
+    if not isinstance(budgets, list) or not budgets or not all(type(budget) is int for budget in budgets):
+        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps")
+    training = {name: value for name, value in parameters.items() if name not in ("restarts", "budgets")}
     protocol = Protocol(**training | {"max_steps": max(budgets)})
     return BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
 
 
 def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
     search = {name: value for name, value in parameters.items() if name in MlsProtocol.model_fields}
+    training = Protocol(**{name: value for name, value in parameters.items() if name not in search})
     # T is the library of the capacity that the notebook compares with: no part of the search.
-    training = {name: value for name, value in parameters.items() if name not in search and name != "T"}
     T_max = search.get("T_max", MlsProtocol.model_fields["T_max"].default)
-    protocol = MlsProtocol(**search, training=Protocol(T=T_max, **training))
+    protocol = MlsProtocol(**search, training=Protocol(**training.model_dump() | {"T": T_max}))
     return MlsRecord(architecture=architecture, protocol=protocol, trials=[])
 
 

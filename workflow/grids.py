@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import nbformat
 import yaml
-from experiments import EXPERIMENTS, Experiment
+from experiments import EXPERIMENTS, Experiment, Machine
+from grid_file import read_mapping
 from pydantic import Field, model_validator
 
 from ecmlib import Architecture
 from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, assigned_names, shown
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+MOST_CONFIGURATIONS = 10_000
 
 
 class Job(NamedTuple):
@@ -35,14 +40,10 @@ class Job(NamedTuple):
 
     @property
     def arguments(self) -> str:
-        """The parameters as papermill takes them."""
+        """The parameters in YAML, on one line, as papermill takes them (``-y``)."""
         several = self.experiment.lists
-        return " ".join(
-            f'-y "{{{name}: {[value] if name in several else value}}}"'
-            if name in several or isinstance(value, list)
-            else f"-p {name} {value}"
-            for name, value in self.parameters.items()
-        )
+        values = {name: [value] if name in several else value for name, value in self.parameters.items()}
+        return yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=math.inf).strip()
 
     def missing(self) -> int:
         """Count the parts (of experiment ``mac``: restarts) that are still to be measured.
@@ -96,8 +97,11 @@ class Grid(Parameters):
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:
-        if not self._points():
+        size = len(self.configurations) + (math.prod(map(len, self.axes.values())) if self.axes else 0)
+        if not size:
             raise ValueError("axes and configurations are empty: a grid needs at least one configuration")
+        if size > MOST_CONFIGURATIONS:
+            raise ValueError(f"{size} configurations: a grid has at most {MOST_CONFIGURATIONS}")
         if self.experiment not in EXPERIMENTS:
             raise ValueError(f"experiment = {self.experiment!r}: there is no such; there are {', '.join(EXPERIMENTS)}")
         return self
@@ -108,17 +112,31 @@ class Grid(Parameters):
         Raises
         ------
         ValueError
-            If a parameter is unknown or out of range.
+            If a parameter is unknown or out of range, or a configuration is there twice.
         """
-        experiment = EXPERIMENTS[self.experiment]
+        known = notebook_parameters(self.experiment)
+        names = set()
         for point in self._points():
             values = self.parameters | point
-            sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
-            others = {name: value for name, value in values.items() if name not in sizes}
-            restarts = {experiment.restarts: self.restarts}
-            plan = experiment.plan(Architecture(**sizes), others | restarts)
-            parameters = values | restarts | {"results": str(results)}
-            yield Job(experiment, parameters, plan, results / experiment.name(plan), self.restarts)
+            if unknown := [shown(name) for name in values if name not in known]:
+                has = f"notebook {self.experiment!r} has {', '.join(known)}"
+                raise ValueError(f"unknown parameter {', '.join(unknown)}: {has}")
+            job = self._job(values, results)
+            if job.name in names:
+                raise ValueError(f"{job.name}: is on the grid twice")
+            names.add(job.name)
+            yield job
+
+    def _job(self, values: dict[str, Any], results: Path) -> Job:
+        experiment = EXPERIMENTS[self.experiment]
+        sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
+        machine = {name: value for name, value in values.items() if name in Machine.model_fields}
+        others = {name: value for name, value in values.items() if name not in sizes | machine}
+        Machine(**machine)
+        restarts = {experiment.restarts: self.restarts}
+        plan = experiment.plan(Architecture(**sizes), others | restarts)
+        parameters = values | restarts | {"results": str(results)}
+        return Job(experiment, parameters, plan, results / experiment.name(plan), self.restarts)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []
@@ -134,10 +152,22 @@ def load_grid(name: str) -> Grid:
         If there is no such grid, or if it is not well formed.
     """
     path = GRIDS / f"{name}.yaml"
-    if not path.exists():
+    # Nothing but a name: a path would measure, and write, outside of this folder.
+    if not re.fullmatch("[A-Za-z0-9-]+", str(name)) or not path.exists():
         known = ", ".join(sorted(known.stem for known in GRIDS.glob("*.yaml")))
-        raise ValueError(f"GRID = {name!r}: there is no such grid; there are {known}")
-    return Grid(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        raise ValueError(f"GRID = {shown(name)}: there is no such grid; there are {known}")
+    content = read_mapping(path)
+    try:
+        return Grid(**content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def notebook_parameters(experiment: str) -> list[str]:
+    """Name the parameters of an experiment's notebook, in their order."""
+    cells = nbformat.read(NOTEBOOKS / f"{experiment}.ipynb", as_version=4).cells
+    (parameters,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    return assigned_names(parameters)
 
 
 def extra_records(jobs: list[Job], results: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,8 +18,8 @@ from ecmlib.chance import at_least_one, tails
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.laws.points import SIZES, configurations, surviving
 from ecmlib.protocol import Protocol
-from ecmlib.record import write_atomically
-from ecmlib.validation import Parameters
+from ecmlib.record import read_json, write_atomically
+from ecmlib.validation import Parameters, shown
 
 Sizes = Mapping[str, NDArray[Any]]  # real columns of d, H, N, L, K and T, of equal lengths
 Interval = tuple[Array, Array, Array]  # predictions, and the lower and upper ends of their intervals
@@ -215,13 +214,16 @@ class Law(Parameters):
         Raises
         ------
         ValueError
-            If the file holds another law.
+            If the file cannot be read or holds another law, or none; the message names it.
         """
-        fields = json.loads(Path(path).read_text(encoding="utf-8"))
+        fields = read_law(path)
         name = fields.pop("law", None)
         if name != cls.name:
-            raise ValueError(f"{path}: holds the law {name!r}, not {cls.name!r}")
-        return cls(**fields)
+            raise ValueError(f"{path}: holds the law {shown(name)}, not {cls.name!r}")
+        try:
+            return cls(**fields)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
     @property
     def is_fitted(self) -> bool:
@@ -331,3 +333,17 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Array]
         if len(wrong):
             raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
     return sizes
+
+
+def read_law(path: str | Path) -> dict[str, Any]:
+    """Read the fields of a law's file.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read or holds no law; the message names it.
+    """
+    fields = read_json(path)
+    if not isinstance(fields, dict) or "law" not in fields:
+        raise ValueError(f"{path}: holds no law")
+    return fields

@@ -6,11 +6,12 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from pydantic import Field
 from sklearn.metrics import mean_absolute_percentage_error as mape
 
 from ecmlib.chance import at_least_one
@@ -23,6 +24,7 @@ from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.record import write_atomically
+from ecmlib.validation import LARGEST, Parameters
 
 OURS = "signal law (ours)"
 _FILES = {
@@ -34,6 +36,29 @@ _FILES = {
     OURS: "signal.json",
 }
 HELD_OUT = ["leave_one_configuration", "leave_one_H", "leave_one_N", "leave_largest_d", "holdout"]
+
+
+class Choices(Parameters):
+    """What a comparison of laws may be asked for, checked before hours of fits.
+
+    Parameters
+    ----------
+    target : {"C", "C_plateau", "C_paper_rule"}
+        Column of capacities that is fitted.
+    starts, bootstraps, seed
+        See `ecmlib.laws.parametric.FitOptions`.
+    folds : int
+        Groups of configurations that are left out in turn; 0 leaves out each alone.
+    level : float
+        Of all intervals, between 0 and 1.
+    """
+
+    target: Literal["C", "C_plateau", "C_paper_rule"] = "C_plateau"
+    starts: Annotated[int, Field(ge=1, le=LARGEST)] = 200
+    bootstraps: Annotated[int, Field(ge=0, le=LARGEST)] = 1000
+    folds: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.9
 
 
 def fit_all(

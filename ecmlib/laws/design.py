@@ -17,9 +17,11 @@ from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
+from ecmlib.library import distinct_beginnings
 from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, shown
 
+MOST_CHOICES = 64  # of layers and of heads
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
 
 
@@ -82,8 +84,10 @@ def smallest_architectures(
     1  31  2  1  23808
     """
     law = load_law() if law is None else law
+    if not isinstance(law, Law):
+        raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
     if T is None:
-        T = min(int(law.region["T"][1]), K ** (N - 1)) if N > 1 else 1
+        T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K))) if N > 1 else 1
     target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level)
     target.refuse_impossible()
     widest = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
@@ -99,6 +103,14 @@ def smallest_architectures(
     candidates = predicted(candidates[SIZES], law, level)
     candidates["probability"] = (law.predictive_draws(candidates[SIZES]) >= capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
+
+
+def sizes_up_to(**most: int) -> list[range]:
+    """Return 1 to ``most`` for each name, such as ``L_max``; a ValueError says which is no integer from 1 to 64."""
+    for name, value in most.items():
+        if type(value) is not int or not 1 <= value <= MOST_CHOICES:
+            raise ValueError(f"{name} = {shown(value)}: input should be an integer from 1 to {MOST_CHOICES}")
+    return [range(1, value + 1) for value in most.values()]
 
 
 def best_design(candidates: pd.DataFrame) -> pd.Series[Any]:
@@ -217,7 +229,7 @@ class _Target(Parameters):
 
     def refuse_impossible(self) -> None:
         """Raise if no model at all could hold so much."""
-        distinct = self.K ** (self.N - 1)
+        distinct = distinct_beginnings(self.N, self.K)
         if self.capacity > distinct:
             raise ValueError(
                 f"capacity = {self.capacity:g}: no two sequences may share their first N-1 tokens, and N = {self.N}, "

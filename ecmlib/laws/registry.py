@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from ecmlib.laws.base import Law
+from ecmlib.laws.base import Law, read_law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.rivals import (
@@ -17,6 +16,7 @@ from ecmlib.laws.rivals import (
     UnsaturatedModel,
 )
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.validation import shown
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
 LAWS: dict[str, type[Law]] = {
@@ -44,11 +44,11 @@ def load_law(path: str | Path | None = None) -> Law:
     >>> load_law().name
     'signal'
     """
-    path = shipped_law() if path is None else path
-    name = json.loads(Path(path).read_text(encoding="utf-8")).get("law")
-    if name not in LAWS:
-        raise ValueError(f"{path}: holds the law {name!r}; there are {', '.join(LAWS)}")
-    return LAWS[name].load(path)
+    place = shipped_law() if path is None else path
+    name = read_law(place).get("law")
+    if not isinstance(name, str) or name not in LAWS:
+        raise ValueError(f"{place}: holds the law {shown(name)}; there are {', '.join(LAWS)}")
+    return LAWS[name].load(place)
 
 
 def shipped_law() -> Path:

@@ -14,7 +14,7 @@ from scipy import optimize, stats
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
-from ecmlib.record import record_name
+from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.batch_size import one_for_each
 from ecmlib.reproduction.measure import configured
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, verdict_of
@@ -95,7 +95,7 @@ def noise_scales(
     for length, width, most, distance in zip(N, d, steps, every, strict=True):
         point = {"N": length, "d": width, "max_steps": most, "eval_every": distance}
         architecture, protocol = configured({**shared, **point})
-        path = Path(results) / record_name(architecture, protocol)
+        path = named_folder(results) / record_name(architecture, protocol)
         if train:
             measure_noise_scale(architecture, protocol, device=device, compiled=compiled, results=results)
         if path.exists():

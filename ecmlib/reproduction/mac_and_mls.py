@@ -17,7 +17,7 @@ from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.protocol import Protocol
-from ecmlib.record import record_name
+from ecmlib.record import load_folder, named_folder, record_name
 from ecmlib.reproduction.measure import combinations, measured
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
@@ -113,7 +113,7 @@ def measure_both(
     protocol = Protocol(T=T, **training)
     searches, counted = [], []
     for architecture in architectures:
-        mls_path = Path(results) / record_name(architecture, protocol.model_copy(update={"T": search["T_max"]}))
+        mls_path = named_folder(results) / record_name(architecture, protocol.model_copy(update={"T": search["T_max"]}))
         if train:
             searches.append(
                 measure_mls(architecture, **search, **training, device=device, compiled=compiled, results=results)
@@ -196,7 +196,7 @@ def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
 
 def compare_in(results: str | Path) -> pd.DataFrame:
     """Return what `ecmlib.reproduction.mac_and_mls.compare` makes of the records at hand."""
-    searches = [MlsRecord.load(path) for path in sorted((Path(results) / "mls").glob("*.json"))]
+    searches = load_folder(Path(results) / "mls", MlsRecord)
     counted = pd.concat([measured(results, "mac-cpu"), measured(results, "mls-mac")])
     return compare(searches, counted)
 

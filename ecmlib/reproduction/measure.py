@@ -12,8 +12,9 @@ import pandas as pd
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.library import LibrarySize
+from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Protocol
-from ecmlib.record import record_name
+from ecmlib.record import named_folder, record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
 
 
@@ -40,6 +41,7 @@ def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
     """Sort values by what they describe; a ValueError says which is unknown or out of range."""
     architecture = Architecture(**{name: value for name, value in values.items() if name in Architecture.model_fields})
     protocol = Protocol(**{name: value for name, value in values.items() if name not in Architecture.model_fields})
+    refuse_oversized(architecture, protocol.T, protocol.batch_size)
     LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
     return architecture, protocol
 
@@ -76,13 +78,14 @@ def measure_all(
     FileNotFoundError
         If nothing may be trained and no record is there.
     """
+    folder = named_folder(results)
     chosen = [configured({**shared, **configuration}) for configuration in configurations]
     if train:
         return [
             measure_mac(architecture, protocol, restarts=restarts, device=device, compiled=compiled, results=results)
             for architecture, protocol in chosen
         ]
-    paths = [Path(results) / record_name(architecture, protocol) for architecture, protocol in chosen]
+    paths = [folder / record_name(architecture, protocol) for architecture, protocol in chosen]
     stored = [CapacityRecord.load(path) for path in paths if path.exists()]
     if not stored:
         raise FileNotFoundError(

@@ -14,7 +14,7 @@ from scipy import stats
 from ecmlib.architecture import Architecture
 from ecmlib.figures.style import COLORS, new_figure, new_panels, styled
 from ecmlib.library import random_library
-from ecmlib.record import record_name
+from ecmlib.record import load_folder, named_folder, record_name
 from ecmlib.reproduction.distributions import FITS, checked_counts, compare_distributions
 from ecmlib.reproduction.measure import combinations
 from ecmlib.reproduction.reach import centred, output_rows, token_reach
@@ -62,7 +62,7 @@ def measure(
             for architecture in architectures
         ]
     asked = ShatterProtocol(**protocol)
-    paths = [Path(results) / record_name(architecture, asked) for architecture in architectures]
+    paths = [named_folder(results) / record_name(architecture, asked) for architecture in architectures]
     stored = [ShatterRecord.load(path) for path in paths if path.exists()]
     if not stored:
         raise FileNotFoundError(f"results = {str(results)!r}: no trial is there; train = True measures them")
@@ -185,7 +185,7 @@ def plot_reach(reached: pd.DataFrame) -> Figure:
 
 def shatter_records(results: str | Path) -> list[ShatterRecord]:
     """Return the records of shattering."""
-    return [ShatterRecord.load(path) for path in sorted((Path(results) / "shatter").glob("*.json"))]
+    return load_folder(Path(results) / "shatter", ShatterRecord)
 
 
 def _hardest(record: ShatterRecord, seed: int) -> float:

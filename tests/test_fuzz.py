@@ -1,0 +1,159 @@
+"""Whatever is put in is either accepted and valid, or refused with one clear line."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grids
+import nbformat
+import pytest
+import yaml
+from grids import load_grid
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord
+from ecmlib.noise_scale import NoiseScaleRecord
+from ecmlib.record import Record
+
+SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-0/*/*.json"))}
+KINDS: dict[str, type[Record]] = {
+    "mac": CapacityRecord,
+    "mls": MlsRecord,
+    "shatter": ShatterRecord,
+    "noise-scale": NoiseScaleRecord,
+}
+# Those that train: a value they accept would cost minutes, and ends the notebook where the first weights are drawn.
+NOTEBOOKS = ["batch_size", "design", "feedforward", "layers", "mac", "mls", "shatter", "vocabulary"]
+
+
+def code_of(notebook: str) -> list[str]:
+    cells = nbformat.read(f"notebooks/{notebook}.ipynb", as_version=4).cells
+    return [cell.source for cell in cells if cell.cell_type == "code"]
+
+
+CELLS = {name: code_of(name)[:2] for name in NOTEBOOKS}
+RESULTS = Path("results").resolve()
+
+numbers = st.integers(-3, 40) | st.sampled_from([10**6, 10**9, 10**12, 10**20, -(10**20), 10**400]) | st.floats()
+texts = st.text(max_size=8) | st.sampled_from(["auto", "8", "1e-3", "$(touch x)", "'; touch x #", "/sys", "../x", "\0"])
+scalars = st.none() | st.booleans() | numbers | texts
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=2))
+names = st.sampled_from([*Architecture.model_fields, "T", "lr", "compiled", "device", "seed", "max_steps"]) | texts
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+class AcceptedError(Exception):
+    """Training would begin."""
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+@quick
+@given(data=st.data())
+def test_spoiled_record(kind: str, tmp_path: Path, data: st.DataObject) -> None:
+    content = json.loads(SAMPLES[kind].read_text())
+    place = data.draw(st.sampled_from(list(places(content))))
+    spoil(content, place, data.draw(values))
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(content))
+    if (record := accepted(lambda: KINDS[kind].load(path))) is not None:
+        assert KINDS[kind].model_validate_json(record.model_dump_json()) == record
+        assert all(math.isfinite(number) for number in floats(record.model_dump()))
+
+
+@quick
+@given(content=st.binary(max_size=64) | st.text(max_size=64).map(str.encode))
+def test_file_of_anything(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "GRIDS", tmp_path)
+    for name, read in {"record.json": CapacityRecord.load, "grid.yaml": lambda _: load_grid("grid")}.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        accepted(lambda path=path, read=read: read(path))
+
+
+@quick
+@given(data=st.data())
+def test_spoiled_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    monkeypatch.setattr(grids, "GRIDS", tmp_path)
+    experiment = data.draw(st.sampled_from(["mac", "mls", "shatter"]))
+    content = {"experiment": experiment, "restarts": 2, "parameters": {"N": 4, "K": 8}, "axes": {"d": [4, 8], "H": [1]}}
+    where = data.draw(st.sampled_from([(), *places(content)]))
+    if where:
+        spoil(content, where, data.draw(values))
+    content["parameters" if where else data.draw(texts)] = data.draw(st.dictionaries(names, values, max_size=2))
+    (tmp_path / "given.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    jobs = accepted(lambda: list(load_grid("given").jobs(tmp_path / "a b")))
+    for job in jobs or []:
+        several = job.experiment.lists
+        told = {name: [value] if name in several else value for name, value in job.parameters.items()}
+        assert same(yaml.safe_load(job.arguments), told), "papermill reads what the grid says"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+@settings(quick, max_examples=25)
+@given(data=st.data())
+def test_notebook_parameter(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    declared, first = CELLS[name]
+    variables: dict[str, Any] = {}
+    exec(declared, variables)
+    del variables["__builtins__"]
+    chosen = data.draw(st.sampled_from(list(variables)))
+    variables |= {"results": str(tmp_path / "new")} | {chosen: data.draw(values)}
+
+    def stop(*_: object, **__: object) -> None:
+        raise AcceptedError
+
+    monkeypatch.setattr(Architecture, "build", stop)
+    for module in ("mls", "noise_scale", "shatter"):
+        monkeypatch.setattr(f"ecmlib.{module}.random_library", stop)
+    monkeypatch.chdir(tmp_path)
+    if not Path("results").exists():
+        Path("results").symlink_to(RESULTS)  # laws, and records that are read; nothing is written where training stops
+    accepted(lambda: exec(first, variables | {"In": ["", declared, first]}))
+
+
+def accepted(read: Any) -> Any:
+    """Return what reading gives, None if it is refused as it should be."""
+    try:
+        return read()
+    except AcceptedError:
+        return None
+    except (ValueError, OSError) as error:
+        message = str(error)
+        assert message
+        assert "\n" not in message
+        assert len(message) < 1000
+        return None
+
+
+def places(content: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in nested mappings and lists, of long lists the first and the last."""
+    if isinstance(content, dict):
+        inner = list(content.items())
+    else:
+        inner = [(place, content[place]) for place in sorted({0, len(content) - 1})] if content else []
+    for name, value in inner:
+        yield (*above, name)
+        if isinstance(value, dict | list):
+            yield from places(value, (*above, name))
+
+
+def spoil(content: Any, place: tuple[Any, ...], value: object) -> None:
+    *above, last = place
+    for name in above:
+        content = content[name]
+    content[last] = value
+
+
+def floats(content: Any) -> Iterator[float]:
+    if isinstance(content, dict | list):
+        for value in content.values() if isinstance(content, dict) else content:
+            yield from floats(value)
+    elif isinstance(content, float):
+        yield content
+
+
+def same(one: Any, other: Any) -> bool:
+    return json.dumps(one) == json.dumps(other)
