@@ -52,7 +52,7 @@ def test_estimating_leaves_the_training_as_it_is(tiny: Architecture, tmp_path: P
 
 def test_record_is_kept_and_read_again(tiny: Architecture, tmp_path: Path) -> None:
     record = measure_noise_scale(tiny, **QUICK, results=tmp_path)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.json")
     assert NoiseScaleRecord.load(path) == record == measure_noise_scale(tiny, **QUICK, results=tmp_path)
     frame = record.frame()
     assert frame["step"].tolist() == [0, 10, 20]
