@@ -92,6 +92,14 @@ def test_bad_papermill_parameter_stops_the_notebook(
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize("lr", [1e3, 1e12])
+def test_record_of_diverged_restarts_is_rendered(lr: float, tmp_path: Path) -> None:
+    done = papermill("mac", tmp_path, lr=lr)
+    assert done.returncode == 0, done.stderr
+    assert load_results(tmp_path / "results")["status"].tolist() == ["diverged", "diverged"]
+    assert "All 2 runs diverged" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+
+
 def test_first_assigning_cell_declares_the_parameters() -> None:
     cells = ["", "d = 1  # size\nH = 2", "# Parameters\nd = 3\n", "x = 1"]
     refuse_unknown_parameters(cells)
