@@ -132,7 +132,8 @@ def measure_budgets(
     ValueError
         Before any training, if a parameter is out of range or ``results`` holds another measurement under this name.
     """
-    protocol = chosen_protocol(protocol, values if protocol else {"max_steps": max(budgets, default=1)} | values)
+    longest = {"max_steps": budgets[-1]} if budgets else {}
+    protocol = chosen_protocol(protocol, values if protocol else longest | values)
     check_budgets(budgets, protocol)
     run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
     refuse_oversized(architecture, protocol.T, protocol.batch_size)

@@ -88,7 +88,7 @@ def smallest_architectures(
     1  31  2  1  23808
     """
     law = load_law() if law is None else law
-    if not isinstance(law, Law):
+    if not hasattr(law, "predictive_draws"):
         raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
     if T is None:
         T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K))) if N > 1 else 1
