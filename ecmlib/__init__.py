@@ -10,15 +10,11 @@ if TYPE_CHECKING:
     from ecmlib.laws.ecm import EmpiricalCapacityModel
     from ecmlib.laws.registry import load_law
     from ecmlib.laws.signal import SignalLaw
-    from ecmlib.laws.text_design import smallest_for_text
     from ecmlib.library import random_library
-    from ecmlib.memorisation import measure_text
     from ecmlib.mls import MlsRecord, measure_mls
     from ecmlib.protocol import Protocol
     from ecmlib.results import CapacityRecord, load_results
     from ecmlib.shatter import ShatterRecord, epochs_to_shatter
-    from ecmlib.text import read_corpus
-    from ecmlib.text_record import TextProtocol, TextRecord
 
     __version__: str
 
@@ -31,19 +27,14 @@ _HOMES = {  # modules are imported when a name is asked for: whoever reads recor
     "Protocol": "protocol",
     "ShatterRecord": "shatter",
     "SignalLaw": "laws.signal",
-    "TextProtocol": "text_record",
-    "TextRecord": "text_record",
     "count_memorised": "capacity",
     "epochs_to_shatter": "shatter",
     "load_law": "laws.registry",
     "load_results": "results",
     "measure_mac": "capacity",
     "measure_mls": "mls",
-    "measure_text": "memorisation",
     "random_library": "library",
-    "read_corpus": "text",
     "smallest_architectures": "laws.design",
-    "smallest_for_text": "laws.text_design",
 }
 
 __all__ = [
@@ -55,19 +46,14 @@ __all__ = [
     "Protocol",
     "ShatterRecord",
     "SignalLaw",
-    "TextProtocol",
-    "TextRecord",
     "count_memorised",
     "epochs_to_shatter",
     "load_law",
     "load_results",
     "measure_mac",
     "measure_mls",
-    "measure_text",
     "random_library",
-    "read_corpus",
     "smallest_architectures",
-    "smallest_for_text",
 ]
 
 

@@ -143,7 +143,9 @@ def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int
         of all tokens in nats.
     """
     losses, right = judge_all(forward, library, batch_size)
-    return int(right[:, -1].sum()), int(right.all(dim=1).sum()), float(losses.double().sum())
+    sums = torch.stack([right[:, -1].sum(), right.all(dim=1).sum(), losses.double().sum()])
+    last, full, nats = sums.tolist()  # read once: a device need not wait for the host
+    return int(last), int(full), nats
 
 
 def _likeliest(logits: torch.Tensor) -> torch.Tensor:
