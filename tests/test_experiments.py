@@ -20,7 +20,7 @@ from ecmlib.reproduction import batch_size, feedforward, layers, stopping, vocab
 from ecmlib.reproduction.critical_batch import critical_batch_sizes, judge_noise_scale, noise_scales
 from ecmlib.reproduction.measure import combinations, measure_all
 from ecmlib.reproduction.stats import NOT_MEASURED
-from ecmlib.restart import Restart, provenance
+from ecmlib.restart import Restart, provenance, seeds_of_restart
 
 T = 4096
 PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)
@@ -40,7 +40,7 @@ def invented(values: dict[str, Any], capacity: float, curve: np.ndarray | None =
     guesses = T / architecture.K
     counts = [int(count) for count in np.round(guesses + capacity * (1 - 1 / architecture.K) * curve)]
     restart = Restart(
-        seed=0,
+        seed=seeds_of_restart(protocol, 0).weights,
         status="max_steps",
         step=np.linspace(0, protocol.max_steps, len(counts)).astype(int).tolist(),
         last_count=counts,

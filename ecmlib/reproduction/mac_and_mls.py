@@ -17,8 +17,8 @@ from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
 from ecmlib.mls import MlsRecord, measure_mls
 from ecmlib.protocol import Protocol
-from ecmlib.record import load_folder, named_folder, record_name
-from ecmlib.reproduction.measure import combinations, measured
+from ecmlib.record import named_folder, record_name
+from ecmlib.reproduction.measure import combinations, measured, records_of
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
 from ecmlib.results import CapacityRecord
@@ -196,7 +196,7 @@ def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
 
 def compare_in(results: str | Path) -> pd.DataFrame:
     """Return what `ecmlib.reproduction.mac_and_mls.compare` makes of the records at hand."""
-    searches = load_folder(Path(results) / "mls", MlsRecord)
+    searches = records_of(results, "mls", MlsRecord)
     counted = pd.concat([measured(results, "mac-cpu"), measured(results, "mls-mac")])
     return compare(searches, counted)
 

@@ -15,7 +15,7 @@ from ecmlib.library import LibrarySize
 from ecmlib.memorisation import measure_text, split_in_two
 from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Protocol
-from ecmlib.record import named_folder, record_name
+from ecmlib.record import R, load_folder, named_folder, record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
@@ -149,6 +149,12 @@ def measure_texts(
         )
         for architecture, protocol in chosen
     ]
+
+
+def records_of(results: str | Path, grid: str, kind: type[R]) -> list[R]:
+    """Return a grid's records of one kind, none if nothing is measured yet."""
+    folder = Path(results) / grid
+    return load_folder(folder, kind) if folder.is_dir() else []
 
 
 def measured(results: str | Path, grid: str) -> pd.DataFrame:

@@ -14,9 +14,9 @@ from scipy import stats
 from ecmlib.architecture import Architecture
 from ecmlib.figures.style import COLORS, new_figure, new_panels, styled
 from ecmlib.library import random_library
-from ecmlib.record import load_folder, named_folder, record_name
+from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.distributions import FITS, checked_counts, compare_distributions
-from ecmlib.reproduction.measure import combinations
+from ecmlib.reproduction.measure import combinations, records_of
 from ecmlib.reproduction.reach import centred, output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, bootstrapped, verdict_of
 from ecmlib.restart import seed_of_restart
@@ -185,7 +185,7 @@ def plot_reach(reached: pd.DataFrame) -> Figure:
 
 def shatter_records(results: str | Path) -> list[ShatterRecord]:
     """Return the records of shattering."""
-    return load_folder(Path(results) / "shatter", ShatterRecord)
+    return records_of(results, "shatter", ShatterRecord)
 
 
 def _hardest(record: ShatterRecord, seed: int) -> float:
