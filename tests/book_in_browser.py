@@ -24,6 +24,8 @@ CHAPTERS = [
 SHOWN = [*CHAPTERS, "search.html", "records/index.html", "records/mac-cpu.html"]  # other grids look like this one
 DESK, PHONE = (1400, 900), (390, 844)
 MOST_BYTES = 1_500_000
+SCROLLS_BY_KEYBOARD = """[...document.querySelectorAll("pre")].every(
+    pre => pre.tabIndex === 0 || (pre.scrollWidth <= pre.clientWidth && pre.scrollHeight <= pre.clientHeight))"""
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -113,6 +115,7 @@ def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
             page.set_viewport_size({"width": width, "height": height})
             overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert overflow <= 0, f"the page is {overflow} px wider than a window of {width}"
+            page.wait_for_function(SCROLLS_BY_KEYBOARD)  # the theme sees to it a moment after a resize
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 expect(page.locator("html")).to_have_attribute("data-theme", scheme)
@@ -144,7 +147,7 @@ def test_figures_are_vectors_with_data_and_a_way_down(browser: Browser, name: st
         if "_static" not in source and "model" not in source:
             data = figure.locator("a.download").first.get_attribute("href") or ""
             assert len((BUILT / data).read_text(encoding="utf-8").splitlines()) > 1, f"{data} has no rows"
-            way = figure.locator("xpath=ancestor::div[contains(@class, 'cell')][1]//details")
+            way = figure.locator("xpath=ancestor::div[contains(concat(' ', @class, ' '), ' cell ')][1]//details")
             assert "How this was computed" in way.last.inner_text()
     page.close()
 

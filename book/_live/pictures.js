@@ -40,7 +40,7 @@ function capacityOverD({ series, lines = [], bands = false, points = [], chosen 
   const { Plot } = window;
   const tip = (row) =>
     [`d = ${row.d}, H = ${row.H}, N = ${row.N}, L = ${row.L}`, `C = ${count(row.C)} of ${count(row.T)}`, row.record].filter(Boolean).join("\n");
-  return Plot.plot({
+  const picture = Plot.plot({
     width,
     height: Math.max(260, Math.min(420, width * 0.62)),
     marginLeft: 52,
@@ -61,6 +61,9 @@ function capacityOverD({ series, lines = [], bands = false, points = [], chosen 
       Plot.dot(chosen, { x: "d", y: "C", r: 7, stroke: "currentColor", strokeWidth: 2.5, fill: "none" }),
     ],
   });
+  // Plot names its groups; a name needs a role.
+  picture.querySelectorAll("g[aria-label]").forEach((group) => group.setAttribute("role", "group"));
+  return picture;
 }
 
 function ticks(lines, points) {
