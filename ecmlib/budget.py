@@ -15,17 +15,14 @@ from pydantic import Field, model_validator
 from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.capacity import FreshTrainers
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
-from ecmlib.curve import CAPACITIES, Count, Curve, CurvePoint, capacities, columns
-from ecmlib.forward import can_compile, resolve_device
-from ecmlib.library import LibrarySize
-from ecmlib.memory import refuse_oversized
+from ecmlib.curve import Count, Curve, CurvePoint, columns
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.record import Record, record_name, writable_folder
-from ecmlib.restart import Provenance, seeds_of_restart
-from ecmlib.training import Clock, DivergedError, Trainer, follow, has_diverged
+from ecmlib.record import Record, record_name
+from ecmlib.restart import CAPACITIES, Provenance, capacities, seeds_of_restart
+from ecmlib.training import Clock, DivergedError, Trainer, Trainers, follow, has_diverged
 from ecmlib.validation import Parameters
+from ecmlib.workplace import workplace
 
 
 class Branch(Curve):
@@ -135,21 +132,17 @@ def measure_budgets(
     longest = {"max_steps": budgets[-1]} if budgets else {}
     protocol = chosen_protocol(protocol, values if protocol else longest | values)
     check_budgets(budgets, protocol)
-    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
-    refuse_oversized(architecture, protocol.T, protocol.batch_size)
-    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings: dict[str, Any] = {"architecture": architecture, "protocol": protocol, "budgets": budgets}
-    record = BudgetRecord.stored(path, "other budgets", **settings) or BudgetRecord(**settings, restarts=[])
-    if len(record.restarts) >= run.restarts:
+    here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
+    begun = BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
+    record, path = begun.begun_in(results)
+    if len(record.restarts) >= restarts:
         return record
 
-    fresh = FreshTrainers(architecture, protocol, target, run.compiled)
-    while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
+    trainers = Trainers(architecture, protocol, *here)
+    while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
-        checkpoint = checkpoint_of(path, number, fresh.identity(seeds) | {"budgets": budgets})
-        flight = _Flight(fresh.trainer(seeds), protocol, budgets, checkpoint)
+        checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds, budgets=budgets))
+        flight = _Flight(trainers.trainer(seeds), protocol, budgets, checkpoint)
         with tqdm(
             total=flight.length, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
         ) as bar:
@@ -159,18 +152,13 @@ def measure_budgets(
             status=status,
             trunk=columns(flight.trunk),
             branches=flight.branches,
-            provenance=flight.clock.provenance(target, run.compiled),
+            provenance=flight.clock.provenance(*here),
         )
         record = record.model_copy(update={"restarts": [*record.restarts, finished]})
         if path is not None:
             record = record.save(path)
             checkpoint.clear()
     return record
-
-
-class _Run(Parameters):
-    restarts: Positive
-    compiled: bool
 
 
 class _Flight:

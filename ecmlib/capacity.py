@@ -10,15 +10,13 @@ from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
-from ecmlib.forward import Forward, can_compile, make_forward, resolve_device, tally
-from ecmlib.library import LibrarySize, random_library
-from ecmlib.memory import refuse_oversized
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.record import record_name, writable_folder
-from ecmlib.restart import Seeds, seeds_of_restart
+from ecmlib.forward import make_forward, tally
+from ecmlib.protocol import Protocol, chosen_protocol
+from ecmlib.restart import seeds_of_restart
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Trainer, run_restart
-from ecmlib.validation import Parameters, shown
+from ecmlib.training import Trainers, run_restart
+from ecmlib.validation import shown
+from ecmlib.workplace import workplace
 
 
 class Memorised(NamedTuple):
@@ -129,71 +127,22 @@ def measure_mac(
     True
     """
     protocol = chosen_protocol(protocol, values)
-    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
-    refuse_oversized(architecture, protocol.T, protocol.batch_size)
-    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings = {"architecture": architecture, "protocol": protocol}
-    record = CapacityRecord.stored(path, "another configuration", **settings) or CapacityRecord(
-        architecture=architecture, protocol=protocol, restarts=[]
-    )
-    if len(record.restarts) >= run.restarts:
+    here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
+    record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
+    if len(record.restarts) >= restarts:
         return record
 
-    fresh = FreshTrainers(architecture, protocol, target, run.compiled)
-    while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
+    trainers = Trainers(architecture, protocol, *here)
+    while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
-        checkpoint = checkpoint_of(path, number, fresh.identity(seeds))
+        checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds))
         bar: tqdm[Any] = tqdm(
             total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
         )
-        restart = run_restart(
-            fresh.trainer(seeds), protocol, architecture.K, seeds.weights, run.compiled, bar, checkpoint
-        )
+        trainer = trainers.trainer(seeds)
+        restart = run_restart(trainer, protocol, architecture.K, seeds.weights, here.compiled, bar, checkpoint)
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})
         if path is not None:
             record = record.save(path)
             checkpoint.clear()
     return record
-
-
-class FreshTrainers:
-    """Makes the trainers of one configuration's restarts, which share a model and its compiled graph.
-
-    Parameters
-    ----------
-    architecture, protocol
-        The configuration.
-    device : device
-        Of model and libraries.
-    compiled : bool
-        Whether ``torch.compile`` fuses the model.
-    """
-
-    def __init__(self, architecture: Architecture, protocol: Protocol, device: torch.device, compiled: bool) -> None:
-        self._architecture, self._protocol, self._device, self._compiled = architecture, protocol, device, compiled
-        self._model: torch.nn.Module = architecture.build(0).to(device)
-        self._forward: Forward = make_forward(self._model, protocol.precision, compiled)
-
-    def trainer(self, seeds: Seeds) -> Trainer:
-        """Return a trainer of fresh weights; it ends the use of those returned before."""
-        size = self._architecture
-        library = random_library(self._protocol.T, size.N, size.K, seeds.library).to(self._device)
-        self._model.load_state_dict(size.build(seeds.weights).state_dict())
-        return Trainer(self._model, self._forward, library, self._protocol, seeds.order)
-
-    def identity(self, seeds: Seeds) -> dict[str, Any]:
-        """Say by what a run in flight is known again."""
-        return {
-            "architecture": self._architecture.model_dump(),
-            "protocol": self._protocol.model_dump(),
-            "seeds": seeds,
-            "compiled": self._compiled,
-            "torch": torch.__version__,
-        }
-
-
-class _Run(Parameters):
-    restarts: Positive
-    compiled: bool

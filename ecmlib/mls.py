@@ -10,14 +10,14 @@ from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
-from ecmlib.forward import can_compile, make_forward, resolve_device
-from ecmlib.library import LibrarySize, random_library
-from ecmlib.memory import refuse_oversized
-from ecmlib.protocol import Loss, Positive, Precision, Protocol, applied
-from ecmlib.record import Record, record_name, writable_folder
+from ecmlib.forward import make_forward
+from ecmlib.library import random_library
+from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
+from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
 from ecmlib.training import Trainer, run_restart
 from ecmlib.validation import Parameters
+from ecmlib.workplace import workplace
 
 _UNAPPLIED = ("T", "patience_steps", "vary")  # by the training of a try, whose size the search chooses
 
@@ -139,23 +139,17 @@ class MlsRecord(Record):
 
 def measure_mls(
     architecture: Architecture,
+    protocol: Protocol | None = None,
     *,
     T_start: int = 16,
     T_max: int = 16384,
     tolerance: float = 0.02,
     restarts: int = 3,
-    batch_size: int = 512,
-    lr: float = 1e-3,
-    loss: Loss = "all",
-    min_steps: int = 5_000,
-    max_steps: int = 20_000,
-    eval_every: int = 31,
-    seed: int = 0,
-    precision: Precision = "float32",
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
     progress: bool = True,
+    **values: Any,
 ) -> MlsRecord:
     """Measure the maximum library size (MLS): the largest library memorised completely (paper, section 5).
 
@@ -166,14 +160,17 @@ def measure_mls(
     ----------
     architecture : Architecture
         What is measured.
+    protocol : Protocol, optional
+        Of a try, which ends when its library is memorised, on a plateau, or after ``max_steps``; by default the
+        paper's. The search chooses T; what no try applies must have its default.
     T_start, T_max, tolerance, restarts
         See `MlsProtocol`.
-    batch_size, lr, loss, min_steps, max_steps, eval_every, seed, precision
-        See `Protocol`. A try ends when its library is memorised, on a plateau, or after ``max_steps``.
     device, compiled, progress
         See `measure_mac`.
     results : path, optional
         Folder of the record; each try is on disk before the next begins, and what is there is not tried again.
+    values
+        Of `Protocol`, by name, in place of ``protocol``.
 
     Raises
     ------
@@ -190,51 +187,31 @@ def measure_mls(
     >>> search.memorised <= 2
     True
     """
-    training = Protocol(
-        T=T_max,
-        batch_size=batch_size,
-        lr=lr,
-        loss=loss,
-        min_steps=min_steps,
-        max_steps=max_steps,
-        eval_every=eval_every,
-        seed=seed,
-        precision=precision,
-    )
-    protocol = MlsProtocol(T_start=T_start, T_max=T_max, tolerance=tolerance, restarts=restarts, training=training)
-    run = _Run(compiled=can_compile() if compiled == "auto" else compiled)
-    refuse_oversized(architecture, T_max, batch_size)
-    LibrarySize(T=T_max, N=architecture.N, K=architecture.K)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, training)
-    settings = {"architecture": architecture, "protocol": protocol}
-    record = MlsRecord.stored(path, "another search", **settings) or MlsRecord(
-        architecture=architecture, protocol=protocol, trials=[]
-    )
+    chosen = chosen_protocol(protocol, values, _UNAPPLIED)
+    search = MlsProtocol(T_start=T_start, T_max=T_max, tolerance=tolerance, restarts=restarts, training=chosen)
+    training = search.training
+    here = workplace(architecture, T_max, training.batch_size, device=device, compiled=compiled)
+    record, path = MlsRecord(architecture=architecture, protocol=search, trials=[]).begun_in(results)
     if record.next_size() is None:
         return record
 
-    library = random_library(T_max, architecture.N, architecture.K, seed).to(target)
-    model = architecture.build(0).to(target)
+    library = random_library(T_max, architecture.N, architecture.K, training.seed).to(here.device)
+    model = architecture.build(0).to(here.device)
     while (T := record.next_size()) is not None:
-        forward = make_forward(model, precision, run.compiled)  # another T is another shape
+        forward = make_forward(model, training.precision, here.compiled)  # another T is another shape
         for number in range(sum(trial.T == T for trial in record.trials), restarts):
-            restart_seed = seed_of_restart(seed, number)
-            model.load_state_dict(architecture.build(restart_seed).state_dict())
-            bar: tqdm[Any] = tqdm(total=max_steps, unit="step", desc=f"T={T}", disable=not progress)
+            seed = seed_of_restart(training.seed, number)
+            model.load_state_dict(architecture.build(seed).state_dict())
+            bar: tqdm[Any] = tqdm(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)
             of_this_size = training.model_copy(update={"T": T})
-            trainer = Trainer(model, forward, library[:T], of_this_size, restart_seed)
-            restart = run_restart(trainer, of_this_size, architecture.K, restart_seed, run.compiled, bar)
+            trainer = Trainer(model, forward, library[:T], of_this_size, seed)
+            restart = run_restart(trainer, of_this_size, architecture.K, seed, here.compiled, bar)
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
             if path is not None:
                 record = record.save(path)
             if restart.status == "complete":
                 break
     return record
-
-
-class _Run(Parameters):
-    compiled: bool
 
 
 def _trial(T: int, restart: Restart) -> MlsTrial:

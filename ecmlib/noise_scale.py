@@ -15,14 +15,14 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from ecmlib.architecture import Architecture
 from ecmlib.chance import tails
 from ecmlib.curve import Count
-from ecmlib.forward import can_compile, make_forward, resolve_device
+from ecmlib.forward import make_forward
 from ecmlib.library import random_library
-from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
-from ecmlib.record import Record, record_name, writable_folder
+from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
+from ecmlib.workplace import workplace
 
 _UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "vary")  # it runs to the last step
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
@@ -150,44 +150,36 @@ def measure_noise_scale(
         If the loss does.
     """
     sampling = Sampling(small=small, big=big, repetitions=repetitions)
-    protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values)
-    for name in _UNAPPLIED:
-        if getattr(protocol, name) != Protocol.model_fields[name].default:
-            raise ValueError(
-                f"{name} = {getattr(protocol, name)}: a noise scale is measured to the last step, without it"
-            )
-    T, seed = protocol.T, protocol.seed
-    target = resolve_device(device)
-    refuse_oversized(architecture, T, protocol.batch_size)
-    library = random_library(T, architecture.N, architecture.K, seed).to(target)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings = {"architecture": architecture, "protocol": protocol, "sampling": sampling}
-    if (stored := NoiseScaleRecord.stored(path, "another measurement", **settings)) is not None:
-        return stored
+    protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values, _UNAPPLIED)
+    here = workplace(architecture, protocol.T, protocol.batch_size, device=device, compiled=compiled)
     clock = Clock()
-    compile_it = can_compile() if compiled == "auto" else compiled
-    restart_seed = seed_of_restart(seed, 0)
-    model = architecture.build(restart_seed).to(target)
-    forward = make_forward(model, protocol.precision, compile_it)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    generator = torch.Generator().manual_seed(restart_seed)
-
-    def gradient(rows: torch.Tensor) -> torch.Tensor:
-        loss = forward.losses(library[rows.to(target)]).mean()
-        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, trained)])
-
-    points = []
-    trainer = Trainer(model, forward, library, protocol, restart_seed)
-    for point in follow(trainer, protocol, protocol.max_steps):
-        norms = squared_norms(gradient, T, sampling, generator)
-        points.append(NoisePoint(step=point.step, last_count=point.last_count, small=norms.small, big=norms.big))
-    record = NoiseScaleRecord(
+    record, path = NoiseScaleRecord(
         architecture=architecture,
         protocol=protocol,
         sampling=sampling,
-        points=points,
-        provenance=clock.provenance(target, compile_it),
-    )
+        points=[],
+        provenance=clock.provenance(*here),
+    ).begun_in(results)
+    if record.points:
+        return record
+
+    library = random_library(protocol.T, architecture.N, architecture.K, protocol.seed).to(here.device)
+    seed = seed_of_restart(protocol.seed, 0)
+    model = architecture.build(seed).to(here.device)
+    forward = make_forward(model, protocol.precision, here.compiled)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    generator = torch.Generator().manual_seed(seed)
+
+    def gradient(rows: torch.Tensor) -> torch.Tensor:
+        loss = forward.losses(library[rows.to(here.device)]).mean()
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, trained)])
+
+    points = []
+    trainer = Trainer(model, forward, library, protocol, seed)
+    for point in follow(trainer, protocol, protocol.max_steps):
+        norms = squared_norms(gradient, protocol.T, sampling, generator)
+        points.append(NoisePoint(step=point.step, last_count=point.last_count, small=norms.small, big=norms.big))
+    record = record.model_copy(update={"points": points, "provenance": clock.provenance(*here)})
     if path is not None:
         record = record.save(path)
     return record

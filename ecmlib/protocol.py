@@ -137,19 +137,24 @@ class Protocol(Parameters):
         return steps
 
 
-def chosen_protocol(protocol: Protocol | None, values: dict[str, Any]) -> Protocol:
+def chosen_protocol(protocol: Protocol | None, values: dict[str, Any], unapplied: Sequence[str] = ()) -> Protocol:
     """Return the protocol given, or that of the values given by name.
 
     Raises
     ------
     ValueError
-        If both are given, or if a value is unknown or out of range.
+        If both are given, if a value is unknown or out of range, or if one that the experiment does not apply has
+        another value than its default.
     """
     if not isinstance(protocol, Protocol | None):
         raise ValueError(f"protocol = {shown(protocol)}: input should be a Protocol")
     if protocol is not None and values:
         raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
-    return protocol or Protocol(**values)
+    chosen = protocol or Protocol(**values)
+    for name in unapplied:
+        if getattr(chosen, name) != Protocol.model_fields[name].default:
+            raise ValueError(f"{name} = {getattr(chosen, name)}: this measurement does not apply it")
+    return chosen
 
 
 def applied(protocol: Any, unapplied: Sequence[str]) -> Any:

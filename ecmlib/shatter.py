@@ -14,14 +14,13 @@ from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
-from ecmlib.forward import resolve_device
 from ecmlib.library import LibrarySize, random_library
-from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Positive
-from ecmlib.record import Record, record_name, writable_folder
+from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock
 from ecmlib.validation import Parameters
+from ecmlib.workplace import workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
 
@@ -134,21 +133,16 @@ def epochs_to_shatter(
     3
     """
     protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
-    run = _Run(stack=stack)
-    refuse_oversized(architecture, T, batch_size=T, stack=min(run.stack, trials))
-    LibrarySize(T=T, N=architecture.N, K=architecture.K)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings = {"architecture": architecture, "protocol": protocol}
-    record = ShatterRecord.stored(path, "other trials", **settings) or ShatterRecord(
-        architecture=architecture, protocol=protocol, epochs=[], provenance=[]
+    here = workplace(architecture, T, batch_size=T, stack=min(stack, trials), device=device, compiled=False)
+    record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
+        results
     )
     with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
         while (done := len(record.epochs)) < trials:
             clock = Clock()
-            numbers = range(done, min(done + run.stack, trials))
-            epochs = _train_stack(architecture, protocol, [seed_of_restart(seed, n) for n in numbers], target)
-            measured = clock.provenance(target, False)
+            numbers = range(done, min(done + stack, trials))
+            epochs = _train_stack(architecture, protocol, [seed_of_restart(seed, n) for n in numbers], here.device)
+            measured = clock.provenance(*here)
             record = record.model_copy(
                 update={"epochs": [*record.epochs, *epochs], "provenance": [*record.provenance, measured]}
             )
@@ -156,10 +150,6 @@ def epochs_to_shatter(
                 record = record.save(path)
             bar.update(len(epochs))
     return record
-
-
-class _Run(Parameters):
-    stack: Positive
 
 
 def _train_stack(

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Tensors
 from ecmlib.curve import CurvePoint, columns, on_plateau
-from ecmlib.forward import Forward, tally
+from ecmlib.forward import Forward, make_forward, tally
+from ecmlib.library import random_library
 from ecmlib.optimizer import fresh_moments, rates_of
 from ecmlib.protocol import Protocol
-from ecmlib.restart import Provenance, Restart, Status, provenance
+from ecmlib.restart import Provenance, Restart, Seeds, Status, provenance
 
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
 
@@ -49,7 +51,7 @@ class Trainer:
         self._forward, self._seed, self._loss = forward, seed, protocol.loss
         self._batch_size = min(protocol.batch_size, len(library))
         self._weights = {name: weight.detach() for name, weight in model.named_parameters()}
-        self._moments = fresh_moments(model, protocol.optimizer)
+        self._moments = fresh_moments(model, muon=protocol.optimizer == "muon")
         self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
         self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
 
@@ -101,6 +103,43 @@ class Trainer:
         sequences = self.library[next(self._batches)]
         rates = rates_of(learning_rate, self.step, self.library.device)
         self._forward.step(self._weights, self._moments, sequences, rates, self._loss)
+
+
+class Trainers:
+    """Makes trainers of one configuration, which share a model and its compiled graph.
+
+    Parameters
+    ----------
+    architecture, protocol
+        The configuration.
+    device : device
+        Of models and libraries.
+    compiled : bool
+        Whether ``torch.compile`` fuses the model.
+    """
+
+    def __init__(self, architecture: Architecture, protocol: Protocol, device: torch.device, compiled: bool) -> None:
+        self._architecture, self._protocol, self._device, self._compiled = architecture, protocol, device, compiled
+        self._model: torch.nn.Module = architecture.build(0).to(device)
+        self.forward: Forward = make_forward(self._model, protocol.precision, compiled)
+
+    def trainer(self, seeds: Seeds, library: torch.Tensor | None = None) -> Trainer:
+        """Return a trainer of fresh weights, by default on a random library; it ends the use of earlier ones."""
+        size = self._architecture
+        if library is None:
+            library = random_library(self._protocol.T, size.N, size.K, seeds.library)
+        self._model.load_state_dict(size.build(seeds.weights).state_dict())
+        return Trainer(self._model, self.forward, library.to(self._device), self._protocol, seeds.order)
+
+    def identity(self, **more: Any) -> dict[str, Any]:
+        """Say by what a run in flight is known again."""
+        return {
+            "architecture": self._architecture.model_dump(),
+            "protocol": self._protocol.model_dump(),
+            "compiled": self._compiled,
+            "torch": torch.__version__,
+            **more,
+        }
 
 
 class Clock:

@@ -89,6 +89,20 @@ def test_bad_parameter_is_named(parameters: dict[str, float], message: str, tmp_
     assert not list(tmp_path.iterdir())
 
 
+def test_protocol_says_what_its_values_by_name_say_and_nothing_that_no_try_applies(tmp_path: Path) -> None:
+    own = {name: value for name, value in QUICK.items() if name in Protocol.model_fields}
+    search = {name: value for name, value in QUICK.items() if name not in own}
+    quiet = {"compiled": False, "progress": False}
+    record = measure_mls(SMALL, Protocol(**own), **search, **quiet, results=tmp_path)
+    assert measure_mls(SMALL, **QUICK, **quiet, results=tmp_path) == record, "nothing is tried again"
+    assert record.protocol.training == Protocol(**own, T=32)
+    with pytest.raises(ValueError, match="lr: given beside a protocol"):
+        measure_mls(SMALL, Protocol(), lr=0.1)
+    for name, value in {"T": 64, "patience_steps": 31, "vary": "all"}.items():
+        with pytest.raises(ValueError, match=f"{name} = {value}: this measurement does not apply it"):
+            measure_mls(SMALL, **{name: value})
+
+
 @pytest.mark.parametrize("path", sorted(Path("results/mls").glob("*.json")), ids=lambda path: path.stem)
 def test_committed_search_is_whole_and_named_after_its_architecture(path: Path) -> None:
     record = MlsRecord.load(path)

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.curve import end_value
 from ecmlib.forward import make_forward
-from ecmlib.restart import seeds_of_restart
+from ecmlib.restart import end_value, seeds_of_restart
 from ecmlib.training import Trainer, follow
 
 schedules = st.builds(

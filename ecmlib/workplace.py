@@ -1,0 +1,86 @@
+"""Where a measurement runs, and what is refused before it begins."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import torch
+
+from ecmlib.architecture import Architecture
+from ecmlib.forward import can_compile, resolve_device
+from ecmlib.library import LibrarySize
+from ecmlib.protocol import Positive
+from ecmlib.validation import Parameters, refuse_beyond_memory, shown
+
+_FLOAT, _TOKEN = 4, 8  # bytes
+
+
+class Workplace(NamedTuple):
+    """With what a process measures."""
+
+    device: torch.device
+    compiled: bool  #: whether ``torch.compile`` fuses models
+
+
+def workplace(
+    architecture: Architecture,
+    T: int,
+    batch_size: int,
+    *,
+    restarts: int = 1,
+    stack: int = 1,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+) -> Workplace:
+    """Choose with what to measure; see `ecmlib.measure_mac` for device and compiled.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or for what `refuse_impossible` refuses.
+    """
+    run = _Run(restarts=restarts, stack=stack, compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_impossible(architecture, T, batch_size, run.stack)
+    return Workplace(resolve_device(device), run.compiled)
+
+
+def refuse_impossible(
+    architecture: Architecture, T: int, batch_size: int = 1, stack: int = 1, available: int | None = None
+) -> None:
+    """Refuse a library that does not exist, and what this machine has not the memory to train.
+
+    Counted are weights with their gradients and Adam's two moments, the library, and of a batch the attention scores
+    and logits that the backward pass needs: less than the whole, so that nothing possible is refused.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is to be trained.
+    T, batch_size : int
+        Sequences of the library and of a step.
+    stack : int
+        Models trained side by side, each with a library.
+    available : int, optional
+        Bytes of memory; by default those of this machine.
+
+    Raises
+    ------
+    ValueError
+        Naming the sizes, the estimate and what there is; or if ``architecture`` is none.
+    """
+    if not isinstance(architecture, Architecture):
+        raise ValueError(f"architecture = {shown(architecture)}: input should be an Architecture")
+    size = architecture
+    weights = 4 * size.n_params + 2 * size.K * size.d + size.N * size.d
+    scores = size.L * size.H * (size.N - 1) ** 2
+    batch = min(batch_size, T) * (scores + (size.N - 1) * size.K)
+    sizes = f"d = {size.d}, H = {size.H}, N = {size.N}, L = {size.L}, K = {size.K}, T = {T}"
+    needed = stack * (_FLOAT * (weights + batch) + _TOKEN * T * size.N)
+    refuse_beyond_memory(needed, f"{sizes}: training", available)
+    LibrarySize(T=T, N=size.N, K=size.K)
+
+
+class _Run(Parameters):
+    restarts: Positive
+    stack: Positive
+    compiled: bool
