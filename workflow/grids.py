@@ -77,7 +77,7 @@ class Grid(Parameters):
     experiment : str
         Which one (`experiments.EXPERIMENTS`), and the name of the notebook that measures a configuration.
     restarts : int
-        Training runs a configuration.
+        Training runs a configuration, unless it says another number itself.
     parameters : dict
         What all configurations share.
     axes : dict of lists
@@ -129,18 +129,23 @@ class Grid(Parameters):
 
     def _job(self, values: dict[str, Any], results: Path) -> Job:
         experiment = EXPERIMENTS[self.experiment]
+        number = _Restarts(number=values.pop("restarts", self.restarts)).number
         sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
         machine = {name: value for name, value in values.items() if name in Machine.model_fields}
         others = {name: value for name, value in values.items() if name not in sizes | machine}
         Machine(**machine)
-        restarts = {experiment.restarts: self.restarts}
+        restarts = {experiment.restarts: number}
         plan = experiment.plan(Architecture(**sizes), others | restarts)
         parameters = values | restarts | {"results": str(results)}
-        return Job(experiment, parameters, plan, results / experiment.name(plan), self.restarts)
+        return Job(experiment, parameters, plan, results / experiment.name(plan), number)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []
         return [*self.configurations, *(dict(zip(self.axes, values, strict=True)) for values in combinations)]
+
+
+class _Restarts(Parameters):
+    number: Positive
 
 
 def load_grid(name: str) -> Grid:
