@@ -69,6 +69,12 @@ class Job(NamedTuple):
             return False
 
 
+class Parts(Parameters):
+    """How many training runs, trials or repetitions a configuration has."""
+
+    restarts: Positive
+
+
 class Grid(Parameters):
     """Configurations of one experiment: every combination of ``axes``, or the ``configurations`` listed.
 
@@ -77,7 +83,7 @@ class Grid(Parameters):
     experiment : str
         Which one (`experiments.EXPERIMENTS`), and the name of the notebook that measures a configuration.
     restarts : int
-        Training runs a configuration, unless it says another number itself.
+        Training runs a configuration, where it does not say how many itself.
     parameters : dict
         What all configurations share.
     axes : dict of lists
@@ -129,23 +135,19 @@ class Grid(Parameters):
 
     def _job(self, values: dict[str, Any], results: Path) -> Job:
         experiment = EXPERIMENTS[self.experiment]
-        number = _Restarts(number=values.pop("restarts", self.restarts)).number
         sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
         machine = {name: value for name, value in values.items() if name in Machine.model_fields}
         others = {name: value for name, value in values.items() if name not in sizes | machine}
         Machine(**machine)
-        restarts = {experiment.restarts: number}
-        plan = experiment.plan(Architecture(**sizes), others | restarts)
-        parameters = values | restarts | {"results": str(results)}
-        return Job(experiment, parameters, plan, results / experiment.name(plan), number)
+        restarts = {experiment.restarts: self.restarts}
+        wanted = Parts(restarts=(restarts | values)[experiment.restarts]).restarts
+        plan = experiment.plan(Architecture(**sizes), restarts | others)
+        parameters = restarts | values | {"results": str(results)}
+        return Job(experiment, parameters, plan, results / experiment.name(plan), wanted)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []
         return [*self.configurations, *(dict(zip(self.axes, values, strict=True)) for values in combinations)]
-
-
-class _Restarts(Parameters):
-    number: Positive
 
 
 def load_grid(name: str) -> Grid:
