@@ -19,7 +19,7 @@ from ecmlib.training import Trainer, run_restart
 from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 
-_UNAPPLIED = ("T", "patience_steps", "vary")  # by the training of a try, whose size the search chooses
+_UNAPPLIED = ("T", "patience_steps", "stop", "vary")  # by the training of a try, whose size the search chooses
 
 
 class MlsProtocol(Parameters):

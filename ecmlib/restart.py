@@ -19,7 +19,7 @@ from ecmlib.curve import Count, Curve, patience_stop
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.validation import Parameters
 
-Status = Literal["plateau", "complete", "max_steps", "diverged"]  # how a run ended
+Status = Literal["plateau", "patience", "complete", "max_steps", "diverged"]  # how a run ended
 CAPACITIES = (  # what `capacities` says
     "C_raw",
     "C",

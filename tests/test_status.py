@@ -152,3 +152,15 @@ def test_a_search_is_one_part_and_trials_share_their_time() -> None:
     trials = ShatterRecord.model_validate(job.plan.model_dump() | {"epochs": [5, None, 7], "provenance": [provenance]})
     assert np.allclose(EXPERIMENTS["shatter"].core_seconds(trials), [2.0, 2.0, 2.0])
     assert len(EXPERIMENTS["shatter"].core_seconds(trials)) == 3
+
+
+def test_configuration_may_say_its_own_restarts(tmp_path: Path) -> None:
+    sizes = {"d": 8, "N": 4, "K": 8, "T": 64}
+    grid = Grid(experiment="mac", restarts=1, configurations=[sizes, sizes | {"H": 2, "restarts": 3}])
+    assert [(job.restarts, job.missing(), job.parameters["restarts"]) for job in grid.jobs(tmp_path)] == [
+        (1, 1, 1),
+        (3, 3, 3),
+    ]
+    wrong = Grid(experiment="mac", restarts=1, configurations=[sizes | {"restarts": 0}])
+    with pytest.raises(ValueError, match="restarts"):
+        list(wrong.jobs(tmp_path))

@@ -69,6 +69,12 @@ class Job(NamedTuple):
             return False
 
 
+class Parts(Parameters):
+    """How many training runs, trials or repetitions a configuration has."""
+
+    restarts: Positive
+
+
 class Grid(Parameters):
     """Configurations of one experiment: every combination of ``axes``, or the ``configurations`` listed.
 
@@ -77,7 +83,7 @@ class Grid(Parameters):
     experiment : str
         Which one (`experiments.EXPERIMENTS`), and the name of the notebook that measures a configuration.
     restarts : int
-        Training runs a configuration.
+        Training runs a configuration, where it does not say how many itself.
     parameters : dict
         What all configurations share.
     axes : dict of lists
@@ -134,9 +140,10 @@ class Grid(Parameters):
         others = {name: value for name, value in values.items() if name not in sizes | machine}
         Machine(**machine)
         restarts = {experiment.restarts: self.restarts}
-        plan = experiment.plan(Architecture(**sizes), others | restarts)
-        parameters = values | restarts | {"results": str(results)}
-        return Job(experiment, parameters, plan, results / experiment.name(plan), self.restarts)
+        wanted = Parts(restarts=(restarts | values)[experiment.restarts]).restarts
+        plan = experiment.plan(Architecture(**sizes), restarts | others)
+        parameters = restarts | values | {"results": str(results)}
+        return Job(experiment, parameters, plan, results / experiment.name(plan), wanted)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []
