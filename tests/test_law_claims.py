@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecmlib.laws.base import Evidence
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.laws.fitting import FitWarning
+from ecmlib.laws.fitting import Evidence, FitWarning
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction import published_law
 from ecmlib.reproduction.stats import Finding

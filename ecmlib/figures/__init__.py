@@ -5,7 +5,6 @@ from ecmlib.figures.design import (
     plot_candidates,
     plot_capacity_over_parameters,
     plot_design_hits,
-    plot_memory_per_parameter,
 )
 from ecmlib.figures.grid import plot_grid
 from ecmlib.figures.law import (
@@ -25,7 +24,6 @@ __all__ = [
     "plot_extrapolation",
     "plot_grid",
     "plot_law",
-    "plot_memory_per_parameter",
     "plot_predicted",
     "plot_ratios",
     "plot_residuals",

@@ -15,6 +15,7 @@ from ecmlib.protocol import Protocol
 SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
+_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
 # No law has a variable for these: a frame that is fitted must not mix them.
 CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
 # What a law of d, H and N alone needs the same, too.
@@ -71,6 +72,25 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     follow = [column for column in ("P", "head_dim") if column in frame]  # from sizes and conditions
     points = frame.groupby(SIZES)[[*follow, *targets]].max().reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
+
+
+def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return columns of sizes as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or if a size is out of range.
+    """
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
+    sizes = {name: frame[name].to_numpy(float) for name in names}
+    for name, values in sizes.items():
+        wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
+        if len(wrong):
+            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
+    return sizes
 
 
 def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:
