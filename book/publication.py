@@ -33,6 +33,7 @@ _MAY_DIFFER = [
     "eval_growth",
     "plateau_share",
     "plateau_tolerance",
+    "forecast_within",
     "seed",
     "vary",
     "precision",

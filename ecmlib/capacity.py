@@ -86,7 +86,8 @@ def measure_mac(
     """Measure the maximum attainable capacity: train on a large library, count what is memorised (paper, section 5).
 
     Each restart trains new weights until every sequence is memorised, until the count is on a plateau
-    (`ecmlib.curve.on_plateau`), or for ``max_steps``.
+    (`ecmlib.curve.on_plateau`), until its count at ``max_steps`` is foreseen closely enough (``forecast_within`` of the
+    protocol), or for ``max_steps``.
 
     Parameters
     ----------

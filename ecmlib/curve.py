@@ -111,6 +111,11 @@ def end_value(protocol: Protocol, steps: Sequence[int], values: Sequence[float])
     """
     if protocol.schedule == "wsd":
         return float(values[-1])
+    return last_tenth(steps, values)
+
+
+def last_tenth(steps: Sequence[float], values: Sequence[float]) -> float:
+    """Average the values over the last tenth of all steps."""
     last = [value for step, value in zip(steps, values, strict=True) if step >= 0.9 * steps[-1]]
     return sum(last) / len(last)
 

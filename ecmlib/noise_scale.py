@@ -24,7 +24,14 @@ from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
 
-_UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "vary")  # it runs to the last step
+_UNAPPLIED = (  # it runs to the last step
+    "patience_steps",
+    "min_steps",
+    "plateau_share",
+    "plateau_tolerance",
+    "forecast_within",
+    "vary",
+)
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 
 

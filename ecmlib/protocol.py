@@ -58,6 +58,9 @@ class Protocol(Parameters):
     plateau_share, plateau_tolerance : float
         A constant rate's run is on a plateau when its best count rose over this last share of its steps by no more than
         this fraction.
+    forecast_within : float
+        A constant rate's run ends when its forecast (`ecmlib.forecast`) of the count at ``max_steps`` is sure to within
+        this share of it; 0 ends none. Such a run's capacity is still what it has counted, not what it forecasts.
     vary : {"weights+order", "all", "library", "weights", "order"}
         What differs between restarts; the rest is that of the first one. "all" gives each a library of its own, too.
 
@@ -91,6 +94,7 @@ class Protocol(Parameters):
     plateau_share: Share = 0.25
     plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
     vary: Vary = "weights+order"
+    forecast_within: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
@@ -102,7 +106,13 @@ class Protocol(Parameters):
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
-        elif self.warmup_steps > self.stable_until:
+            return self
+        if self.forecast_within:
+            raise ValueError(
+                f"forecast_within = {self.forecast_within}: schedule = 'wsd' runs to its end, where its rate falls; "
+                "use 'constant'"
+            )
+        if self.warmup_steps > self.stable_until:
             raise ValueError(
                 f"warmup_steps = {self.warmup_steps}: input should be at most {self.stable_until}, the steps before "
                 f"the decay (max_steps = {self.max_steps}, decay_share = {self.decay_share})"

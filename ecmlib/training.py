@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from ecmlib.chance import guess_corrected
 from ecmlib.checkpoint import Checkpoint, Tensors
 from ecmlib.curve import CurvePoint, columns, on_plateau
+from ecmlib.forecast import Forecast, shipped_forecaster
 from ecmlib.forward import Forward, tally
 from ecmlib.optimizer import fresh_moments, rates_of
 from ecmlib.protocol import Protocol
@@ -185,7 +187,7 @@ def run_restart(
         clock = Clock(*progress["seconds"])
     checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
     with bar:
-        status = _to_the_end(trainer, protocol, curve, bar, checkpoint)
+        status = _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
     if curve and protocol.loss == "all" and has_diverged(curve, K):
         status = "diverged"
     return Restart(
@@ -196,8 +198,11 @@ def run_restart(
     )
 
 
-def ended(protocol: Protocol, curve: list[CurvePoint]) -> Status | None:
-    """Say whether and how a run has ended at the last point of its curve; None if it goes on."""
+def ended(protocol: Protocol, curve: list[CurvePoint], forecast: Forecast | None = None) -> Status | None:
+    """Say whether and how a run has ended at the last point of its curve; None if it goes on.
+
+    ``forecast`` is what the curve says of the count at ``max_steps``.
+    """
     last = curve[-1]
     if last.last_count == protocol.T:
         return "complete"
@@ -205,7 +210,18 @@ def ended(protocol: Protocol, curve: list[CurvePoint]) -> Status | None:
         steps, counts = [point.step for point in curve], [point.last_count for point in curve]
         if on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
             return "plateau"
+    if forecast is not None and forecast.within <= protocol.forecast_within and last.step < protocol.max_steps:
+        return "forecast"
     return "max_steps" if last.step >= protocol.max_steps else None
+
+
+def forecast_of(protocol: Protocol, K: int, curve: list[CurvePoint]) -> Forecast | None:
+    """Forecast the count at ``max_steps``; None under a rate that is still to fall, or from too little."""
+    if protocol.schedule != "constant":
+        return None
+    steps = [point.step for point in curve]
+    capacities = [guess_corrected(point.last_count, protocol.T, K) for point in curve]
+    return shipped_forecaster().forecast(steps, capacities, protocol.T, protocol.max_steps)
 
 
 def has_diverged(curve: list[CurvePoint], K: int) -> bool:
@@ -214,13 +230,17 @@ def has_diverged(curve: list[CurvePoint], K: int) -> bool:
 
 
 def _to_the_end(
-    trainer: Trainer, protocol: Protocol, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
+    trainer: Trainer, protocol: Protocol, K: int, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
 ) -> Status:
     try:
         for point in follow(trainer, protocol, protocol.max_steps, curve, checkpoint):
-            bar.set_postfix(count=point.last_count, best=max(p.last_count for p in curve), refresh=False)
+            forecast = forecast_of(protocol, K, curve)
+            shown: dict[str, int | str] = {"count": point.last_count, "best": max(p.last_count for p in curve)}
+            if forecast is not None:
+                shown["forecast"] = f"{forecast.low:.0f}-{forecast.high:.0f}"
+            bar.set_postfix(shown, refresh=False)
             bar.update(point.step - bar.n)
-            if (status := ended(protocol, curve)) is not None:
+            if (status := ended(protocol, curve, forecast)) is not None:
                 return status
     except DivergedError:
         return "diverged"
