@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.contents import Split, split_content
 from ecmlib.forward import Forward, can_compile, judge_all, make_forward, resolve_device
 from ecmlib.ngram import ngram_bits
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive
 from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
@@ -84,6 +84,9 @@ def measure_text(
     by_ngram = ngram_bits(split.held_out.numpy(), split.library.numpy(), architecture.K, protocol.order)
     of_reference = checkpoint_of(path, _REFERENCE, model.identity("reference"))
     split = Split(split.library.to(target), split.held_out.to(target))
+    if progress:
+        runs = len(missing) + (protocol.content != "uniform")
+        announce(model.trainer(split.library, protocol, seeds_of_restart(protocol, 0)), protocol, runs)
     if protocol.content == "uniform":
         by_reference = np.full_like(by_ngram, math.log2(architecture.K))
     else:
@@ -148,10 +151,14 @@ class _Model:
     def run(
         self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds, name: str, checkpoint: Checkpoint
     ) -> Restart:
-        self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
-        trainer = Trainer(self._model, self._forward, sequences, protocol, seeds.order)
-        bar: tqdm[Any] = tqdm(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
+        trainer = self.trainer(sequences, protocol, seeds)
+        bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
         return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._at.compiled, bar, checkpoint)
+
+    def trainer(self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds) -> Trainer:
+        """Return a trainer of fresh weights; it ends the use of those returned before."""
+        self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
+        return Trainer(self._model, self._forward, sequences, protocol, seeds.order)
 
     def judge(self, sequences: torch.Tensor) -> tuple[Told, Array]:
         """Return what the model, as it now is, tells of sequences, and the bits (n, N - 1) of their tokens."""

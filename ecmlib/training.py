@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ecmlib.checkpoint import Checkpoint, Tensors
 from ecmlib.curve import CurvePoint, columns, on_plateau
@@ -183,7 +183,12 @@ def run_restart(
         trainer.restore(tensors)
         curve += [CurvePoint(*point) for point in progress["curve"]]
         clock = Clock(*progress["seconds"])
-    checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
+
+    def state() -> tuple[dict[str, Any], Tensors]:
+        progress = {"step": trainer.step, "steps": protocol.max_steps, "curve": curve, "seconds": clock.read()}
+        return progress, trainer.state()
+
+    checkpoint.keeps(state)
     with bar:
         status = _to_the_end(trainer, protocol, curve, bar, checkpoint)
     if curve and protocol.loss == "all" and has_diverged(curve, K):
