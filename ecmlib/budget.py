@@ -149,7 +149,7 @@ def measure_budgets(
     fresh = FreshTrainers(architecture, protocol, target, run.compiled)
     if progress:
         trainer, runs = fresh.trainer(seeds_of_restart(protocol, 0)), run.restarts - len(record.restarts)
-        announce(trainer, protocol, runs, _stretches(protocol, budgets))
+        announce(trainer, protocol, runs, stretches(protocol, budgets))
     while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, fresh.identity(seeds) | {"budgets": budgets})
@@ -170,6 +170,12 @@ def measure_budgets(
             record = record.save(path)
             checkpoint.clear()
     return record
+
+
+def stretches(protocol: Protocol, budgets: list[int]) -> list[tuple[int, int]]:
+    """Return where the trunk, and each branch, begins and ends."""
+    protocols = [protocol.until(budget) for budget in budgets]
+    return [(0, protocols[-1].stable_until), *((each.stable_until, each.max_steps) for each in protocols)]
 
 
 class _Run(Parameters):
@@ -196,7 +202,7 @@ class _Flight:
     @property
     def length(self) -> int:
         """Steps of the trunk and all branches."""
-        return sum(end - start for start, end in _stretches(self._protocol, self._budgets))
+        return sum(end - start for start, end in stretches(self._protocol, self._budgets))
 
     def to_the_end(self, K: int, bar: tqdm[Any]) -> Literal["complete", "max_steps", "diverged"]:
         """Train through the budgets that are not finished yet."""
@@ -261,12 +267,6 @@ class _Flight:
         self._fork_seconds, self._spent = progress["fork_seconds"], progress["spent"]
         self._fork = _named(tensors, "fork.")
         self._trainer.restore(_named(tensors, "now."))
-
-
-def _stretches(protocol: Protocol, budgets: list[int]) -> list[tuple[int, int]]:
-    """Return where the trunk, and each branch, begins and ends."""
-    protocols = [protocol.until(budget) for budget in budgets]
-    return [(0, protocols[-1].stable_until), *((each.stable_until, each.max_steps) for each in protocols)]
 
 
 def _named(tensors: Tensors, prefix: str) -> Tensors:

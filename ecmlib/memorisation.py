@@ -25,7 +25,7 @@ from ecmlib.training import DivergedError, Trainer, run_restart
 from ecmlib.validation import Parameters
 
 Array = NDArray[np.float64]
-_REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
+REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
 def measure_text(
@@ -82,7 +82,7 @@ def measure_text(
     at = _Place(path, corpus, target, run.compiled, progress)
     model = _Model(architecture, protocol, at)
     by_ngram = ngram_bits(split.held_out.numpy(), split.library.numpy(), architecture.K, protocol.order)
-    of_reference = checkpoint_of(path, _REFERENCE, model.identity("reference"))
+    of_reference = checkpoint_of(path, REFERENCE, model.identity("reference"))
     split = Split(split.library.to(target), split.held_out.to(target))
     if progress:
         runs = len(missing) + (protocol.content != "uniform")
@@ -185,7 +185,7 @@ def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tup
     The trained weights stay in the checkpoint: restarts that are interrupted need them again.
     """
     protocol = model.protocol
-    seed = seed_of_restart(protocol.seed, _REFERENCE)
+    seed = seed_of_restart(protocol.seed, REFERENCE)
     # Counting the source at every point of a curve would take longer than training.
     long = protocol.model_copy(update={"T": len(split.held_out), "eval_every": protocol.max_steps})
     trained = model.run(split.held_out, long, Seeds(protocol.seed, seed, seed), "reference", checkpoint)
