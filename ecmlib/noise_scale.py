@@ -24,7 +24,8 @@ from ecmlib.restart import Provenance, seed_of_restart
 from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
 
-_UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "vary")  # it runs to the last step
+# It runs to the last step.
+_UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "stop", "vary")
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 
 

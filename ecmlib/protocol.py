@@ -15,6 +15,7 @@ Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
 Optimizer = Literal["adam", "muon"]
 Schedule = Literal["constant", "wsd"]
+Stop = Literal["plateau", "patience"]
 Vary = Literal["weights+order", "all", "library", "weights", "order"]
 
 
@@ -32,7 +33,8 @@ class Protocol(Parameters):
     loss : {"all", "last"}
         Cross-entropy averaged over all N - 1 predictions, or over the last one alone.
     patience_steps : int
-        The paper's rule ends a run after so many steps without improvement.
+        The paper's rule ends a run after so many steps without improvement: in truth under ``stop="patience"``, and
+        in retrospect, on the curve of a longer run, otherwise.
     min_steps, max_steps : int
         No run ends on a plateau before, since early plateaus are not the last, and no run is longer. The default
         may be more than ``max_steps``: nothing but memorising all then ends a run before.
@@ -58,6 +60,9 @@ class Protocol(Parameters):
     plateau_share, plateau_tolerance : float
         A constant rate's run is on a plateau when its best count rose over this last share of its steps by no more than
         this fraction.
+    stop : {"plateau", "patience"}
+        What ends a constant rate's run: a plateau after at least ``min_steps``, or the paper's rule, which knows no
+        least length.
     vary : {"weights+order", "all", "library", "weights", "order"}
         What differs between restarts; the rest is that of the first one. "all" gives each a library of its own, too.
 
@@ -90,6 +95,7 @@ class Protocol(Parameters):
     eval_growth: Annotated[float, Field(ge=0, le=1)] = 0.0
     plateau_share: Share = 0.25
     plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    stop: Stop = "plateau"
     vary: Vary = "weights+order"
 
     @model_validator(mode="after")
@@ -102,6 +108,10 @@ class Protocol(Parameters):
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
+            if self.stop == "patience" and self.min_steps != type(self).model_fields["min_steps"].default:
+                raise ValueError(f"min_steps = {self.min_steps}: stop = 'patience' knows no least length")
+        elif self.stop != "plateau":
+            raise ValueError(f"stop = {self.stop!r}: schedule = 'wsd' ends at max_steps alone")
         elif self.warmup_steps > self.stable_until:
             raise ValueError(
                 f"warmup_steps = {self.warmup_steps}: input should be at most {self.stable_until}, the steps before "

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from ecmlib.checkpoint import Checkpoint, Tensors
-from ecmlib.curve import CurvePoint, columns, on_plateau
+from ecmlib.curve import CurvePoint, columns, on_plateau, patience_stop
 from ecmlib.forward import Forward, tally
 from ecmlib.optimizer import fresh_moments, rates_of
 from ecmlib.protocol import Protocol
@@ -158,7 +158,7 @@ def run_restart(
     bar: tqdm[Any],
     checkpoint: Checkpoint | None = None,
 ) -> Restart:
-    """Train until every sequence is memorised, until the count is on a plateau, or for ``max_steps``.
+    """Train until every sequence is memorised, until the protocol's rule strikes, or for ``max_steps``.
 
     Parameters
     ----------
@@ -206,10 +206,12 @@ def ended(protocol: Protocol, curve: list[CurvePoint]) -> Status | None:
     last = curve[-1]
     if last.last_count == protocol.T:
         return "complete"
-    if protocol.schedule == "constant" and last.step >= protocol.min_steps:
-        steps, counts = [point.step for point in curve], [point.last_count for point in curve]
-        if on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
-            return "plateau"
+    steps, counts = [point.step for point in curve], [point.last_count for point in curve]
+    if protocol.stop == "patience" and patience_stop(steps, counts, protocol.patience_steps) is not None:
+        return "patience"
+    may_rest = protocol.schedule == "constant" and protocol.stop == "plateau" and last.step >= protocol.min_steps
+    if may_rest and on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
+        return "plateau"
     return "max_steps" if last.step >= protocol.max_steps else None
 
 
