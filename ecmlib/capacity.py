@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
 from ecmlib.forward import Forward, can_compile, make_forward, resolve_device, tally
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.memory import refuse_oversized
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import Seeds, seeds_of_restart
@@ -85,9 +85,8 @@ def measure_mac(
 ) -> CapacityRecord:
     """Measure the maximum attainable capacity: train on a large library, count what is memorised (paper, section 5).
 
-    Each restart trains new weights until every sequence is memorised, until the count is on a plateau
-    (`ecmlib.curve.on_plateau`), until its count at ``max_steps`` is foreseen closely enough (``forecast_within`` of the
-    protocol), or for ``max_steps``.
+    Each restart trains new weights until every sequence is memorised, until what ``stop`` of the protocol names, or for
+    ``max_steps``.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ def measure_mac(
         Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
     progress : bool
-        Whether a bar shows steps, speed, count and best count.
+        Whether it is said beforehand how long the runs will take here, and a bar shows steps, speed and counts.
     values
         Of `Protocol`, by name, in place of ``protocol``.
 
@@ -143,12 +142,12 @@ def measure_mac(
         return record
 
     fresh = FreshTrainers(architecture, protocol, target, run.compiled)
+    if progress:
+        announce(fresh.trainer(seeds_of_restart(protocol, 0)), protocol, run.restarts - len(record.restarts))
     while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, fresh.identity(seeds))
-        bar: tqdm[Any] = tqdm(
-            total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
-        )
+        bar = Bar(total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
         restart = run_restart(
             fresh.trainer(seeds), protocol, architecture.K, seeds.weights, run.compiled, bar, checkpoint
         )

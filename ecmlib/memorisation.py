@@ -9,13 +9,13 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.contents import Split, split_content
 from ecmlib.forward import Forward, can_compile, judge_all, make_forward, resolve_device
 from ecmlib.ngram import ngram_bits
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive
 from ecmlib.record import record_name, writable_folder
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
@@ -25,7 +25,7 @@ from ecmlib.training import DivergedError, Trainer, run_restart
 from ecmlib.validation import Parameters
 
 Array = NDArray[np.float64]
-_REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
+REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
 def measure_text(
@@ -82,8 +82,11 @@ def measure_text(
     at = _Place(path, corpus, target, run.compiled, progress)
     model = _Model(architecture, protocol, at)
     by_ngram = ngram_bits(split.held_out.numpy(), split.library.numpy(), architecture.K, protocol.order)
-    of_reference = checkpoint_of(path, _REFERENCE, model.identity("reference"))
+    of_reference = checkpoint_of(path, REFERENCE, model.identity("reference"))
     split = Split(split.library.to(target), split.held_out.to(target))
+    if progress:
+        runs = len(missing) + (protocol.content != "uniform")
+        announce(model.trainer(split.library, protocol, seeds_of_restart(protocol, 0)), protocol, runs)
     if protocol.content == "uniform":
         by_reference = np.full_like(by_ngram, math.log2(architecture.K))
     else:
@@ -148,10 +151,14 @@ class _Model:
     def run(
         self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds, name: str, checkpoint: Checkpoint
     ) -> Restart:
-        self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
-        trainer = Trainer(self._model, self._forward, sequences, protocol, seeds.order)
-        bar: tqdm[Any] = tqdm(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
+        trainer = self.trainer(sequences, protocol, seeds)
+        bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
         return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._at.compiled, bar, checkpoint)
+
+    def trainer(self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds) -> Trainer:
+        """Return a trainer of fresh weights; it ends the use of those returned before."""
+        self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
+        return Trainer(self._model, self._forward, sequences, protocol, seeds.order)
 
     def judge(self, sequences: torch.Tensor) -> tuple[Told, Array]:
         """Return what the model, as it now is, tells of sequences, and the bits (n, N - 1) of their tokens."""
@@ -178,7 +185,7 @@ def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tup
     The trained weights stay in the checkpoint: restarts that are interrupted need them again.
     """
     protocol = model.protocol
-    seed = seed_of_restart(protocol.seed, _REFERENCE)
+    seed = seed_of_restart(protocol.seed, REFERENCE)
     # Counting the source at every point of a curve would take longer than training.
     long = protocol.model_copy(update={"T": len(split.held_out), "eval_every": protocol.max_steps})
     trained = model.run(split.held_out, long, Seeds(protocol.seed, seed, seed), "reference", checkpoint)

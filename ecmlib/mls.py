@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainSerializer, model_validator
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import can_compile, make_forward, resolve_device
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.memory import refuse_oversized
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Loss, Positive, Precision, Protocol, applied
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
@@ -218,11 +218,14 @@ def measure_mls(
     model = architecture.build(0).to(target)
     while (T := record.next_size()) is not None:
         forward = make_forward(model, precision, run.compiled)  # another T is another shape
-        for number in range(sum(trial.T == T for trial in record.trials), restarts):
+        of_this_size = training.model_copy(update={"T": T})
+        tried = sum(trial.T == T for trial in record.trials)
+        if progress:
+            announce(Trainer(model, forward, library[:T], of_this_size, seed), of_this_size, restarts - tried)
+        for number in range(tried, restarts):
             restart_seed = seed_of_restart(seed, number)
             model.load_state_dict(architecture.build(restart_seed).state_dict())
-            bar: tqdm[Any] = tqdm(total=max_steps, unit="step", desc=f"T={T}", disable=not progress)
-            of_this_size = training.model_copy(update={"T": T})
+            bar = Bar(total=max_steps, unit="step", desc=f"T={T}", disable=not progress)
             trainer = Trainer(model, forward, library[:T], of_this_size, restart_seed)
             restart = run_restart(trainer, of_this_size, architecture.K, restart_seed, run.compiled, bar)
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})

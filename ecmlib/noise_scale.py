@@ -29,6 +29,7 @@ _UNAPPLIED = (  # it runs to the last step
     "min_steps",
     "plateau_share",
     "plateau_tolerance",
+    "stop",
     "forecast_within",
     "vary",
 )

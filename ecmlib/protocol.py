@@ -15,6 +15,7 @@ Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
 Optimizer = Literal["adam", "muon"]
 Schedule = Literal["constant", "wsd"]
+Stop = Literal["plateau", "patience", "forecast"]
 Vary = Literal["weights+order", "all", "library", "weights", "order"]
 
 
@@ -32,7 +33,8 @@ class Protocol(Parameters):
     loss : {"all", "last"}
         Cross-entropy averaged over all N - 1 predictions, or over the last one alone.
     patience_steps : int
-        The paper's rule ends a run after so many steps without improvement.
+        The paper's rule ends a run after so many steps without improvement: in truth under ``stop="patience"``, and
+        in retrospect, on the curve of a longer run, otherwise.
     min_steps, max_steps : int
         No run ends on a plateau before, since early plateaus are not the last, and no run is longer. The default
         may be more than ``max_steps``: nothing but memorising all then ends a run before.
@@ -58,9 +60,12 @@ class Protocol(Parameters):
     plateau_share, plateau_tolerance : float
         A constant rate's run is on a plateau when its best count rose over this last share of its steps by no more than
         this fraction.
+    stop : {"plateau", "patience", "forecast"}
+        What ends a constant rate's run: a plateau after at least ``min_steps``; the paper's rule; or a forecast
+        (`ecmlib.forecast`) of the count at ``max_steps`` that is sure enough. The latter two know no least length.
     forecast_within : float
-        A constant rate's run ends when its forecast (`ecmlib.forecast`) of the count at ``max_steps`` is sure to within
-        this share of it; 0 ends none. Such a run's capacity is still what it has counted, not what it forecasts.
+        A forecast is sure enough when half its interval is at most this share of it. Such a run's capacity is still
+        what it has counted, not what it forecasts.
     vary : {"weights+order", "all", "library", "weights", "order"}
         What differs between restarts; the rest is that of the first one. "all" gives each a library of its own, too.
 
@@ -93,8 +98,9 @@ class Protocol(Parameters):
     eval_growth: Annotated[float, Field(ge=0, le=1)] = 0.0
     plateau_share: Share = 0.25
     plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
+    stop: Stop = "plateau"
+    forecast_within: Share = 0.03
     vary: Vary = "weights+order"
-    forecast_within: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
@@ -106,13 +112,13 @@ class Protocol(Parameters):
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
-            return self
-        if self.forecast_within:
-            raise ValueError(
-                f"forecast_within = {self.forecast_within}: schedule = 'wsd' runs to its end, where its rate falls; "
-                "use 'constant'"
-            )
-        if self.warmup_steps > self.stable_until:
+            if self.stop != "forecast" and self.forecast_within != type(self).model_fields["forecast_within"].default:
+                raise ValueError(f"forecast_within = {self.forecast_within}: stop = {self.stop!r} asks no forecast")
+            if self.stop != "plateau" and self.min_steps != type(self).model_fields["min_steps"].default:
+                raise ValueError(f"min_steps = {self.min_steps}: stop = {self.stop!r} knows no least length")
+        elif self.stop != "plateau":
+            raise ValueError(f"stop = {self.stop!r}: schedule = 'wsd' ends at max_steps alone")
+        elif self.warmup_steps > self.stable_until:
             raise ValueError(
                 f"warmup_steps = {self.warmup_steps}: input should be at most {self.stable_until}, the steps before "
                 f"the decay (max_steps = {self.max_steps}, decay_share = {self.decay_share})"

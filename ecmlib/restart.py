@@ -15,7 +15,7 @@ from ecmlib.curve import Count, Curve
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.validation import Parameters
 
-Status = Literal["plateau", "complete", "max_steps", "forecast", "diverged"]  # how a run ended
+Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
 _PARTS = ("library", "weights", "order")
 
 

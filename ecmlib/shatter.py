@@ -10,13 +10,13 @@ import torch
 from pydantic import Field, model_validator
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import resolve_device
 from ecmlib.library import LibrarySize, random_library
 from ecmlib.memory import refuse_oversized
+from ecmlib.progress import Bar
 from ecmlib.protocol import Positive
 from ecmlib.record import Record, record_name, writable_folder
 from ecmlib.restart import Provenance, seed_of_restart
@@ -143,7 +143,7 @@ def epochs_to_shatter(
     record = ShatterRecord.stored(path, "other trials", **settings) or ShatterRecord(
         architecture=architecture, protocol=protocol, epochs=[], provenance=[]
     )
-    with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
+    with Bar(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
         while (done := len(record.epochs)) < trials:
             clock = Clock()
             numbers = range(done, min(done + run.stack, trials))

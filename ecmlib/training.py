@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ecmlib.chance import guess_corrected
 from ecmlib.checkpoint import Checkpoint, Tensors
-from ecmlib.curve import CurvePoint, columns, on_plateau
+from ecmlib.curve import CurvePoint, columns, on_plateau, patience_stop
 from ecmlib.forecast import Forecast, shipped_forecaster
 from ecmlib.forward import Forward, tally
 from ecmlib.optimizer import fresh_moments, rates_of
@@ -160,7 +160,7 @@ def run_restart(
     bar: tqdm[Any],
     checkpoint: Checkpoint | None = None,
 ) -> Restart:
-    """Train until every sequence is memorised, until the count is on a plateau, or for ``max_steps``.
+    """Train until every sequence is memorised, until the protocol's rule strikes, or for ``max_steps``.
 
     Parameters
     ----------
@@ -185,7 +185,12 @@ def run_restart(
         trainer.restore(tensors)
         curve += [CurvePoint(*point) for point in progress["curve"]]
         clock = Clock(*progress["seconds"])
-    checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
+
+    def state() -> tuple[dict[str, Any], Tensors]:
+        progress = {"step": trainer.step, "steps": protocol.max_steps, "curve": curve, "seconds": clock.read()}
+        return progress, trainer.state()
+
+    checkpoint.keeps(state)
     with bar:
         status = _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
     if curve and protocol.loss == "all" and has_diverged(curve, K):
@@ -206,12 +211,14 @@ def ended(protocol: Protocol, curve: list[CurvePoint], forecast: Forecast | None
     last = curve[-1]
     if last.last_count == protocol.T:
         return "complete"
-    if protocol.schedule == "constant" and last.step >= protocol.min_steps:
-        steps, counts = [point.step for point in curve], [point.last_count for point in curve]
-        if on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
-            return "plateau"
-    if forecast is not None and forecast.within <= protocol.forecast_within and last.step < protocol.max_steps:
-        return "forecast"
+    steps, counts = [point.step for point in curve], [point.last_count for point in curve]
+    if protocol.stop == "patience" and patience_stop(steps, counts, protocol.patience_steps) is not None:
+        return "patience"
+    if protocol.stop == "forecast" and forecast is not None and forecast.within <= protocol.forecast_within:
+        return "forecast" if last.step < protocol.max_steps else "max_steps"
+    may_rest = protocol.schedule == "constant" and protocol.stop == "plateau" and last.step >= protocol.min_steps
+    if may_rest and on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
+        return "plateau"
     return "max_steps" if last.step >= protocol.max_steps else None
 
 

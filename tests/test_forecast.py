@@ -91,11 +91,14 @@ def test_run_ends_when_its_forecast_is_sure_enough() -> None:
     protocol = Protocol(T=2048, max_steps=10_000)
     forecast = forecast_of(protocol, 128, curve)
     assert forecast is not None
-    near, far = (Protocol(T=2048, max_steps=10_000, forecast_within=share) for share in (forecast.within * 1.01, 1e-6))
+    near, far = (
+        Protocol(T=2048, max_steps=10_000, stop="forecast", forecast_within=share)
+        for share in (forecast.within * 1.01, 1e-6)
+    )
     assert ended(near, curve, forecast) == "forecast"
     assert ended(far, curve, forecast) is None
-    assert ended(protocol, curve, forecast) is None, "the paper's protocol knows no forecast"
+    assert ended(protocol, curve, forecast) is None, "nothing but a plateau ends it"
     decaying = Protocol(T=2048, max_steps=10_000, schedule="wsd")
     assert forecast_of(decaying, 128, curve) is None, "the rate is still to fall"
-    with pytest.raises(ValueError, match=r"forecast_within = 0\.1: schedule = 'wsd'"):
-        Protocol(T=2048, schedule="wsd", forecast_within=0.1)
+    with pytest.raises(ValueError, match="stop = 'forecast'"):
+        Protocol(T=2048, schedule="wsd", stop="forecast")

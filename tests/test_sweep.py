@@ -22,9 +22,26 @@ def names(grid: str) -> set[str]:
     return {job.name for job in load_grid(grid).jobs(Path())}
 
 
-@pytest.mark.parametrize(("grid", "size"), [("mac-cpu", 128), ("mac-cpu-L2", 36), ("paper-scale", 8), ("holdout", 20)])
+@pytest.mark.parametrize(
+    ("grid", "size"),
+    [
+        ("mac-cpu", 128),
+        ("mac-cpu-L2", 36),
+        ("paper-scale", 8),
+        ("holdout", 20),
+        ("paper-conditions", 36),
+        ("paper-conditions-L2", 27),
+        ("paper-k", 62),
+    ],
+)
 def test_grid_has_as_many_configurations_as_planned(grid: str, size: int) -> None:
     assert len(names(grid)) == size
+
+
+def test_configuration_may_ask_for_more_restarts_than_its_grid() -> None:
+    restarts = {job.name.split("_K")[0]: job.restarts for job in load_grid("paper-conditions").jobs(Path())}
+    assert restarts["d32_H1_N8_L1"] == 5
+    assert restarts["d256_H4_N32_L1"] == 3
 
 
 def test_holdout_is_what_its_seed_draws_and_on_no_other_grid() -> None:

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.curve import on_plateau, patience_stop
+from ecmlib.curve import CurvePoint, on_plateau, patience_stop
 from ecmlib.forward import can_compile, make_forward, resolve_device
-from ecmlib.training import Trainer, follow
+from ecmlib.training import Trainer, ended, follow
 
 counts_of_a_run = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 
@@ -20,6 +20,16 @@ def test_patience_stop_is_the_first_point_whose_last_record_is_too_old(counts: l
     expected = next((index for index in range(len(counts)) if too_old(index)), None)
     steps = [10 * index for index in range(len(counts))]
     assert patience_stop(steps, counts, 10 * patience) == expected
+
+
+@given(counts=counts_of_a_run, patience=st.integers(1, 12))
+def test_run_by_the_papers_rule_ends_where_a_replay_of_it_stops(counts: list[int], patience: int) -> None:
+    protocol = Protocol(T=31, stop="patience", patience_steps=10 * patience, max_steps=10_000, eval_every=10)
+    curve = [CurvePoint(10 * index, count, 0, 1.0) for index, count in enumerate(counts)]
+    statuses = [ended(protocol, curve[: length + 1]) for length in range(len(curve))]
+    stop = patience_stop([point.step for point in curve], counts, 10 * patience)
+    assert next((index for index, status in enumerate(statuses) if status), None) == stop
+    assert stop is None or statuses[stop] == "patience"
 
 
 def test_plateau_is_a_last_quarter_without_a_rise() -> None:
