@@ -61,6 +61,7 @@ runs/kjv.txt:  # the King James Bible, a verse a line without its reference
 	mv $@.part $@
 
 sweep: $(INSTALLED) $(NEEDED_$(GRID))  ## measure what is missing of a grid: make sweep GRID=mac-cpu, on a cluster with PROFILE=slurm
+	@$(if $(filter local,$(PROFILE)),$(PYTHON) workflow/status.py --timed "$$GRID")
 	exec $(BIN)snakemake --snakefile workflow/Snakefile --profile workflow/profiles/$(PROFILE) --config "grid=$$GRID"
 
 experiments: $(NOTEBOOKS:notebooks/%.ipynb=render-%)  ## render every notebook into runs/ from committed results

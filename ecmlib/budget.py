@@ -12,15 +12,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
-from ecmlib.curve import Count, Curve, CurvePoint, columns
+from ecmlib.curve import Count, Curve, CurvePoint, DivergedError, columns, has_diverged
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import Record, record_name
 from ecmlib.restart import CAPACITIES, Provenance, capacities, seeds_of_restart
-from ecmlib.training import Clock, DivergedError, Trainer, Trainers, follow, has_diverged
+from ecmlib.training import Clock, Trainer, Trainers, follow
 from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 
@@ -139,11 +140,14 @@ def measure_budgets(
         return record
 
     trainers = Trainers(architecture, protocol, *here)
+    if progress:
+        first, runs = trainers.trainer(seeds_of_restart(protocol, 0)), restarts - len(record.restarts)
+        announce(first, protocol, runs, stretches(protocol, budgets))
     while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds, budgets=budgets))
         flight = _Flight(trainers.trainer(seeds), protocol, budgets, checkpoint)
-        with tqdm(
+        with Bar(
             total=flight.length, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
         ) as bar:
             status = flight.to_the_end(architecture.K, bar)
@@ -159,6 +163,12 @@ def measure_budgets(
             record = record.save(path)
             checkpoint.clear()
     return record
+
+
+def stretches(protocol: Protocol, budgets: list[int]) -> list[tuple[int, int]]:
+    """Return where the trunk, and each branch, begins and ends."""
+    protocols = [protocol.until(budget) for budget in budgets]
+    return [(0, protocols[-1].stable_until), *((each.stable_until, each.max_steps) for each in protocols)]
 
 
 class _Flight:
@@ -180,8 +190,7 @@ class _Flight:
     @property
     def length(self) -> int:
         """Steps of the trunk and all branches."""
-        protocols = [self._protocol.until(budget) for budget in self._budgets]
-        return protocols[-1].stable_until + sum(protocol.max_steps - protocol.stable_until for protocol in protocols)
+        return sum(end - start for start, end in stretches(self._protocol, self._budgets))
 
     def to_the_end(self, K: int, bar: tqdm[Any]) -> Literal["complete", "max_steps", "diverged"]:
         """Train through the budgets that are not finished yet."""
@@ -215,15 +224,19 @@ class _Flight:
         self._branch, self._fork = [], {}
 
     def _show(self, bar: tqdm[Any]) -> None:
-        ended = sum(branch.step[-1] - branch.step[0] for branch in self.branches)
-        under_way = self._branch[-1].step - self._branch[0].step if self._branch else 0
         last = (self._branch or self.trunk)[-1]
         bar.set_postfix(count=last.last_count, budget=self._budgets[min(len(self.branches), len(self._budgets) - 1)])
-        bar.update(self.trunk[-1].step + ended + under_way - bar.n)
+        bar.update(self._done(last.step) - bar.n)
+
+    def _done(self, step: int) -> int:
+        """Count the steps of trunk and branches together when the trainer is at one."""
+        ended = sum(branch.step[-1] - branch.step[0] for branch in self.branches)
+        return ended + (self.trunk[-1].step + step - self._branch[0].step if self._branch else step)
 
     def _state(self) -> tuple[dict[str, Any], Tensors]:
         progress = {
-            "step": self._trainer.step,
+            "step": self._done(self._trainer.step),
+            "steps": self.length,
             "trunk": self.trunk,
             "branches": [branch.model_dump() for branch in self.branches],
             "branch": self._branch,

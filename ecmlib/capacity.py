@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
 from ecmlib.forward import make_forward, tally
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import seeds_of_restart
 from ecmlib.results import CapacityRecord
@@ -83,8 +83,8 @@ def measure_mac(
 ) -> CapacityRecord:
     """Measure the maximum attainable capacity: train on a large library, count what is memorised (paper, section 5).
 
-    Each restart trains new weights until every sequence is memorised, until the count is on a plateau
-    (`ecmlib.curve.on_plateau`), or for ``max_steps``.
+    Each restart trains new weights until every sequence is memorised, until what ``stop`` of the protocol names, or for
+    ``max_steps``.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def measure_mac(
         Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
     progress : bool
-        Whether a bar shows steps, speed, count and best count.
+        Whether it is said beforehand how long the runs will take here, and a bar shows steps, speed and counts.
     values
         Of `Protocol`, by name, in place of ``protocol``.
 
@@ -133,12 +133,12 @@ def measure_mac(
         return record
 
     trainers = Trainers(architecture, protocol, *here)
+    if progress:
+        announce(trainers.trainer(seeds_of_restart(protocol, 0)), protocol, restarts - len(record.restarts))
     while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds))
-        bar: tqdm[Any] = tqdm(
-            total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
-        )
+        bar = Bar(total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
         trainer = trainers.trainer(seeds)
         restart = run_restart(trainer, protocol, architecture.K, seeds.weights, here.compiled, bar, checkpoint)
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple, Self
 
@@ -11,6 +12,10 @@ from ecmlib.validation import Parameters
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Bits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class DivergedError(Exception):
+    """The loss became infinite or not a number."""
 
 
 class CurvePoint(NamedTuple):
@@ -76,3 +81,14 @@ def on_plateau(steps: Sequence[int], counts: Sequence[int], share: float = 0.25,
     """Whether the best count rose by at most the fraction ``tolerance`` over the last ``share`` of all steps."""
     before = max(count for step, count in zip(steps, counts, strict=True) if step <= (1 - share) * steps[-1])
     return max(counts) - before <= tolerance * before
+
+
+def has_diverged(curve: list[CurvePoint], K: int) -> bool:
+    """Whether a run has ended worse than it began, and worse than guessing: fresh weights alone do the latter."""
+    return curve[-1].bits > max(curve[0].bits, math.log2(K))
+
+
+def last_tenth(steps: Sequence[float], values: Sequence[float]) -> float:
+    """Average the values over the last tenth of all steps."""
+    last = [value for step, value in zip(steps, values, strict=True) if step >= 0.9 * steps[-1]]
+    return sum(last) / len(last)

@@ -9,21 +9,22 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.contents import Split, split_content
+from ecmlib.curve import DivergedError
 from ecmlib.forward import judge_all
 from ecmlib.ngram import ngram_bits
+from ecmlib.progress import Bar, announce
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
 from ecmlib.text_record import Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
-from ecmlib.training import DivergedError, Trainers, run_restart
+from ecmlib.training import Trainer, Trainers, run_restart
 from ecmlib.workplace import Workplace, workplace
 
 Array = NDArray[np.float64]
-_REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
+REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
 def measure_text(
@@ -74,8 +75,11 @@ def measure_text(
 
     model = _Model(architecture, corpus, protocol, here, progress)
     by_ngram = ngram_bits(split.held_out.numpy(), split.library.numpy(), architecture.K, protocol.order)
-    of_reference = checkpoint_of(path, _REFERENCE, model.identity("reference"))
+    of_reference = checkpoint_of(path, REFERENCE, model.identity("reference"))
     split = Split(split.library.to(here.device), split.held_out.to(here.device))
+    if progress:
+        runs = len(missing) + (protocol.content != "uniform")
+        announce(model.trainer(split.library, seeds_of_restart(protocol, 0)), protocol, runs)
     if protocol.content == "uniform":
         by_reference = np.full_like(by_ngram, math.log2(architecture.K))
     else:
@@ -129,9 +133,13 @@ class _Model:
     def run(
         self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds, name: str, checkpoint: Checkpoint
     ) -> Restart:
-        trainer = self._trainers.trainer(seeds, sequences)
-        bar: tqdm[Any] = tqdm(total=protocol.max_steps, unit="step", desc=name, disable=not self._progress)
+        trainer = self.trainer(sequences, seeds)
+        bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not self._progress)
         return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._here.compiled, bar, checkpoint)
+
+    def trainer(self, sequences: torch.Tensor, seeds: Seeds) -> Trainer:
+        """Return a trainer of fresh weights; it ends the use of those returned before."""
+        return self._trainers.trainer(seeds, sequences)
 
     def judge(self, sequences: torch.Tensor) -> tuple[Told, Array]:
         """Return what the model, as it now is, tells of sequences, and the bits (n, N - 1) of their tokens."""
@@ -151,7 +159,7 @@ def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tup
     The trained weights stay in the checkpoint: restarts that are interrupted need them again.
     """
     protocol = model.protocol
-    seed = seed_of_restart(protocol.seed, _REFERENCE)
+    seed = seed_of_restart(protocol.seed, REFERENCE)
     # Counting the source at every point of a curve would take longer than training.
     long = protocol.model_copy(update={"T": len(split.held_out), "eval_every": protocol.max_steps})
     trained = model.run(split.held_out, long, Seeds(protocol.seed, seed, seed), "reference", checkpoint)

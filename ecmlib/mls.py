@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainSerializer, model_validator
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.forward import make_forward
 from ecmlib.library import random_library
+from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
 from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
@@ -199,11 +199,14 @@ def measure_mls(
     model = architecture.build(0).to(here.device)
     while (T := record.next_size()) is not None:
         forward = make_forward(model, training.precision, here.compiled)  # another T is another shape
-        for number in range(sum(trial.T == T for trial in record.trials), restarts):
+        of_this_size = training.model_copy(update={"T": T})
+        tried = sum(trial.T == T for trial in record.trials)
+        if progress:
+            announce(Trainer(model, forward, library[:T], of_this_size, 0), of_this_size, restarts - tried)
+        for number in range(tried, restarts):
             seed = seed_of_restart(training.seed, number)
             model.load_state_dict(architecture.build(seed).state_dict())
-            bar: tqdm[Any] = tqdm(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)
-            of_this_size = training.model_copy(update={"T": T})
+            bar = Bar(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)
             trainer = Trainer(model, forward, library[:T], of_this_size, seed)
             restart = run_restart(trainer, of_this_size, architecture.K, seed, here.compiled, bar)
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})

@@ -24,8 +24,15 @@ from ecmlib.training import Clock, Trainer, follow
 from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 
-# It runs to the last step.
-_UNAPPLIED = ("patience_steps", "min_steps", "plateau_share", "plateau_tolerance", "stop", "vary")
+_UNAPPLIED = (  # it runs to the last step
+    "patience_steps",
+    "min_steps",
+    "plateau_share",
+    "plateau_tolerance",
+    "stop",
+    "forecast_within",
+    "vary",
+)
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 
 

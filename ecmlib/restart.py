@@ -15,11 +15,11 @@ from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
-from ecmlib.curve import Count, Curve, patience_stop
+from ecmlib.curve import Count, Curve, last_tenth, patience_stop
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.validation import Parameters
 
-Status = Literal["plateau", "patience", "complete", "max_steps", "diverged"]  # how a run ended
+Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
 CAPACITIES = (  # what `capacities` says
     "C_raw",
     "C",
@@ -82,8 +82,7 @@ def end_value(protocol: Protocol, steps: Sequence[int], values: Sequence[float])
     """
     if protocol.schedule == "wsd":
         return float(values[-1])
-    last = [value for step, value in zip(steps, values, strict=True) if step >= 0.9 * steps[-1]]
-    return sum(last) / len(last)
+    return last_tenth(steps, values)
 
 
 def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> dict[str, float]:

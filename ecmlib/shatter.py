@@ -10,11 +10,11 @@ import torch
 from pydantic import Field, model_validator
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.library import LibrarySize, random_library
+from ecmlib.progress import Bar
 from ecmlib.protocol import Positive
 from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, seed_of_restart
@@ -137,7 +137,7 @@ def epochs_to_shatter(
     record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
         results
     )
-    with tqdm(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
+    with Bar(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
         while (done := len(record.epochs)) < trials:
             clock = Clock()
             numbers = range(done, min(done + stack, trials))

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
+from ecmlib.chance import guess_corrected
 from ecmlib.checkpoint import Checkpoint, Tensors
-from ecmlib.curve import CurvePoint, columns, on_plateau, patience_stop
+from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged, on_plateau, patience_stop
+from ecmlib.forecast import Forecast, shipped_forecaster
 from ecmlib.forward import Forward, make_forward, tally
 from ecmlib.library import random_library
 from ecmlib.optimizer import fresh_moments, rates_of
@@ -20,10 +22,6 @@ from ecmlib.protocol import Protocol
 from ecmlib.restart import Provenance, Restart, Seeds, Status, provenance
 
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
-
-
-class DivergedError(Exception):
-    """The loss became infinite or not a number."""
 
 
 class Trainer:
@@ -222,9 +220,14 @@ def run_restart(
         trainer.restore(tensors)
         curve += [CurvePoint(*point) for point in progress["curve"]]
         clock = Clock(*progress["seconds"])
-    checkpoint.keeps(lambda: ({"step": trainer.step, "curve": curve, "seconds": clock.read()}, trainer.state()))
+
+    def state() -> tuple[dict[str, Any], Tensors]:
+        progress = {"step": trainer.step, "steps": protocol.max_steps, "curve": curve, "seconds": clock.read()}
+        return progress, trainer.state()
+
+    checkpoint.keeps(state)
     with bar:
-        status = _to_the_end(trainer, protocol, curve, bar, checkpoint)
+        status = _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
     if curve and protocol.loss == "all" and has_diverged(curve, K):
         status = "diverged"
     return Restart(
@@ -235,33 +238,46 @@ def run_restart(
     )
 
 
-def ended(protocol: Protocol, curve: list[CurvePoint]) -> Status | None:
-    """Say whether and how a run has ended at the last point of its curve; None if it goes on."""
+def ended(protocol: Protocol, curve: list[CurvePoint], forecast: Forecast | None = None) -> Status | None:
+    """Say whether and how a run has ended at the last point of its curve; None if it goes on.
+
+    ``forecast`` is what the curve says of the count at ``max_steps``.
+    """
     last = curve[-1]
     if last.last_count == protocol.T:
         return "complete"
     steps, counts = [point.step for point in curve], [point.last_count for point in curve]
     if protocol.stop == "patience" and patience_stop(steps, counts, protocol.patience_steps) is not None:
         return "patience"
+    if protocol.stop == "forecast" and forecast is not None and forecast.within <= protocol.forecast_within:
+        return "forecast" if last.step < protocol.max_steps else "max_steps"
     may_rest = protocol.schedule == "constant" and protocol.stop == "plateau" and last.step >= protocol.min_steps
     if may_rest and on_plateau(steps, counts, protocol.plateau_share, protocol.plateau_tolerance):
         return "plateau"
     return "max_steps" if last.step >= protocol.max_steps else None
 
 
-def has_diverged(curve: list[CurvePoint], K: int) -> bool:
-    """Whether a run has ended worse than it began, and worse than guessing: fresh weights alone do the latter."""
-    return curve[-1].bits > max(curve[0].bits, math.log2(K))
+def forecast_of(protocol: Protocol, K: int, curve: list[CurvePoint]) -> Forecast | None:
+    """Forecast the count at ``max_steps``; None under a rate that is still to fall, or from too little."""
+    if protocol.schedule != "constant":
+        return None
+    steps = [point.step for point in curve]
+    capacities = [guess_corrected(point.last_count, protocol.T, K) for point in curve]
+    return shipped_forecaster().forecast(steps, capacities, protocol.T, protocol.max_steps)
 
 
 def _to_the_end(
-    trainer: Trainer, protocol: Protocol, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
+    trainer: Trainer, protocol: Protocol, K: int, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
 ) -> Status:
     try:
         for point in follow(trainer, protocol, protocol.max_steps, curve, checkpoint):
-            bar.set_postfix(count=point.last_count, best=max(p.last_count for p in curve), refresh=False)
+            forecast = forecast_of(protocol, K, curve)
+            shown: dict[str, int | str] = {"count": point.last_count, "best": max(p.last_count for p in curve)}
+            if forecast is not None:
+                shown["forecast"] = f"{forecast.low:.0f}-{forecast.high:.0f}"
+            bar.set_postfix(shown, refresh=False)
             bar.update(point.step - bar.n)
-            if (status := ended(protocol, curve)) is not None:
+            if (status := ended(protocol, curve, forecast)) is not None:
                 return status
     except DivergedError:
         return "diverged"

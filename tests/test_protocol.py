@@ -65,7 +65,7 @@ def test_curve_without_growth_has_the_points_of_the_first_edition() -> None:
             "(max_steps = 100, decay_share = 0.3)",
         ),
         ({"eval_growth": -0.1}, "eval_growth = -0.1: input should be greater than or equal to 0"),
-        ({"stop": "never"}, "stop = 'never': input should be 'plateau' or 'patience'"),
+        ({"stop": "never"}, "stop = 'never': input should be 'plateau', 'patience' or 'forecast'"),
         ({"stop": "patience", "min_steps": 31}, "min_steps = 31: stop = 'patience' knows no least length"),
         ({"stop": "patience", "schedule": "wsd"}, "stop = 'patience': schedule = 'wsd' ends at max_steps alone"),
         ({"plateau_share": 0.0}, "plateau_share = 0.0: input should be greater than 0"),
