@@ -221,7 +221,7 @@ def test_capacity_over_parameters_is_dashed_where_it_was_not_fitted() -> None:
         here = frame[frame["H"] == H]
         dashed, solid, dotted = lines
         assert dashed.get_xydata().tolist() == here[["P", "C"]].to_numpy().tolist()
-        assert np.isnan(solid.get_ydata()).tolist() == here["outside_region"].tolist() == [True, False, True]
+        assert np.isnan(solid.get_ydata()).tolist() == here["outside_region"].tolist() == [False, False, True]
         assert dotted.get_xdata().tolist() == ([100, 900] if H == 1 else [200]), "by P, whatever the order of rows"
     band = axes.collections[0].get_paths()[0].get_extents()
     assert (band.ymin, band.ymax) == pytest.approx((frame["C_low"][:3].min(), frame["C_high"][:3].max()))
