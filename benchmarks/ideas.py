@@ -226,7 +226,7 @@ def _stacked(trainer: Trainer, models: int) -> Trainer:
 
     def all_models(weights: Any, moments: Any, sequences: torch.Tensor, rates: torch.Tensor, loss: Any) -> None:
         batches = torch.stack([sequences.roll(number, 0) for number in range(models)])
-        torch.vmap(lambda w, m, s: one(w, m, s, rates, loss))(weights, moments, batches)
+        torch.vmap(lambda w, m, s: one(w, m, s, rates, loss), out_dims=None)(weights, moments, batches)
 
     trainer._forward = trainer._forward._replace(step=torch.compile(all_models, dynamic=False))
     return trainer
