@@ -17,11 +17,12 @@ from tqdm import tqdm
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import Count, Curve, CurvePoint, DivergedError, columns, has_diverged
+from ecmlib.forward import Trainer
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.record import Record, record_name
 from ecmlib.restart import CAPACITIES, Provenance, capacities, seeds_of_restart
-from ecmlib.training import Clock, Trainer, Trainers, follow
+from ecmlib.training import Clock, Trainers, follow
 from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 

@@ -9,13 +9,13 @@ from pydantic import Field, PlainSerializer, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
-from ecmlib.forward import make_forward
+from ecmlib.forward import Trainer, make_forward
 from ecmlib.library import random_library
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
 from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, Restart, Status, seed_of_restart
-from ecmlib.training import Trainer, run_restart
+from ecmlib.training import run_restart
 from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 

@@ -15,12 +15,12 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 from ecmlib.architecture import Architecture
 from ecmlib.chance import tails
 from ecmlib.curve import Count
-from ecmlib.forward import make_forward
+from ecmlib.forward import Trainer, make_forward
 from ecmlib.library import random_library
 from ecmlib.protocol import Positive, Protocol, applied, chosen_protocol
 from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance, seed_of_restart
-from ecmlib.training import Clock, Trainer, follow
+from ecmlib.training import Clock, follow
 from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 
