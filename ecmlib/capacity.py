@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,10 +10,10 @@ import torch
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
-from ecmlib.forward import make_forward, tally
+from ecmlib.forward import Trainer, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
-from ecmlib.restart import seeds_of_restart
+from ecmlib.restart import Rounded, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import Trainers, run_restart
 from ecmlib.validation import shown
@@ -78,6 +79,7 @@ def measure_mac(
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
+    weight_bits: Sequence[int] = (),
     progress: bool = True,
     **values: Any,
 ) -> CapacityRecord:
@@ -101,6 +103,8 @@ def measure_mac(
     results : path, optional
         Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
+    weight_bits : sequence of int
+        Count again at the end of each restart, with trained matrices rounded to so many bits a weight (1 to 16).
     progress : bool
         Whether it is said beforehand how long the runs will take here, and a bar shows steps, speed and counts.
     values
@@ -128,6 +132,7 @@ def measure_mac(
     """
     protocol = chosen_protocol(protocol, values)
     here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
+    Widths(weight_bits=list(weight_bits))
     record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
     if len(record.restarts) >= restarts:
         return record
@@ -141,8 +146,47 @@ def measure_mac(
         bar = Bar(total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
         trainer = trainers.trainer(seeds)
         restart = run_restart(trainer, protocol, architecture.K, seeds.weights, here.compiled, bar, checkpoint)
+        if weight_bits and restart.status != "diverged":
+            restart = restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})
         if path is not None:
             record = record.save(path)
             checkpoint.clear()
     return record
+
+
+def count_rounded(trainer: Trainer, weight_bits: Sequence[int]) -> list[Rounded]:
+    """Count what a trained model still holds when its weights have fewer bits; nothing is trained, or changed.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        Of the model, at the end of its training.
+    weight_bits : sequence of int
+        Widths to round to (`rounded`). Vectors (gains and biases) stay as they are: they are few.
+    """
+    trained, counted = trainer.state(), []
+    for bits in weight_bits:
+        coarse = {
+            name: rounded(value, bits) if name in trainer.trained and value.ndim == 2 else value
+            for name, value in trained.items()
+        }
+        trainer.restore(coarse)
+        point = trainer.count()
+        counted.append(
+            Rounded(weight_bits=bits, last_count=point.last_count, full_count=point.full_count, bits=point.bits)
+        )
+    trainer.restore(trained)
+    return counted
+
+
+def rounded(matrix: torch.Tensor, bits: int) -> torch.Tensor:
+    """Round each row of a matrix to the nearest of 2**bits levels, evenly from the row's least to its largest number.
+
+    >>> rounded(torch.tensor([[0.0, 0.2, 0.6, 1.0]]), bits=1)
+    tensor([[0., 0., 1., 1.]])
+    """
+    low, high = matrix.aminmax(dim=1, keepdim=True)
+    step = ((high - low) / (2**bits - 1)).clamp_min(torch.finfo(matrix.dtype).tiny)
+    coarse: torch.Tensor = low + ((matrix - low) / step).round() * step
+    return coarse

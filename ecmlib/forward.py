@@ -177,6 +177,11 @@ class Trainer:
         for _ in range(self.step):
             next(self._batches)
 
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names, in a state, of the weights that training moves."""
+        return frozenset(f"model.{name}" for name in self._moments)
+
     def _changing(self) -> dict[str, torch.Tensor]:
         tensors = {f"model.{name}": weight for name, weight in self._weights.items()}
         for name, moments in self._moments.items():

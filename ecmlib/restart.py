@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
-from ecmlib.curve import Count, Curve, last_tenth, patience_stop
+from ecmlib.curve import Bits, Count, Curve, last_tenth, patience_stop
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.validation import Parameters
 
@@ -36,6 +36,7 @@ CAPACITIES = (  # what `capacities` says
     "full_count",
 )
 FULL = 0.9  # share of the library from which its size, not the model, sets the count
+WeightBits = Annotated[int, Field(ge=1, le=16)]
 _PARTS = ("library", "weights", "order")
 
 
@@ -55,12 +56,28 @@ class Provenance(Parameters):
     core_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of all cores together, whatever else ran
 
 
+class Widths(Parameters):
+    """To how many bits trained weights are rounded."""
+
+    weight_bits: list[WeightBits]
+
+
+class Rounded(Parameters):
+    """What a trained model holds when its matrices have so many bits a weight (`ecmlib.capacity.count_rounded`)."""
+
+    weight_bits: WeightBits
+    last_count: Count
+    full_count: Count
+    bits: Bits
+
+
 class Restart(Curve):
-    """One training run: its seed, how it ended, its whole curve, and where it was measured."""
+    """One training run: its seed, how it ended, its whole curve, where it was measured, and what rounding leaves."""
 
     seed: Count
     status: Status
     provenance: Provenance
+    rounded: list[Rounded] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_points(self) -> Self:

@@ -10,6 +10,7 @@ from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import BudgetRecord, stretches
 from ecmlib.mls import MlsProtocol
 from ecmlib.record import record_name
+from ecmlib.restart import Widths
 from ecmlib.shatter import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
 from ecmlib.validation import Parameters, shown
@@ -37,7 +38,9 @@ class Experiment(NamedTuple):
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
+    Widths(weight_bits=parameters.get("weight_bits", []))
+    training = {name: value for name, value in parameters.items() if name not in ("restarts", "weight_bits")}
+    protocol = Protocol(**training)
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
 
 
