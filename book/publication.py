@@ -34,6 +34,7 @@ _MAY_DIFFER = [
     "plateau_share",
     "plateau_tolerance",
     "stop",
+    "forecast_within",
     "seed",
     "vary",
     "precision",

@@ -8,95 +8,20 @@ the very weights that a run of that budget alone would have ended with.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
-import pandas as pd
-from pydantic import Field, model_validator
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.capacity import FreshTrainers
+from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
-from ecmlib.curve import CAPACITIES, Count, Curve, CurvePoint, capacities, columns
-from ecmlib.forward import can_compile, resolve_device
-from ecmlib.library import LibrarySize
-from ecmlib.memory import refuse_oversized
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.record import Record, record_name, writable_folder
-from ecmlib.restart import Provenance, seeds_of_restart
-from ecmlib.training import Clock, DivergedError, Trainer, follow, has_diverged
-from ecmlib.validation import Parameters
-
-
-class Branch(Curve):
-    """The end of a run of one budget: its curve from where the rate begins to fall."""
-
-    budget: Positive
-    core_seconds: Annotated[float, Field(ge=0)]  # that a run of this budget alone would have taken, trunk included
-
-
-class BudgetRun(Parameters):
-    """One trunk with its branches, in the order of budgets; there are none at a constant rate."""
-
-    seed: Count
-    status: Literal["complete", "max_steps", "diverged"]  # complete: a branch memorised all, longer ones were spared
-    trunk: Curve
-    branches: list[Branch]
-    provenance: Provenance
-
-
-class BudgetRecord(Record):
-    """Capacities of one architecture under one protocol over budgets in steps; ``max_steps`` is the longest."""
-
-    parts: ClassVar[str] = "restarts"
-    experiment: Literal["budget"] = "budget"
-    architecture: Architecture
-    protocol: Protocol
-    budgets: list[Positive]
-    restarts: list[BudgetRun]
-
-    @model_validator(mode="after")
-    def _budgets_are_sensible(self) -> Self:
-        check_budgets(self.budgets, self.protocol)
-        return self
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row a restart and budget that it reached.
-
-        Columns are those of `ecmlib.results.CapacityRecord.frame`, where ``max_steps`` is the budget and
-        ``core_seconds`` what a run of this budget alone costs. At a constant rate every budget is the beginning of one
-        curve.
-        """
-        rows = []
-        for number, run in enumerate(self.restarts):
-            for budget, curve, core_seconds in _curves(run, self.budgets):
-                protocol = self.protocol.model_copy(update={"max_steps": budget})
-                rows.append(
-                    {**self.architecture.model_dump(), **protocol.model_dump(), "P": self.architecture.n_params}
-                    | {"restart": number, "restart_seed": run.seed, "status": run.status, "steps": curve.step[-1]}
-                    | {"core_seconds": core_seconds}
-                    | capacities(curve, self.architecture, protocol)
-                )
-        columns_ = [*Architecture.model_fields, *Protocol.model_fields, "P", "restart", "status", *CAPACITIES]
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns_)
-
-
-def check_budgets(budgets: list[int], protocol: Protocol) -> None:
-    """Refuse budgets that do not rise to ``max_steps`` or leave no room for the warm-up.
-
-    Raises
-    ------
-    ValueError
-        Naming budgets and what is wrong with them.
-    """
-    if not budgets or sorted(set(budgets)) != budgets or budgets[-1] != protocol.max_steps:
-        raise ValueError(f"budgets = {budgets}: input should rise, and end with max_steps = {protocol.max_steps}")
-    protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
+from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged
+from ecmlib.forward import Trainer
+from ecmlib.progress import Bar, announce
+from ecmlib.protocol import Protocol, chosen_protocol
+from ecmlib.restart import seeds_of_restart
+from ecmlib.training import Clock, Trainers, follow
+from ecmlib.workplace import workplace
 
 
 def measure_budgets(
@@ -135,22 +60,21 @@ def measure_budgets(
     longest = {"max_steps": budgets[-1]} if budgets else {}
     protocol = chosen_protocol(protocol, values if protocol else longest | values)
     check_budgets(budgets, protocol)
-    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
-    refuse_oversized(architecture, protocol.T, protocol.batch_size)
-    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings: dict[str, Any] = {"architecture": architecture, "protocol": protocol, "budgets": budgets}
-    record = BudgetRecord.stored(path, "other budgets", **settings) or BudgetRecord(**settings, restarts=[])
-    if len(record.restarts) >= run.restarts:
+    here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
+    begun = BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
+    record, path = begun.begun_in(results)
+    if len(record.restarts) >= restarts:
         return record
 
-    fresh = FreshTrainers(architecture, protocol, target, run.compiled)
-    while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
+    trainers = Trainers(architecture, protocol, *here)
+    if progress:
+        first, runs = trainers.trainer(seeds_of_restart(protocol, 0)), restarts - len(record.restarts)
+        announce(first, protocol, runs, stretches(protocol, budgets))
+    while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
-        checkpoint = checkpoint_of(path, number, fresh.identity(seeds) | {"budgets": budgets})
-        flight = _Flight(fresh.trainer(seeds), protocol, budgets, checkpoint)
-        with tqdm(
+        checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds, budgets=budgets))
+        flight = _Flight(trainers.trainer(seeds), protocol, budgets, checkpoint)
+        with Bar(
             total=flight.length, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
         ) as bar:
             status = flight.to_the_end(architecture.K, bar)
@@ -159,7 +83,7 @@ def measure_budgets(
             status=status,
             trunk=columns(flight.trunk),
             branches=flight.branches,
-            provenance=flight.clock.provenance(target, run.compiled),
+            provenance=flight.clock.provenance(*here),
         )
         record = record.model_copy(update={"restarts": [*record.restarts, finished]})
         if path is not None:
@@ -168,9 +92,10 @@ def measure_budgets(
     return record
 
 
-class _Run(Parameters):
-    restarts: Positive
-    compiled: bool
+def stretches(protocol: Protocol, budgets: list[int]) -> list[tuple[int, int]]:
+    """Return where the trunk, and each branch, begins and ends."""
+    protocols = [protocol.until(budget) for budget in budgets]
+    return [(0, protocols[-1].stable_until), *((each.stable_until, each.max_steps) for each in protocols)]
 
 
 class _Flight:
@@ -192,8 +117,7 @@ class _Flight:
     @property
     def length(self) -> int:
         """Steps of the trunk and all branches."""
-        protocols = [self._protocol.until(budget) for budget in self._budgets]
-        return protocols[-1].stable_until + sum(protocol.max_steps - protocol.stable_until for protocol in protocols)
+        return sum(end - start for start, end in stretches(self._protocol, self._budgets))
 
     def to_the_end(self, K: int, bar: tqdm[Any]) -> Literal["complete", "max_steps", "diverged"]:
         """Train through the budgets that are not finished yet."""
@@ -227,15 +151,19 @@ class _Flight:
         self._branch, self._fork = [], {}
 
     def _show(self, bar: tqdm[Any]) -> None:
-        ended = sum(branch.step[-1] - branch.step[0] for branch in self.branches)
-        under_way = self._branch[-1].step - self._branch[0].step if self._branch else 0
         last = (self._branch or self.trunk)[-1]
         bar.set_postfix(count=last.last_count, budget=self._budgets[min(len(self.branches), len(self._budgets) - 1)])
-        bar.update(self.trunk[-1].step + ended + under_way - bar.n)
+        bar.update(self._done(last.step) - bar.n)
+
+    def _done(self, step: int) -> int:
+        """Count the steps of trunk and branches together when the trainer is at one."""
+        ended = sum(branch.step[-1] - branch.step[0] for branch in self.branches)
+        return ended + (self.trunk[-1].step + step - self._branch[0].step if self._branch else step)
 
     def _state(self) -> tuple[dict[str, Any], Tensors]:
         progress = {
-            "step": self._trainer.step,
+            "step": self._done(self._trainer.step),
+            "steps": self.length,
             "trunk": self.trunk,
             "branches": [branch.model_dump() for branch in self.branches],
             "branch": self._branch,
@@ -258,20 +186,3 @@ class _Flight:
 
 def _named(tensors: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]]:
-    """Return each budget that a run has reached, with its curve and the core-seconds that it alone would have cost."""
-    if run.status == "diverged":
-        return []
-    if run.branches:
-        return [
-            (branch.budget, columns([*run.trunk.until(branch.step[0]).points, *branch.points[1:]]), branch.core_seconds)
-            for branch in run.branches
-        ]
-    whole = run.trunk.step[-1]
-    return [
-        (budget, run.trunk.until(budget), run.provenance.core_seconds * budget / whole)
-        for budget in budgets
-        if budget <= whole
-    ]

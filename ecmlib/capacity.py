@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
-from ecmlib.forward import Forward, can_compile, make_forward, resolve_device, tally
-from ecmlib.library import LibrarySize, random_library
-from ecmlib.memory import refuse_oversized
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.record import record_name, writable_folder
-from ecmlib.restart import Seeds, seeds_of_restart
+from ecmlib.forward import Trainer, make_forward, tally
+from ecmlib.progress import Bar, announce
+from ecmlib.protocol import Protocol, chosen_protocol
+from ecmlib.restart import Rounded, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Trainer, run_restart
-from ecmlib.validation import Parameters, shown
+from ecmlib.training import Trainers, run_restart
+from ecmlib.validation import shown
+from ecmlib.workplace import workplace
 
 
 class Memorised(NamedTuple):
@@ -80,13 +79,14 @@ def measure_mac(
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
+    weight_bits: Sequence[int] = (),
     progress: bool = True,
     **values: Any,
 ) -> CapacityRecord:
     """Measure the maximum attainable capacity: train on a large library, count what is memorised (paper, section 5).
 
-    Each restart trains new weights until every sequence is memorised, until the count is on a plateau
-    (`ecmlib.curve.on_plateau`), or for ``max_steps``.
+    Each restart trains new weights until every sequence is memorised, until what ``stop`` of the protocol names, or for
+    ``max_steps``.
 
     Parameters
     ----------
@@ -103,8 +103,10 @@ def measure_mac(
     results : path, optional
         Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
+    weight_bits : sequence of int
+        Count again at the end of each restart, with trained matrices rounded to so many bits a weight (1 to 16).
     progress : bool
-        Whether a bar shows steps, speed, count and best count.
+        Whether it is said beforehand how long the runs will take here, and a bar shows steps, speed and counts.
     values
         Of `Protocol`, by name, in place of ``protocol``.
 
@@ -129,28 +131,23 @@ def measure_mac(
     True
     """
     protocol = chosen_protocol(protocol, values)
-    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
-    refuse_oversized(architecture, protocol.T, protocol.batch_size)
-    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings = {"architecture": architecture, "protocol": protocol}
-    record = CapacityRecord.stored(path, "another configuration", **settings) or CapacityRecord(
-        architecture=architecture, protocol=protocol, restarts=[]
-    )
-    if len(record.restarts) >= run.restarts:
+    here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
+    Widths(weight_bits=list(weight_bits))
+    record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
+    if len(record.restarts) >= restarts:
         return record
 
-    fresh = FreshTrainers(architecture, protocol, target, run.compiled)
-    while (number := len(record.restarts)) < run.restarts:  # another process may add some meanwhile
+    trainers = Trainers(architecture, protocol, *here)
+    if progress:
+        announce(trainers.trainer(seeds_of_restart(protocol, 0)), protocol, restarts - len(record.restarts))
+    while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
-        checkpoint = checkpoint_of(path, number, fresh.identity(seeds))
-        bar: tqdm[Any] = tqdm(
-            total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
-        )
-        restart = run_restart(
-            fresh.trainer(seeds), protocol, architecture.K, seeds.weights, run.compiled, bar, checkpoint
-        )
+        checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds))
+        bar = Bar(total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
+        trainer = trainers.trainer(seeds)
+        restart = run_restart(trainer, protocol, architecture.K, seeds.weights, here.compiled, bar, checkpoint)
+        if weight_bits and restart.status != "diverged":
+            restart = restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})
         record = record.model_copy(update={"restarts": [*record.restarts, restart]})
         if path is not None:
             record = record.save(path)
@@ -158,42 +155,38 @@ def measure_mac(
     return record
 
 
-class FreshTrainers:
-    """Makes the trainers of one configuration's restarts, which share a model and its compiled graph.
+def count_rounded(trainer: Trainer, weight_bits: Sequence[int]) -> list[Rounded]:
+    """Count what a trained model still holds when its weights have fewer bits; nothing is trained, or changed.
 
     Parameters
     ----------
-    architecture, protocol
-        The configuration.
-    device : device
-        Of model and libraries.
-    compiled : bool
-        Whether ``torch.compile`` fuses the model.
+    trainer : Trainer
+        Of the model, at the end of its training.
+    weight_bits : sequence of int
+        Widths to round to (`rounded`). Vectors (gains and biases) stay as they are: they are few.
     """
-
-    def __init__(self, architecture: Architecture, protocol: Protocol, device: torch.device, compiled: bool) -> None:
-        self._architecture, self._protocol, self._device, self._compiled = architecture, protocol, device, compiled
-        self._model: torch.nn.Module = architecture.build(0).to(device)
-        self._forward: Forward = make_forward(self._model, protocol.precision, compiled)
-
-    def trainer(self, seeds: Seeds) -> Trainer:
-        """Return a trainer of fresh weights; it ends the use of those returned before."""
-        size = self._architecture
-        library = random_library(self._protocol.T, size.N, size.K, seeds.library).to(self._device)
-        self._model.load_state_dict(size.build(seeds.weights).state_dict())
-        return Trainer(self._model, self._forward, library, self._protocol, seeds.order)
-
-    def identity(self, seeds: Seeds) -> dict[str, Any]:
-        """Say by what a run in flight is known again."""
-        return {
-            "architecture": self._architecture.model_dump(),
-            "protocol": self._protocol.model_dump(),
-            "seeds": seeds,
-            "compiled": self._compiled,
-            "torch": torch.__version__,
+    trained, counted = trainer.state(), []
+    for bits in weight_bits:
+        coarse = {
+            name: rounded(value, bits) if name in trainer.trained and value.ndim == 2 else value
+            for name, value in trained.items()
         }
+        trainer.restore(coarse)
+        point = trainer.count()
+        counted.append(
+            Rounded(weight_bits=bits, last_count=point.last_count, full_count=point.full_count, bits=point.bits)
+        )
+    trainer.restore(trained)
+    return counted
 
 
-class _Run(Parameters):
-    restarts: Positive
-    compiled: bool
+def rounded(matrix: torch.Tensor, bits: int) -> torch.Tensor:
+    """Round each row of a matrix to the nearest of 2**bits levels, evenly from the row's least to its largest number.
+
+    >>> rounded(torch.tensor([[0.0, 0.2, 0.6, 1.0]]), bits=1)
+    tensor([[0., 0., 1., 1.]])
+    """
+    low, high = matrix.aminmax(dim=1, keepdim=True)
+    step = ((high - low) / (2**bits - 1)).clamp_min(torch.finfo(matrix.dtype).tiny)
+    coarse: torch.Tensor = low + ((matrix - low) / step).round() * step
+    return coarse

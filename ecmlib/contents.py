@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ecmlib.library import LibrarySize, Tokens, distinct, random_library
-from ecmlib.text import Corpus, cut
+from ecmlib.library import LibrarySize, Tokens, distinct, first_of_each_prefix, random_library
+from ecmlib.text import Corpus
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +63,18 @@ def split_content(content: Content, corpus: Corpus, T: int, N: int, seed: int) -
         )
     rows = torch.from_numpy(sequences)
     return Split(rows[:T], rows[T:])
+
+
+def cut(corpus: Corpus, N: int) -> Tokens:
+    """Cut a text into sequences of N tokens, one after the other, and leave out what begins like an earlier one.
+
+    Returns
+    -------
+    array of shape (n, N)
+        No two rows share their first N - 1 tokens, none crosses the end of a file, and no token is in two rows.
+    """
+    rows = [tokens[: len(tokens) // N * N].reshape(-1, N) for tokens in corpus.tokens]
+    return first_of_each_prefix(np.concatenate(rows))
 
 
 def _sequences(content: Content, corpus: Corpus, N: int, seed: int) -> Tokens:

@@ -1,4 +1,4 @@
-"""What a training run leaves: its curve, the rules that end it, and the capacity that follows from it."""
+"""What a training run leaves: its curve, and the rules that end it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,14 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.architecture import Architecture
-from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
-from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Bits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-CAPACITIES = (  # what `capacities` says
-    "C_raw",
-    "C",
-    "C_guess_sd",
-    "lost",
-    "full",
-    "bits",
-    "bits_per_parameter",
-    "C_plateau_raw",
-    "C_plateau",
-    "C_paper_rule_raw",
-    "C_paper_rule",
-    "paper_rule_step",
-    "full_count",
-)
-FULL = 0.9  # share of the library from which its size, not the model, sets the count
+
+
+class DivergedError(Exception):
+    """The loss became infinite or not a number."""
 
 
 class CurvePoint(NamedTuple):
@@ -98,58 +83,12 @@ def on_plateau(steps: Sequence[int], counts: Sequence[int], share: float = 0.25,
     return max(counts) - before <= tolerance * before
 
 
-def end_value(protocol: Protocol, steps: Sequence[int], values: Sequence[float]) -> float:
-    """Say where a curve has ended, without the luck of a noisy curve's best point.
+def has_diverged(curve: list[CurvePoint], K: int) -> bool:
+    """Whether a run has ended worse than it began, and worse than guessing: fresh weights alone do the latter."""
+    return curve[-1].bits > max(curve[0].bits, math.log2(K))
 
-    Parameters
-    ----------
-    protocol : Protocol
-        Under a learning rate that has fallen to 0, the last value is the answer; under a constant one, whose curve is
-        noisy, the mean of the last tenth of all steps is.
-    steps, values : sequences
-        Of the curve's points, at least one.
-    """
-    if protocol.schedule == "wsd":
-        return float(values[-1])
+
+def last_tenth(steps: Sequence[float], values: Sequence[float]) -> float:
+    """Average the values over the last tenth of all steps."""
     last = [value for step, value in zip(steps, values, strict=True) if step >= 0.9 * steps[-1]]
     return sum(last) / len(last)
-
-
-def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> dict[str, float]:
-    """Say what a curve means.
-
-    Returns
-    -------
-    dict
-        Sequences memorised at the end (`end_value`): ``C_raw`` as counted, ``C`` less its guesses, and ``C_guess_sd``,
-        the standard deviation due to guessing; ``lost``, whether the count cannot be told from guessing at 95 %
-        (one-sided), and ``full``, whether it is at least 0.9 T. ``bits`` memorised at the end, of all predictions less
-        what the model still lacks, and ``bits_per_parameter``.
-
-        As the first edition had them: ``C_plateau``, the best count of the whole curve, and ``C_paper_rule``, the best
-        one until the paper's rule stops, at ``paper_rule_step``, each also ``_raw``; ``full_count``, most sequences of
-        which every token was predicted.
-    """
-    T, K, N = protocol.T, architecture.K, architecture.N
-    ended = T if curve.last_count[-1] == T else end_value(protocol, curve.step, curve.last_count)
-    lacking = end_value(protocol, curve.step, curve.bits)
-    bits = max(0.0, (N - 1) * T * (math.log2(K) - lacking))
-    stop = patience_stop(curve.step, curve.last_count, protocol.patience_steps)
-    by_paper_rule = max(curve.last_count[: None if stop is None else stop + 1])
-    best = max(curve.last_count)
-    values = (
-        ended,
-        guess_corrected(ended, T, K),
-        guess_deviation(ended, T, K),
-        is_guessing(ended, T, K),
-        ended >= FULL * T,
-        bits,
-        bits / architecture.n_params,
-        best,
-        guess_corrected(best, T, K),
-        by_paper_rule,
-        guess_corrected(by_paper_rule, T, K),
-        curve.step[-1 if stop is None else stop],
-        max(curve.full_count),
-    )
-    return dict(zip(CAPACITIES, values, strict=True))

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.memory import refuse_oversized_library
-from ecmlib.validation import LARGEST, Parameters
+from ecmlib.validation import LARGEST, Parameters, refuse_beyond_memory
 
 if TYPE_CHECKING:
     import torch
@@ -72,7 +71,7 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     import torch  # reading records, which checks sizes, need not wait for it
 
     LibrarySize(T=T, N=N, K=K)
-    refuse_oversized_library(T, N)
+    refuse_beyond_memory(8 * T * N, f"T = {T}, N = {N}: the library")
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.
     bits = np.random.PCG64(seed)

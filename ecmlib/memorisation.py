@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.contents import Split, split_content
-from ecmlib.forward import Forward, can_compile, judge_all, make_forward, resolve_device
+from ecmlib.curve import DivergedError
+from ecmlib.forward import Trainer, judge_all
 from ecmlib.ngram import ngram_bits
-from ecmlib.protocol import Positive
-from ecmlib.record import record_name, writable_folder
+from ecmlib.progress import Bar, announce
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
 from ecmlib.text_record import Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
-from ecmlib.training import DivergedError, Trainer, run_restart
-from ecmlib.validation import Parameters
+from ecmlib.training import Trainers, run_restart
+from ecmlib.workplace import Workplace, workplace
 
 Array = NDArray[np.float64]
-_REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
+REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
 def measure_text(
@@ -67,23 +66,20 @@ def measure_text(
     DivergedError
         If the reference's loss becomes infinite or undefined, or if it codes worse than guessing.
     """
-    run = _Run(restarts=restarts, compiled=can_compile() if compiled == "auto" else compiled)
+    here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
     split = split_in_two(architecture, corpus, protocol)
-    target = resolve_device(device)
-    path = None if results is None else writable_folder(results) / record_name(architecture, protocol)
-    settings = {"architecture": architecture, "protocol": protocol, "source": corpus.source}
-    record = TextRecord.stored(path, "another measurement, or that of another text", **settings) or TextRecord(
-        architecture=architecture, protocol=protocol, source=corpus.source
-    )
-    missing = range(len(record.restarts), run.restarts)
-    if not missing:
+    begun = TextRecord(architecture=architecture, protocol=protocol, source=corpus.source)
+    record, path = begun.begun_in(results)
+    if not (missing := range(len(record.restarts), restarts)):
         return record
 
-    at = _Place(path, corpus, target, run.compiled, progress)
-    model = _Model(architecture, protocol, at)
+    model = _Model(architecture, corpus, protocol, here, progress)
     by_ngram = ngram_bits(split.held_out.numpy(), split.library.numpy(), architecture.K, protocol.order)
-    of_reference = checkpoint_of(path, _REFERENCE, model.identity("reference"))
-    split = Split(split.library.to(target), split.held_out.to(target))
+    of_reference = checkpoint_of(path, REFERENCE, model.identity("reference"))
+    split = Split(split.library.to(here.device), split.held_out.to(here.device))
+    if progress:
+        runs = len(missing) + (protocol.content != "uniform")
+        announce(model.trainer(split.library, seeds_of_restart(protocol, 0)), protocol, runs)
     if protocol.content == "uniform":
         by_reference = np.full_like(by_ngram, math.log2(architecture.K))
     else:
@@ -124,52 +120,37 @@ def split_in_two(architecture: Architecture, corpus: Corpus, protocol: TextProto
     return split
 
 
-class _Run(Parameters):
-    restarts: Positive
-    compiled: bool
-
-
-class _Place(NamedTuple):
-    record: Path | None
-    corpus: Corpus
-    device: torch.device
-    compiled: bool
-    progress: bool
-
-
 class _Model:
     """One model and its compiled graph, trained anew for the reference and for every restart."""
 
-    def __init__(self, architecture: Architecture, protocol: TextProtocol, at: _Place) -> None:
-        self.architecture, self.protocol, self._at = architecture, protocol, at
-        self._model: torch.nn.Module = architecture.build(0).to(at.device)
-        self._forward: Forward = make_forward(self._model, protocol.precision, at.compiled)
+    def __init__(
+        self, architecture: Architecture, corpus: Corpus, protocol: TextProtocol, here: Workplace, progress: bool
+    ) -> None:
+        self.architecture, self.protocol = architecture, protocol
+        self._source, self._here, self._progress = corpus.source, here, progress
+        self._trainers = Trainers(architecture, protocol, *here)
 
     def run(
         self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds, name: str, checkpoint: Checkpoint
     ) -> Restart:
-        self._model.load_state_dict(self.architecture.build(seeds.weights).state_dict())
-        trainer = Trainer(self._model, self._forward, sequences, protocol, seeds.order)
-        bar: tqdm[Any] = tqdm(total=protocol.max_steps, unit="step", desc=name, disable=not self._at.progress)
-        return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._at.compiled, bar, checkpoint)
+        trainer = self.trainer(sequences, seeds)
+        bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not self._progress)
+        return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._here.compiled, bar, checkpoint)
+
+    def trainer(self, sequences: torch.Tensor, seeds: Seeds) -> Trainer:
+        """Return a trainer of fresh weights; it ends the use of those returned before."""
+        return self._trainers.trainer(seeds, sequences)
 
     def judge(self, sequences: torch.Tensor) -> tuple[Told, Array]:
         """Return what the model, as it now is, tells of sequences, and the bits (n, N - 1) of their tokens."""
-        nats, right = judge_all(self._forward, sequences, min(self.protocol.batch_size, len(sequences)))
+        nats, right = judge_all(self._trainers.forward, sequences, min(self.protocol.batch_size, len(sequences)))
         bits = nats.double().cpu().numpy() / math.log(2)
         last, full = int(right[:, -1].sum()), int(right.all(dim=1).sum())
         return Told(n=len(sequences), last_count=last, full_count=full, bits=float(bits.mean())), bits
 
     def identity(self, part: str) -> dict[str, Any]:
         """Say by what a run in flight is known again."""
-        return {
-            "architecture": self.architecture.model_dump(),
-            "protocol": self.protocol.model_dump(),
-            "source": self._at.corpus.source.model_dump(),
-            "part": part,
-            "compiled": self._at.compiled,
-            "torch": torch.__version__,
-        }
+        return self._trainers.identity(source=self._source.model_dump(), part=part)
 
 
 def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tuple[Reference, Array]:
@@ -178,7 +159,7 @@ def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tup
     The trained weights stay in the checkpoint: restarts that are interrupted need them again.
     """
     protocol = model.protocol
-    seed = seed_of_restart(protocol.seed, _REFERENCE)
+    seed = seed_of_restart(protocol.seed, REFERENCE)
     # Counting the source at every point of a curve would take longer than training.
     long = protocol.model_copy(update={"T": len(split.held_out), "eval_every": protocol.max_steps})
     trained = model.run(split.held_out, long, Seeds(protocol.seed, seed, seed), "reference", checkpoint)

@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import torch
 
-from ecmlib.protocol import Optimizer
-
 Tensors = Mapping[str, torch.Tensor]
 
 _EMBEDDINGS = ("token_emb.", "pos_emb.", "to_logits.")
@@ -29,15 +27,15 @@ class Moments(NamedTuple):
     square: torch.Tensor | None  #: None for Muon
 
 
-def fresh_moments(model: torch.nn.Module, optimizer: Optimizer) -> dict[str, Moments]:
+def fresh_moments(model: torch.nn.Module, muon: bool = False) -> dict[str, Moments]:
     """Return the moments of every trained weight before the first step.
 
-    Muon gets the matrices that are no embedding, Adam the rest.
+    Muon, if it is chosen, gets the matrices that are no embedding, Adam the rest.
     """
     moments = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            by_muon = optimizer == "muon" and weight.ndim == 2 and not name.startswith(_EMBEDDINGS)
+            by_muon = muon and weight.ndim == 2 and not name.startswith(_EMBEDDINGS)
             moments[name] = Moments(torch.zeros_like(weight), None if by_muon else torch.zeros_like(weight))
     return moments
 

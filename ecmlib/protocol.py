@@ -15,7 +15,7 @@ Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
 Optimizer = Literal["adam", "muon"]
 Schedule = Literal["constant", "wsd"]
-Stop = Literal["plateau", "patience"]
+Stop = Literal["plateau", "patience", "forecast"]
 Vary = Literal["weights+order", "all", "library", "weights", "order"]
 
 
@@ -60,9 +60,12 @@ class Protocol(Parameters):
     plateau_share, plateau_tolerance : float
         A constant rate's run is on a plateau when its best count rose over this last share of its steps by no more than
         this fraction.
-    stop : {"plateau", "patience"}
-        What ends a constant rate's run: a plateau after at least ``min_steps``, or the paper's rule, which knows no
-        least length.
+    stop : {"plateau", "patience", "forecast"}
+        What ends a constant rate's run: a plateau after at least ``min_steps``; the paper's rule; or a forecast
+        (`ecmlib.forecast`) of the count at ``max_steps`` that is sure enough. The latter two know no least length.
+    forecast_within : float
+        A forecast is sure enough when half its interval is at most this share of it. Such a run's capacity is still
+        what it has counted, not what it forecasts.
     vary : {"weights+order", "all", "library", "weights", "order"}
         What differs between restarts; the rest is that of the first one. "all" gives each a library of its own, too.
 
@@ -96,6 +99,7 @@ class Protocol(Parameters):
     plateau_share: Share = 0.25
     plateau_tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.005
     stop: Stop = "plateau"
+    forecast_within: Share = 0.03
     vary: Vary = "weights+order"
 
     @model_validator(mode="after")
@@ -108,8 +112,10 @@ class Protocol(Parameters):
             for name in ("warmup_steps", "decay_share"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
-            if self.stop == "patience" and self.min_steps != type(self).model_fields["min_steps"].default:
-                raise ValueError(f"min_steps = {self.min_steps}: stop = 'patience' knows no least length")
+            if self.stop != "forecast" and self.forecast_within != type(self).model_fields["forecast_within"].default:
+                raise ValueError(f"forecast_within = {self.forecast_within}: stop = {self.stop!r} asks no forecast")
+            if self.stop != "plateau" and self.min_steps != type(self).model_fields["min_steps"].default:
+                raise ValueError(f"min_steps = {self.min_steps}: stop = {self.stop!r} knows no least length")
         elif self.stop != "plateau":
             raise ValueError(f"stop = {self.stop!r}: schedule = 'wsd' ends at max_steps alone")
         elif self.warmup_steps > self.stable_until:
@@ -147,19 +153,24 @@ class Protocol(Parameters):
         return steps
 
 
-def chosen_protocol(protocol: Protocol | None, values: dict[str, Any]) -> Protocol:
+def chosen_protocol(protocol: Protocol | None, values: dict[str, Any], unapplied: Sequence[str] = ()) -> Protocol:
     """Return the protocol given, or that of the values given by name.
 
     Raises
     ------
     ValueError
-        If both are given, or if a value is unknown or out of range.
+        If both are given, if a value is unknown or out of range, or if one that the experiment does not apply has
+        another value than its default.
     """
     if not isinstance(protocol, Protocol | None):
         raise ValueError(f"protocol = {shown(protocol)}: input should be a Protocol")
     if protocol is not None and values:
         raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
-    return protocol or Protocol(**values)
+    chosen = protocol or Protocol(**values)
+    for name in unapplied:
+        if getattr(chosen, name) != Protocol.model_fields[name].default:
+            raise ValueError(f"{name} = {getattr(chosen, name)}: this measurement does not apply it")
+    return chosen
 
 
 def applied(protocol: Any, unapplied: Sequence[str]) -> Any:

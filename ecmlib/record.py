@@ -14,7 +14,6 @@ from filelock import FileLock
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from ecmlib.architecture import Architecture
 from ecmlib.validation import Parameters, one_sentence, shown
 
 SCHEMA_VERSION: Final = 1
@@ -56,7 +55,7 @@ class Record(Parameters):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent):
-            stored = type(self).stored(path, "another configuration", **self._settings)
+            stored = self.stored(path)
             whole = self if stored is None else stored.joined(self)
             if whole != stored:
                 write_atomically(path, whole.model_dump_json())
@@ -85,22 +84,37 @@ class Record(Parameters):
             reason = str(error)
         raise ValueError(f"{path}: {reason}")
 
-    @classmethod
-    def stored(cls, path: Path | None, other: str, **settings: Parameters) -> Self | None:
-        """Return the record at ``path``, None if there is none.
+    def stored(self, path: Path) -> Self | None:
+        """Return what the file at ``path`` holds of this measurement, None if there is none.
 
         Raises
         ------
         ValueError
-            If the file cannot be read, or its fields are not those of ``settings``: it then holds ``other``, such as
-            "another search".
+            If the file cannot be read or holds other settings; the message names those that differ.
         """
-        if path is None or not os.path.lexists(path):  # a dangling link is there, and is not to be replaced
+        if not os.path.lexists(path):  # a dangling link is there, and is not to be replaced
             return None
-        record = cls.load(path)
-        if any(getattr(record, name) != value for name, value in settings.items()):
-            raise ValueError(f"results = {str(path.parent)!r}: {path.name} holds {other}")
+        record = self.load(path)
+        if other := [name for name, value in self._settings.items() if getattr(record, name) != value]:
+            raise ValueError(
+                f"results = {str(path.parent)!r}: {path.name} holds another configuration ({', '.join(other)})"
+            )
         return record
+
+    def begun_in(self, results: str | Path | None) -> tuple[Self, Path | None]:
+        """Return what a folder, which is made, holds of this measurement, at first nothing; and the path there.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another measurement under this name.
+        OSError
+            If nothing can be written there.
+        """
+        if results is None:
+            return self, None
+        path = writable_folder(results) / self.file_name
+        return self.stored(path) or self, path
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -151,7 +165,7 @@ def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
     return found.records
 
 
-def record_name(architecture: Architecture, protocol: Parameters) -> str:
+def record_name(architecture: Parameters, protocol: Parameters) -> str:
     """Name the file of a record: sizes and the protocol's T always, other values where they differ from their defaults.
 
     >>> from ecmlib import Architecture, Protocol

@@ -1,9 +1,11 @@
-"""One restart: new weights trained to the end, its curve, and with what it was measured."""
+"""One restart: new weights trained to the end, its curve, what that means, and with what it was measured."""
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -11,11 +13,29 @@ from typing import Annotated, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from ecmlib.curve import Count, Curve
+from ecmlib.architecture import Architecture
+from ecmlib.chance import FULL, guess_corrected, guess_deviation, is_guessing
+from ecmlib.curve import Bits, Count, Curve, last_tenth, patience_stop
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.validation import Parameters
 
-Status = Literal["plateau", "patience", "complete", "max_steps", "diverged"]  # how a run ended
+Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
+CAPACITIES = (  # what `capacities` says
+    "C_raw",
+    "C",
+    "C_guess_sd",
+    "lost",
+    "full",
+    "bits",
+    "bits_per_parameter",
+    "C_plateau_raw",
+    "C_plateau",
+    "C_paper_rule_raw",
+    "C_paper_rule",
+    "paper_rule_step",
+    "full_count",
+)
+WeightBits = Annotated[int, Field(ge=1, le=16)]
 _PARTS = ("library", "weights", "order")
 
 
@@ -35,18 +55,90 @@ class Provenance(Parameters):
     core_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of all cores together, whatever else ran
 
 
+class Widths(Parameters):
+    """To how many bits trained weights are rounded."""
+
+    weight_bits: list[WeightBits]
+
+
+class Rounded(Parameters):
+    """What a trained model holds when its matrices have so many bits a weight (`ecmlib.capacity.count_rounded`)."""
+
+    weight_bits: WeightBits
+    last_count: Count
+    full_count: Count
+    bits: Bits
+
+
 class Restart(Curve):
-    """One training run: its seed, how it ended, its whole curve, and where it was measured."""
+    """One training run: its seed, how it ended, its whole curve, where it was measured, and what rounding leaves."""
 
     seed: Count
     status: Status
     provenance: Provenance
+    rounded: list[Rounded] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_points(self) -> Self:
         if not self.step and self.status != "diverged":
             raise ValueError("step, last_count, full_count and bits must be equally long and not empty")
         return self
+
+
+def end_value(protocol: Protocol, steps: Sequence[int], values: Sequence[float]) -> float:
+    """Say where a curve has ended, without the luck of a noisy curve's best point.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Under a learning rate that has fallen to 0, the last value is the answer; under a constant one, whose curve is
+        noisy, the mean of the last tenth of all steps is.
+    steps, values : sequences
+        Of the curve's points, at least one.
+    """
+    if protocol.schedule == "wsd":
+        return float(values[-1])
+    return last_tenth(steps, values)
+
+
+def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> dict[str, float]:
+    """Say what a curve means.
+
+    Returns
+    -------
+    dict
+        Sequences memorised at the end (`end_value`): ``C_raw`` as counted, ``C`` less its guesses, and ``C_guess_sd``,
+        the standard deviation due to guessing; ``lost``, whether the count cannot be told from guessing at 95 %
+        (one-sided), and ``full``, whether it is at least 0.9 T. ``bits`` memorised at the end, of all predictions less
+        what the model still lacks, and ``bits_per_parameter``.
+
+        As the first edition had them: ``C_plateau``, the best count of the whole curve, and ``C_paper_rule``, the best
+        one until the paper's rule stops, at ``paper_rule_step``, each also ``_raw``; ``full_count``, most sequences of
+        which every token was predicted.
+    """
+    T, K, N = protocol.T, architecture.K, architecture.N
+    ended = T if curve.last_count[-1] == T else end_value(protocol, curve.step, curve.last_count)
+    lacking = end_value(protocol, curve.step, curve.bits)
+    bits = max(0.0, (N - 1) * T * (math.log2(K) - lacking))
+    stop = patience_stop(curve.step, curve.last_count, protocol.patience_steps)
+    by_paper_rule = max(curve.last_count[: None if stop is None else stop + 1])
+    best = max(curve.last_count)
+    values = (
+        ended,
+        guess_corrected(ended, T, K),
+        guess_deviation(ended, T, K),
+        is_guessing(ended, T, K),
+        ended >= FULL * T,
+        bits,
+        bits / architecture.n_params,
+        best,
+        guess_corrected(best, T, K),
+        by_paper_rule,
+        guess_corrected(by_paper_rule, T, K),
+        curve.step[-1 if stop is None else stop],
+        max(curve.full_count),
+    )
+    return dict(zip(CAPACITIES, values, strict=True))
 
 
 class Seeds(NamedTuple):

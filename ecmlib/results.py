@@ -12,11 +12,10 @@ from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import guess_corrected
-from ecmlib.curve import CAPACITIES, capacities
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.record import Record, load_folder, record_name
-from ecmlib.restart import Restart, seeds_of_restart
+from ecmlib.restart import CAPACITIES, Restart, capacities, seeds_of_restart
 
 
 class CapacityRecord(Record):
@@ -59,7 +58,7 @@ class CapacityRecord(Record):
 
     @property
     def C(self) -> float:
-        """Sequences memorised at the end of a restart, less guesses (`ecmlib.curve.end_value`): their mean."""
+        """Sequences memorised at the end of a restart, less guesses (`ecmlib.restart.end_value`): their mean."""
         return statistics.fmean(self._counted("C"))
 
     @property

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.library import Tokens, first_of_each_prefix
 from ecmlib.validation import Parameters
 
+Tokens = NDArray[np.int64]
 Paths = str | Path | Sequence[str | Path]
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # what text does not contain (ESC it may)
 _NO_PATH = "input should be a file, a folder of files, or a list of them"
@@ -91,18 +92,6 @@ def read_corpus(text: Paths, K: int) -> Corpus:
         raise ValueError(f"text = {str(text)!r}: there is no text in it")
     files = [TextFile(name=name, sha256=hashlib.sha256(content).hexdigest()) for name, content in contents.items()]
     return Corpus(TextSource(files=files, tokenizer=settings), _tokenised(decoded, settings))
-
-
-def cut(corpus: Corpus, N: int) -> Tokens:
-    """Cut a text into sequences of N tokens, one after the other, and leave out what begins like an earlier one.
-
-    Returns
-    -------
-    array of shape (n, N)
-        No two rows share their first N - 1 tokens, none crosses the end of a file, and no token is in two rows.
-    """
-    rows = [tokens[: len(tokens) // N * N].reshape(-1, N) for tokens in corpus.tokens]
-    return first_of_each_prefix(np.concatenate(rows))
 
 
 def _files(text: Paths) -> dict[str, Path]:

@@ -12,11 +12,11 @@ from scipy import stats
 
 from ecmlib.architecture import Architecture
 from ecmlib.contents import Content
-from ecmlib.curve import Count, end_value
+from ecmlib.curve import Count
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record, record_name
-from ecmlib.restart import Provenance, Restart
+from ecmlib.restart import Provenance, Restart, end_value
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import os
 import reprlib
 from collections.abc import Sequence
 from typing import Any
@@ -56,6 +57,15 @@ def shown(value: object) -> str:
         return f"an integer of about {round(value.bit_length() * math.log10(2))} digits"
     written = " ".join(_SHORT.repr(value).split())
     return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."
+
+
+def refuse_beyond_memory(needed: int, what: str, available: int | None = None) -> None:
+    """Refuse what takes more bytes than there are, by default in this machine, and say how many."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if available is None else available
+    if needed > there:
+        raise ValueError(
+            f"{what} takes at least {needed / 2**30:.3g} GiB of memory, and there are {there / 2**30:.3g} GiB"
+        )
 
 
 def refuse_unknown_parameters(cells: Sequence[str]) -> None:

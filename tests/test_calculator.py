@@ -14,8 +14,9 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from ecmlib import Architecture, measure_mac
-from ecmlib.laws.base import Evidence, Law
+from ecmlib.laws.base import Law
 from ecmlib.laws.design import predicted, smallest_architectures
+from ecmlib.laws.fitting import Evidence
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import LAWS, load_law
 

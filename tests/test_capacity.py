@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 import torch
 from conftest import curves
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ecmlib import Architecture, count_memorised, load_results, measure_mac, random_library
+from ecmlib import Architecture, CapacityRecord, count_memorised, load_results, measure_mac, random_library
+from ecmlib.capacity import rounded
 
 TRAIN = "ecmlib.training.Trainer.advance"
 
@@ -155,3 +158,40 @@ def test_foreign_record_under_the_same_name_is_refused(
     record.model_copy(update={"protocol": record.protocol.model_copy(update={"lr": 0.5})}).save(path)
     with pytest.raises(ValueError, match="holds another configuration"):
         measure_mac(tiny, **quick, results=tmp_path)
+
+
+@given(bits=st.integers(1, 8), seed=st.integers(0, 99))
+def test_rounding_keeps_ends_of_rows_and_moves_nothing_further_than_half_a_level(bits: int, seed: int) -> None:
+    matrix = torch.randn(3, 7, generator=torch.Generator().manual_seed(seed))
+    coarse = rounded(matrix, bits)
+    low, high = matrix.aminmax(dim=1)
+    half = (high - low) / (2**bits - 1) / 2
+    assert ((coarse - matrix).abs() <= half[:, None] * 1.001).all()
+    assert torch.allclose(coarse.amin(1), low)
+    assert torch.allclose(coarse.amax(1), high, atol=1e-5)
+    assert all(len(row.unique()) <= 2**bits for row in coarse)
+
+
+def test_rows_of_one_number_survive_rounding() -> None:
+    assert rounded(torch.full((2, 3), 0.5), 2).tolist() == [[0.5] * 3] * 2
+
+
+def test_rounded_counts_are_of_the_trained_model_and_leave_it_as_it_is(tiny: Architecture, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "T": 64,
+        "restarts": 1,
+        "max_steps": 40,
+        "compiled": False,
+        "progress": False,
+        "lr": 0.01,
+    }
+    plain = measure_mac(tiny, **settings)
+    record = measure_mac(tiny, **settings, weight_bits=[16, 1], results=tmp_path)
+    assert record.restarts[0].last_count == plain.restarts[0].last_count
+    fine, coarse = record.restarts[0].rounded
+    assert fine.bits == pytest.approx(record.restarts[0].bits[-1], abs=1e-3)
+    assert coarse.bits > fine.bits + 0.01, "one bit a weight is too few"
+    (stored,) = CapacityRecord.load(next(tmp_path.glob("*.json"))).restarts
+    assert stored.rounded == [fine, coarse]
+    with pytest.raises(ValueError, match="= 0: input should be greater than or equal to 1"):
+        measure_mac(tiny, **settings, weight_bits=[0])

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from prove_designs import HITS, RESULTS, TARGETS, draw_designs, write_grid
 
 from ecmlib import Architecture, load_law, load_results, random_library
-from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits, plot_memory_per_parameter
+from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
 from ecmlib.laws.design import (
     best_design,
     capacity_over_parameters,
     design_hits,
-    memory_per_parameter,
     predicted,
     smallest_architectures,
 )
@@ -169,13 +168,6 @@ def test_capacity_over_parameters_predicts_every_combination() -> None:
         assert part["outside_region"].tolist() == [False, False, True]
 
 
-def test_memory_per_parameter_averages_over_the_other_hyperparameters() -> None:
-    frame = pd.DataFrame({"d": [8, 8, 16], "H": [1, 2, 2], "N": [4, 4, 8], "P": [10, 20, 40], "C_plateau": [5, 5, 10]})
-    table = memory_per_parameter(frame, capacity="C_plateau", by=["d", "H"]).set_index(["hyperparameter", "value"])
-    assert table["MPP"].to_dict() == {("d", 8): 1.5, ("d", 16): 2.0, ("H", 1): 2.0, ("H", 2): 1.5}
-    assert table["n"].to_dict() == {("d", 8): 2, ("d", 16): 1, ("H", 1): 1, ("H", 2): 2}
-
-
 def test_hits_compare_the_first_restart_with_the_target() -> None:
     sizes = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 2048}
     designs = pd.DataFrame([{"capacity": 100, "d": d, **sizes} for d in (16, 17, 18, 19)])
@@ -220,18 +212,56 @@ def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn() -> Non
         pd.testing.assert_frame_equal(pd.read_csv(HITS), pd.read_csv(io.StringIO(recomputed.to_csv(index=False))))
 
 
-def test_every_figure_is_drawn_from_what_it_is_given() -> None:
+def test_capacity_over_parameters_is_dashed_where_it_was_not_fitted() -> None:
     frame = capacity_over_parameters(LAW, d=[8, 16, 128], H=[1, 2], N=[8])
-    lines = plot_capacity_over_parameters(frame).axes[0].get_legend_handles_labels()[1]
-    assert lines == ["H = 1", "H = 2"]
-    assert len(plot_memory_per_parameter(memory_per_parameter(frame, by=["d", "H"])).axes) == 2
+    published = pd.DataFrame({"H": [1, 1, 2], "P": [900, 100, 200], "C": [9.0, 1.0, 2.0]})
+    (axes,) = plot_capacity_over_parameters(frame, published).axes
+    assert axes.get_legend_handles_labels()[1] == ["H = 1", "H = 2", "published"]
+    for H, lines in zip((1, 2), (axes.lines[:3], axes.lines[3:6]), strict=True):
+        here = frame[frame["H"] == H]
+        dashed, solid, dotted = lines
+        assert dashed.get_xydata().tolist() == here[["P", "C"]].to_numpy().tolist()
+        assert np.isnan(solid.get_ydata()).tolist() == here["outside_region"].tolist() == [False, False, True]
+        assert dotted.get_xdata().tolist() == ([100, 900] if H == 1 else [200]), "by P, whatever the order of rows"
+    band = axes.collections[0].get_paths()[0].get_extents()
+    assert (band.ymin, band.ymax) == pytest.approx((frame["C_low"][:3].min(), frame["C_high"][:3].max()))
+    assert axes.get_xscale() == "log"
+
+
+def test_candidates_are_drawn_with_their_intervals_target_and_measurement() -> None:
     candidates = smallest_architectures(500, 16, law=LAW)
     measured = candidates[["d", "H", "L"]].iloc[[3]].assign(C_plateau=510.0)
-    labels = plot_candidates(candidates, 500, measured).axes[0].get_legend_handles_labels()[1]
-    assert set(labels) == {"predicted", "predicted, outside the fitted region", "measured", "target"}
+    (axes,) = plot_candidates(candidates, 500, measured).axes
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    assert set(handles) == {"predicted", "predicted, outside the fitted region", "measured", "target"}
+    outside = candidates["outside_region"]
+    for label, rows in (
+        ("predicted", candidates[~outside]),
+        ("predicted, outside the fitted region", candidates[outside]),
+    ):
+        points, _, (arms,) = handles[label]
+        assert points.get_xydata().tolist() == [list(at) for at in zip(rows["C"], rows.index, strict=True)]
+        ends = [segment[:, 0].tolist() for segment in arms.get_segments()]
+        assert np.allclose(ends, rows[["C_low", "C_high"]])
+    assert handles["measured"].get_xydata().tolist() == [[510, 3]]
+    assert set(handles["target"].get_xdata()) == {500}
+    assert [text.get_text() for text in axes.get_yticklabels()][3].startswith(f"d={candidates['d'][3]}, H=")
+    assert axes.yaxis_inverted(), "the smallest is on top"
+
+
+def test_designs_are_drawn_as_multiples_of_their_targets() -> None:
     designs = draw_designs(LAW, n=3).assign(C_plateau=[1.0, 5000.0, np.nan], reached=[False, True, None])
-    labels = plot_design_hits(designs).axes[0].get_legend_handles_labels()[1]
-    assert {"hit (1)", "miss (1)"} < set(labels)
+    (axes,) = plot_design_hits(designs).axes
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    assert set(handles) == {"predicted interval", "hit (1)", "miss (1)", "target"}
+    missed, hit = designs["capacity"][:2]
+    assert handles["hit (1)"].get_xydata().tolist() == [[hit, 5000 / hit]]
+    assert handles["miss (1)"].get_xydata().tolist() == [[missed, 1 / missed]]
+    intervals = [segment[:, 1] for segment in handles["predicted interval"].get_segments()]
+    trained = designs[:2]
+    assert np.allclose(intervals, trained[["C_low", "C_high"]].div(trained["capacity"], axis=0)), (
+        "untrained ones are left out"
+    )
 
 
 def test_design_for_text_is_told_the_bits_a_token_takes(tmp_path: Path) -> None:

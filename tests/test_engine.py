@@ -13,9 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ecmlib import Architecture, Protocol, forward, random_library
 from ecmlib.engine import make_logits
-from ecmlib.forward import _likeliest, make_forward
+from ecmlib.forward import Trainer, _likeliest, make_forward
 from ecmlib.optimizer import fresh_moments, rates_of, update
-from ecmlib.training import Trainer
 
 SIZES: list[dict[str, Any]] = [
     {"d": 8, "H": 1, "head_dim": 16},
@@ -86,7 +85,7 @@ def test_likeliest_of_equals_is_the_first_as_in_argmax() -> None:
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_update_takes_the_steps_of_pytorchs_optimizers(optimizer: Any, tiny: Architecture) -> None:
     ours, theirs = tiny.build(0), tiny.build(0)
-    moments = fresh_moments(ours, optimizer)
+    moments = fresh_moments(ours, muon=optimizer == "muon")
     trained = {name: weight for name, weight in theirs.named_parameters() if weight.requires_grad}
     by_muon = [trained[name] for name, kept in moments.items() if kept.square is None]
     by_adam = [trained[name] for name, kept in moments.items() if kept.square is not None]

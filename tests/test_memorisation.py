@@ -10,6 +10,8 @@ from conftest import prose
 
 from ecmlib import Architecture, Protocol, memorisation
 from ecmlib.chance import guess_corrected
+from ecmlib.curve import DivergedError
+from ecmlib.forward import Trainer
 from ecmlib.memorisation import measure_text
 from ecmlib.record import record_name
 from ecmlib.text import Corpus, read_corpus
@@ -21,7 +23,6 @@ from ecmlib.text_record import (
     cannot_be_told_apart,
     load_text_records,
 )
-from ecmlib.training import DivergedError, Trainer
 
 K, N, T = 48, 6, 64
 SMALL = Architecture(d=16, H=1, N=N, K=K, head_dim=8)
@@ -129,7 +130,7 @@ def test_diverged_restart_has_nothing_to_say_and_a_diverged_reference_stops(corp
 def test_another_text_is_refused(corpus: Corpus, of_text: TextRecord, tmp_path: Path) -> None:
     of_text.save(tmp_path / record_name(SMALL, of_text.protocol))
     (tmp_path / "other.txt").write_text(prose(601))
-    with pytest.raises(ValueError, match="holds another measurement, or that of another text"):
+    with pytest.raises(ValueError, match=r"holds another configuration \(source\)"):
         measure_text(SMALL, read_corpus(tmp_path / "other.txt", K), of_text.protocol, results=tmp_path, **RUN)
     assert len(load_text_records(tmp_path)) == 1
     other = of_text.source.model_copy(update={"files": [of_text.source.files[0].model_copy(update={"name": "b"})]})

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
-from ecmlib.mls import MlsProtocol, MlsTrial
+from ecmlib.mls_record import MlsProtocol, MlsTrial
 from ecmlib.record import record_name
 from ecmlib.restart import Provenance, Status
 
@@ -87,6 +87,20 @@ def test_bad_parameter_is_named(parameters: dict[str, float], message: str, tmp_
     with pytest.raises(ValueError, match=message):
         measure_mls(SMALL, **{**QUICK, **parameters}, results=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_protocol_says_what_its_values_by_name_say_and_nothing_that_no_try_applies(tmp_path: Path) -> None:
+    own = {name: value for name, value in QUICK.items() if name in Protocol.model_fields}
+    search = {name: value for name, value in QUICK.items() if name not in own}
+    quiet = {"compiled": False, "progress": False}
+    record = measure_mls(SMALL, Protocol(**own), **search, **quiet, results=tmp_path)
+    assert measure_mls(SMALL, **QUICK, **quiet, results=tmp_path) == record, "nothing is tried again"
+    assert record.protocol.training == Protocol(**own, T=32)
+    with pytest.raises(ValueError, match="lr: given beside a protocol"):
+        measure_mls(SMALL, Protocol(), lr=0.1)
+    for name, value in {"T": 64, "patience_steps": 31, "vary": "all"}.items():
+        with pytest.raises(ValueError, match=f"{name} = {value}: this measurement does not apply it"):
+            measure_mls(SMALL, **{name: value})
 
 
 @pytest.mark.parametrize("path", sorted(Path("results/mls").glob("*.json")), ids=lambda path: path.stem)

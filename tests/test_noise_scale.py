@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, measure_mac
-from ecmlib.noise_scale import (
-    NoiseScaleRecord,
-    Sampling,
-    SquaredNorms,
-    measure_noise_scale,
-    simple_noise_scale,
-    squared_norms,
-)
+from ecmlib.noise_scale import measure_noise_scale, squared_norms
+from ecmlib.noise_scale_record import NoiseScaleRecord, Sampling, SquaredNorms, simple_noise_scale
 
 SAMPLING = Sampling(small=4, big=32, repetitions=400)
 QUICK: dict[str, Any] = {"T": 64, "max_steps": 20, "eval_every": 10, "compiled": False, "small": 8, "big": 16}
@@ -57,7 +51,7 @@ def test_record_is_kept_and_read_again(tiny: Architecture, tmp_path: Path) -> No
     frame = record.frame()
     assert frame["step"].tolist() == [0, 10, 20]
     assert (frame["low"] <= frame["high"]).all()
-    with pytest.raises(ValueError, match="holds another measurement"):
+    with pytest.raises(ValueError, match=r"holds another configuration \(sampling\)"):
         measure_noise_scale(tiny, **QUICK | {"big": 32}, results=tmp_path)
     path.write_text("{}")
     with pytest.raises(ValueError, match=r"\.json: architecture is missing"):
@@ -98,7 +92,7 @@ def test_committed_noise_scale_is_valid(path: Path) -> None:
 
 
 def test_what_a_noise_scale_does_not_apply_is_refused_and_not_kept(tiny: Architecture, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="min_steps = 10: a noise scale is measured to the last step"):
+    with pytest.raises(ValueError, match="min_steps = 10: this measurement does not apply it"):
         measure_noise_scale(tiny, **QUICK, min_steps=10)
     for path in Path("results/batch-size/noise-scale").glob("*.json"):
         record = NoiseScaleRecord.load(path)

@@ -3,8 +3,16 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ecmlib import EmpiricalCapacityModel, load_law
-from ecmlib.figures import plot_grid, plot_law, plot_ratios, plot_slopes
+from ecmlib import CapacityRecord, EmpiricalCapacityModel, load_law
+from ecmlib.figures import (
+    plot_curves,
+    plot_extrapolation,
+    plot_grid,
+    plot_predicted,
+    plot_ratios,
+    plot_residuals,
+    plot_slopes,
+)
 from ecmlib.figures.style import styled
 from ecmlib.reproduction.critical_batch import plot_noise_scale
 
@@ -44,14 +52,14 @@ def test_grid_draws_every_number_of_heads_in_every_panel() -> None:
         assert [line.get_xydata().tolist() for line in lines] == [[[8, 72], [16, 144], [32, 288]]] * 8
         assert len({(line.get_color(), line.get_marker()) for line in lines}) == 8
         assert set(T.get_ydata()) == {2048}
-        assert axes.get_ylim()[0] == 0
+        assert axes.get_ylim() == pytest.approx((-0.05 * 2048, 1.15 * 2048))
 
 
 def test_law_is_drawn_through_the_points_that_it_made() -> None:
     law = load_law()
     frame = grid(heads=(1, 2))
     frame = frame.assign(C_plateau=law.predict_frame(frame))
-    for N, axes in zip((4, 8), plot_law(frame, law).axes, strict=True):
+    for N, axes in zip((4, 8), plot_grid(frame, law).axes, strict=True):
         curves = [line for line in axes.lines if len(line.get_xdata()) == 100]
         points = [line for line in axes.lines if len(line.get_xdata()) == 3]
         assert len(curves) == len(points) == 2, f"two numbers of heads at N = {N}"
@@ -67,3 +75,93 @@ def test_heat_map_shows_the_ratio_of_measured_to_predicted() -> None:
     assert {text.get_text() for text in one.texts} == {"2"}
     assert {text.get_text() for text in two.texts} == {"0.5"}
     assert bar.get_ylabel() == "measured / predicted"
+
+
+def test_curves_are_drawn_with_where_they_ended_and_where_the_paper_would_have_ended_them() -> None:
+    record = CapacityRecord.load("results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json")
+    (axes,) = plot_curves(record).axes
+    n = len(record.restarts)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        *(f"restart {number + 1}" for number in range(n)),
+        *("the paper's rule stops", "this run ended", "guessing, T/K"),
+    ]
+    whole = [line for line in axes.lines if line.get_marker() == "None" and line.get_linestyle() == "-"]
+    drawn = [line for line in whole if len(line.get_xdata()) > 2]
+    assert [line.get_xydata().tolist() for line in drawn] == [
+        [list(point) for point in zip(restart.step, restart.last_count, strict=True)] for restart in record.restarts
+    ]
+    ends = [line for line in axes.lines if line.get_marker() == "s"]
+    assert [line.get_xydata().tolist() for line in ends] == [[[r.step[-1], r.last_count[-1]]] for r in record.restarts]
+    stops = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in stops] == record.frame()["paper_rule_step"].tolist()
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [2048 / 128]
+    assert axes.get_ylim()[0] == 0
+
+
+def test_published_law_is_drawn_dotted_in_every_panel() -> None:
+    published = EmpiricalCapacityModel.published()
+    for figure in (
+        plot_grid(grid((1, 2)), published=published),
+        plot_grid(grid((1, 2)), load_law(), published=published),
+    ):
+        assert labels_of(figure) == ["H=1", "H=2", "published", "T"]
+        for N, axes in zip((4, 8), figure.axes, strict=True):
+            dotted = [line for line in axes.lines if line.get_linestyle() == ":" and len(line.get_xdata())]
+            ends = [line.get_xydata()[[0, -1]].ravel().tolist() for line in dotted]
+            said = [published.predict(d=[8, 32], H=H, N=N) for H in (1, 2)]
+            assert ends == [pytest.approx([8, first, 32, last]) for first, last in said]
+            assert axes.get_ylim()[1] == 1.15 * 2048
+
+
+def test_slopes_are_geometric_means_with_bars_from_the_smallest_to_the_largest() -> None:
+    law = EmpiricalCapacityModel.published()
+    frame = grid((1,)).assign(P=9000)
+    frame["C_plateau"] = np.where(frame["d"] == 16, 36.0, 9.0) * frame["d"]
+    (axes,) = plot_slopes(frame.assign(C_plateau_raw=frame["C_plateau"]), law).axes
+    points, _, (bars,) = axes.containers[0]
+    assert points.get_xydata().tolist() == [pytest.approx([N, 9 * 4 ** (1 / 3)]) for N in (4, 8)]
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [pytest.approx([9, 36])] * 2
+    (line,) = [line for line in axes.lines if len(line.get_xdata()) == 100]
+    assert line.get_ydata()[[0, -1]].tolist() == pytest.approx(law.slope(1, np.array([4, 8])).tolist())
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["4", "8"]
+
+
+@pytest.mark.parametrize("across", ["d", "C_plateau"])
+def test_laws_are_drawn_as_predicted_over_measured_and_what_was_fitted_is_shaded(across: str) -> None:
+    law = load_law()
+    frame = grid((1, 2)).assign(L=1)
+    frame["C_plateau"] = np.maximum(law.predict_frame(frame), 1) / np.where(frame["d"] == 32, 100, 2)
+    laws = {"one": law, "other": law}
+    figure = plot_extrapolation(frame, laws, largest=16) if across == "d" else plot_residuals(frame, laws)
+    assert labels_of(figure) == ["H=1", "H=2"]
+    assert [axes.get_title() for axes in figure.axes] == ["one", "other"]
+    for axes in figure.axes:
+        for H, line in zip((1, 2), axes.lines, strict=False):
+            here = frame[frame["H"] == H].sort_values(["d", "N"])
+            ratios = np.where(here["d"] == 32, 50, 2)  # at most 50 is drawn
+            assert sorted(line.get_xydata().tolist()) == [
+                pytest.approx(point) for point in sorted(zip(here[across], ratios, strict=True))
+            ]
+        assert set(axes.lines[2].get_ydata()) == {1}
+        assert axes.get_ylim() == (0.02, 50)
+        shaded = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]
+        assert shaded == ([(8, 16)] if across == "d" else [])
+
+
+def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollow() -> None:
+    law = load_law()
+    frame = grid((1,)).assign(C_plateau=lambda here: np.where(here["d"] == 32, 2048.0, 100.0))
+    (axes,) = plot_predicted({"a grid": frame}, law).axes
+    C, low, high = law.predict_frame(frame, 0.9)
+    error = np.mean(np.abs(C / frame["C_plateau"] - 1))
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"a grid, error {error:.0%}", "equal"]
+    filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
+    full = (frame["C_plateau"] == 2048).to_numpy()
+    assert sorted(filled.get_xdata().tolist()) == pytest.approx(sorted(C[~full]))
+    assert set(filled.get_ydata()) == {100}
+    assert sorted(hollow.get_xdata().tolist()) == pytest.approx(sorted(C[full]))
+    assert hollow.get_markerfacecolor() == "none"
+    ends = sorted(segment[:, 0].tolist() for segment in axes.collections[0].get_segments())
+    assert np.allclose(ends, sorted(map(list, zip(np.minimum(low, C), np.maximum(high, C), strict=True))))
+    assert axes.lines[-1].get_xydata().tolist() == [[1, 1], [2048, 2048]]

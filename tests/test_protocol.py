@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.curve import end_value
-from ecmlib.forward import make_forward
-from ecmlib.restart import seeds_of_restart
-from ecmlib.training import Trainer, follow
+from ecmlib.forward import Trainer, make_forward
+from ecmlib.restart import end_value, seeds_of_restart
+from ecmlib.training import follow
 
 schedules = st.builds(
     Protocol,
@@ -66,7 +65,7 @@ def test_curve_without_growth_has_the_points_of_the_first_edition() -> None:
             "(max_steps = 100, decay_share = 0.3)",
         ),
         ({"eval_growth": -0.1}, "eval_growth = -0.1: input should be greater than or equal to 0"),
-        ({"stop": "never"}, "stop = 'never': input should be 'plateau' or 'patience'"),
+        ({"stop": "never"}, "stop = 'never': input should be 'plateau', 'patience' or 'forecast'"),
         ({"stop": "patience", "min_steps": 31}, "min_steps = 31: stop = 'patience' knows no least length"),
         ({"stop": "patience", "schedule": "wsd"}, "stop = 'patience': schedule = 'wsd' ends at max_steps alone"),
         ({"plateau_share": 0.0}, "plateau_share = 0.0: input should be greater than 0"),

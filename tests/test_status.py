@@ -2,16 +2,18 @@ import fcntl
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from experiments import EXPERIMENTS
 from grids import NOTEBOOKS, Grid, Job, load_grid
-from status import CostModel, job_status, report
+from status import CostModel, _seconds_here, in_flight, job_status, report
 
-from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
+from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
+from ecmlib.progress import Cost
 from ecmlib.restart import Provenance, Restart, seed_of_restart
-from ecmlib.shatter import ShatterRecord
+from ecmlib.shatter_record import ShatterRecord
 
 
 def restart(core_seconds: float = 1.0, number: int = 0) -> Restart:
@@ -164,3 +166,53 @@ def test_configuration_may_say_its_own_restarts(tmp_path: Path) -> None:
     wrong = Grid(experiment="mac", restarts=1, configurations=[sizes | {"restarts": 0}])
     with pytest.raises(ValueError, match="restarts"):
         list(wrong.jobs(tmp_path))
+
+
+def test_runs_in_flight_say_how_far_they_are(jobs: list[Job], tmp_path: Path) -> None:
+    job = jobs[0]
+    folder = job.record.parent / "in-flight"
+    folder.mkdir(parents=True)
+    (folder / f"{job.name}.0.json").write_text('{"progress": {"step": 30, "steps": 120}}')
+    (folder / f"{job.name}.{2**16}.json").write_text('{"progress": {"step": 5}}')  # of an earlier version
+    (folder / f"{job.name}.1.json").write_text('{"progr')
+    (folder / f"{jobs[1].name}.x.json").write_text("{}")
+    assert [line.rsplit(",", 1)[0] for line in in_flight(job)] == [
+        "restart 1: step 30 of 120 (25%)",
+        "reference: step 5",
+    ]
+    assert in_flight(jobs[1]) == []
+    text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
+    assert f"missing: {job.name}\n    restart 1: step 30 of 120 (25%), " in text
+
+
+def test_checkpoints_are_what_status_reads(tiny: Architecture, quick: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ecmlib.checkpoint._EVERY", -1)
+        patch.setattr("ecmlib.checkpoint.Checkpoint.clear", lambda self: None)
+        record = measure_mac(tiny, results=tmp_path, **quick | {"restarts": 1, "min_steps": 60})
+    plan = record.model_copy(update={"restarts": []})
+    job = Job(EXPERIMENTS["mac"], {}, plan, tmp_path / plan.file_name, 1)
+    (line,) = in_flight(job)
+    assert line.startswith("restart 1: step 60 of 60 (100%), ")
+
+
+def test_time_is_that_of_the_longest_job_here_and_of_the_others_in_proportion(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("status._seconds_here", lambda job: 3600.0)
+    text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2, timed=True)
+    assert "takes at most 60 minutes,\nall 8 missing ones, in proportion, 4 hours" in text
+    for job in jobs:
+        job.plan.model_copy(update={"restarts": [restart(), restart(number=1)]}).save(job.record)
+    assert "timed here" not in report("tiny", tmp_path / "results", tmp_path / "runs", cores=2, timed=True)
+
+
+def test_time_of_a_job_is_that_of_its_steps_and_counts(jobs: list[Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("status.measured_cost", lambda trainer, protocol: Cost(step=1.0, look=0.0))
+    job = jobs[0]._replace(parameters={"compiled": False, "device": "cpu"})
+    assert _seconds_here(job) == job.plan.protocol.max_steps
+    budgets = {"budgets": [100, 200], "schedule": "wsd", "decay_share": 0.5}
+    (job,) = Grid(experiment="budget", restarts=1, configurations=[{"d": 8, "N": 4, "K": 8, "T": 64} | budgets]).jobs(
+        Path()
+    )
+    assert _seconds_here(job._replace(parameters={"compiled": False})) == pytest.approx(100 + 100 + 50)

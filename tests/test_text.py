@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import random_library
-from ecmlib.contents import CONTENTS, Content, split_content
-from ecmlib.text import Corpus, TextSource, TokenizerSettings, cut, read_corpus
+from ecmlib.contents import CONTENTS, Content, cut, split_content
+from ecmlib.text import Corpus, TextSource, TokenizerSettings, read_corpus
 
 K = 64
 

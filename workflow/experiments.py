@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
-from ecmlib.budget import BudgetRecord
-from ecmlib.mls import MlsProtocol
+from ecmlib.budget import stretches
+from ecmlib.budget_record import BudgetRecord
+from ecmlib.mls_record import MlsProtocol
 from ecmlib.record import record_name
-from ecmlib.shatter import ShatterProtocol, ShatterRecord
+from ecmlib.restart import Widths
+from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
 from ecmlib.validation import Parameters, shown
 
@@ -30,13 +32,16 @@ class Experiment(NamedTuple):
     name: Callable[[Any], str]  # of a record's file
     core_seconds: Callable[[Any], list[float]]  # of each part of a record that is finished
     tokens: Callable[[Any], int]  # that a part is trained on, at most
+    is_timed: bool = True  # a part is a known number of steps of one trainer
     wanted: Callable[[int], int] = lambda restarts: restarts  # parts in the end
     restarts: str = "restarts"  # what the notebook calls the restarts of a grid
     lists: tuple[str, ...] = ()  # parameters of which the notebook takes several values; a job has one
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    protocol = Protocol(**{name: value for name, value in parameters.items() if name != "restarts"})
+    Widths(weight_bits=parameters.get("weight_bits", []))
+    training = {name: value for name, value in parameters.items() if name not in ("restarts", "weight_bits")}
+    protocol = Protocol(**training)
     return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
 
 
@@ -91,6 +96,11 @@ def _tokens_of_text(record: TextRecord) -> int:
     return models * _tokens(record.architecture, record.protocol)
 
 
+def _tokens_of_budgets(record: BudgetRecord) -> int:
+    steps = sum(end - start for start, end in stretches(record.protocol, record.budgets))
+    return _tokens(record.architecture, record.protocol) * steps // record.protocol.max_steps
+
+
 def _tokens(architecture: Architecture, protocol: Protocol) -> int:
     return (architecture.N - 1) * protocol.batch_size * protocol.max_steps
 
@@ -108,7 +118,7 @@ EXPERIMENTS = {
         plan=_plan_budget,
         name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=lambda record: [run.provenance.core_seconds for run in record.restarts],
-        tokens=lambda record: _tokens(record.architecture, record.protocol),
+        tokens=_tokens_of_budgets,
     ),
     "mls": Experiment(
         load=MlsRecord.load,
@@ -116,6 +126,7 @@ EXPERIMENTS = {
         name=lambda record: record_name(record.architecture, record.protocol.training),
         core_seconds=_core_seconds_of_search,
         tokens=lambda record: _tokens(record.architecture, record.protocol.training),
+        is_timed=False,  # how many tries a search takes is not known
         wanted=lambda restarts: 1,
         lists=("d", "H"),
     ),
@@ -125,6 +136,7 @@ EXPERIMENTS = {
         name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=_core_seconds_of_trials,
         tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
+        is_timed=False,
         restarts="trials",
         lists=("d",),
     ),

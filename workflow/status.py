@@ -5,13 +5,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import json
+import math
 import os
+import sys
+import time
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from experiments import Experiment
 from grids import Job, extra_records, load_grid
+
+from ecmlib.checkpoint import FOLDER
+from ecmlib.memorisation import REFERENCE
+from ecmlib.progress import duration, measured_cost
+from ecmlib.restart import seeds_of_restart
+from ecmlib.training import Trainers
+from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile, resolve_device
 
 FEWEST_PARTS = 10  # from which a duration is guessed
 State = Literal["done", "running", "failed", "missing"]
@@ -73,7 +84,7 @@ class CostModel:
         return np.log([np.e, record.architecture.n_params, self.experiment.tokens(record)])
 
 
-def report(name: str, results: Path, runs: Path, cores: int) -> str:
+def report(name: str, results: Path, runs: Path, cores: int, timed: bool = False) -> str:
     """Describe a grid in a few lines.
 
     Parameters
@@ -84,6 +95,8 @@ def report(name: str, results: Path, runs: Path, cores: int) -> str:
         Folders with a folder for every grid; neither need exist.
     cores : int
         By which the remaining core-hours are divided.
+    timed : bool
+        Whether a few steps of the longest missing job are timed here, which takes as long as compiling it.
     """
     grid = load_grid(name)
     jobs = list(grid.jobs(results / name))
@@ -91,38 +104,84 @@ def report(name: str, results: Path, runs: Path, cores: int) -> str:
     states = [status.state for status in statuses]
     lines = [f"{name}: " + ", ".join(f"{states.count(state)} {state}" for state in get_args(State))]
     for job, status in zip(jobs, statuses, strict=True):
-        if status.state in ("running", "failed"):
+        flights = in_flight(job)
+        if status.state in ("running", "failed") or flights:
             lines.append(f"{status.state}: {job.name}" + (f" ({status.reason})" if status.reason else ""))
+        lines += [f"    {flight}" for flight in flights]
     lines += [f"not on the grid: {path}" for path in extra_records(jobs, results / name)]
     missing = [(job, status.missing) for job, status in zip(jobs, statuses, strict=True) if status.missing]
     if missing:
-        lines.append(_estimate(missing, results, cores))
+        lines += _estimates(missing, results, cores, timed)
     elif not grid.complete:
         lines.append(f"everything is measured: say so by `complete: true` in workflow/grids/{name}.yaml")
     return "\n".join(lines)
 
 
+def in_flight(job: Job) -> list[str]:
+    """Say how far the runs of a job are that have left a checkpoint."""
+    lines = []
+    for path in sorted((job.record.parent / FOLDER).glob(f"{job.name}.*.json")):
+        with contextlib.suppress(ValueError, KeyError, TypeError, OSError):  # it may end, and go, at any moment
+            progress = json.loads(path.read_text(encoding="utf-8"))["progress"]
+            step, steps = progress["step"], progress.get("steps")
+            share = f" of {steps} ({step / steps:.0%})" if steps else ""
+            age = duration(time.time() - path.stat().st_mtime)
+            number = int(path.stem.removeprefix(f"{job.name}."))
+            name = "reference" if number >= REFERENCE else f"restart {number + 1}"
+            lines.append(f"{name}: step {step}{share}, {age} ago")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("grid")
+    parser.add_argument("--timed", action="store_true", help="time a few steps of the longest job on this machine")
+    arguments = parser.parse_args()
+    if arguments.timed and os.environ.items() < WORKER_ENVIRONMENT.items() | os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | WORKER_ENVIRONMENT)  # as jobs are run
     try:
-        print(report(parser.parse_args().grid, Path("results"), Path("runs"), os.cpu_count() or 1))
+        print(report(arguments.grid, Path("results"), Path("runs"), os.cpu_count() or 1, arguments.timed))
     except ValueError as error:
         parser.error(str(error))
 
 
-def _estimate(missing: list[tuple[Job, int]], results: Path, cores: int) -> str:
+def _estimates(missing: list[tuple[Job, int]], results: Path, cores: int, timed: bool) -> list[str]:
     experiment = missing[0][0].experiment
     records = _all_records(experiment, results)
     if sum(len(experiment.core_seconds(record)) for record in records) < FEWEST_PARTS:
-        return f"no estimate of the time to go: fewer than {FEWEST_PARTS} measurements"
-    model = CostModel(experiment, records)
-    hours = sum(parts * model.core_seconds(job.plan) for job, parts in missing) / 3600
-    return (
-        f"to go: about {hours:.2g} core-hours, {hours / cores:.2g} hours on the {cores} cores of this machine\n"
-        f"(regression of log core-seconds on log P and log tokens over {model.n_parts} measurements in {results},\n"
-        f"half of them within a factor {model.typical_factor:.2g}; what is running counts as not begun)"
-    )
+        lines = [f"no estimate of the time to go: fewer than {FEWEST_PARTS} measurements"]
+        expected = [1.0 for _ in missing]
+    else:
+        model = CostModel(experiment, records)
+        expected = [model.core_seconds(job.plan) for job, _ in missing]
+        hours = sum(parts * seconds for (_, parts), seconds in zip(missing, expected, strict=True)) / 3600
+        lines = [
+            f"to go: about {hours:.2g} core-hours, {hours / cores:.2g} hours on the {cores} cores of this machine",
+            f"(regression of log core-seconds on log P and log tokens over {model.n_parts} measurements in {results},",
+            f"half of them within a factor {model.typical_factor:.2g}; what is running counts as not begun)",
+        ]
+    if timed and experiment.is_timed:
+        work = [job.plan.architecture.n_params * experiment.tokens(job.plan) for job, _ in missing]
+        longest = work.index(max(work))
+        job, _ = missing[longest]
+        seconds = _seconds_here(job)
+        total = sum(parts * share for (_, parts), share in zip(missing, expected, strict=True)) / expected[longest]
+        lines.append(
+            f"timed here: a run of {job.name} takes at most {duration(seconds)},\n"
+            f"all {sum(parts for _, parts in missing)} missing ones, in proportion, {duration(total * seconds / cores)}"
+        )
+    return lines
+
+
+def _seconds_here(job: Job) -> float:
+    """Time a few steps, and scale them to the longest that one part of a job can take."""
+    plan, compiled = job.plan, job.parameters.get("compiled", "auto")
+    device = resolve_device(job.parameters.get("device", "auto"))
+    fresh = Trainers(plan.architecture, plan.protocol, device, can_compile() if compiled == "auto" else compiled)
+    cost = measured_cost(fresh.trainer(seeds_of_restart(plan.protocol, 0)), plan.protocol)
+    sizes = plan.architecture.N - 1, plan.protocol.batch_size, plan.protocol.max_steps
+    runs = job.experiment.tokens(plan) / math.prod(sizes)
+    return runs * cost.seconds(plan.protocol, [(0, plan.protocol.max_steps)])
 
 
 def _all_records(experiment: Experiment, results: Path) -> list[Any]:

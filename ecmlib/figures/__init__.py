@@ -5,12 +5,10 @@ from ecmlib.figures.design import (
     plot_candidates,
     plot_capacity_over_parameters,
     plot_design_hits,
-    plot_memory_per_parameter,
 )
 from ecmlib.figures.grid import plot_grid
 from ecmlib.figures.law import (
     plot_extrapolation,
-    plot_law,
     plot_predicted,
     plot_ratios,
     plot_residuals,
@@ -24,8 +22,6 @@ __all__ = [
     "plot_design_hits",
     "plot_extrapolation",
     "plot_grid",
-    "plot_law",
-    "plot_memory_per_parameter",
     "plot_predicted",
     "plot_ratios",
     "plot_residuals",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
@@ -39,29 +37,6 @@ def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame |
     N, L, T = (frame[size].iloc[0] for size in "NLT")
     axes.set(xscale="log", xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N={N}, L={L}, T={T}")
     axes.legend(fontsize="small")
-    return figure
-
-
-def plot_memory_per_parameter(averages: pd.DataFrame) -> Figure:
-    """Draw the mean memory per parameter at each value of each hyperparameter (paper, eq. 12).
-
-    Parameters
-    ----------
-    averages : DataFrame
-        As `ecmlib.laws.design.memory_per_parameter` returns it.
-    """
-    names = averages["hyperparameter"].unique()
-    with sns.axes_style("whitegrid"):
-        figure, panels = plt.subplots(1, len(names), figsize=(6, 2.6), sharey=True, squeeze=False, layout="constrained")
-    plt.close(figure)
-    for (name, color, _), axes in zip(styled(names), panels[0], strict=True):
-        part = averages[averages["hyperparameter"] == name]
-        places = np.arange(len(part))
-        axes.bar(places, part["MPP"], color=color)
-        axes.set_xticks(places, [f"{value:g}" for value in part["value"]], fontsize="small")
-        axes.set(xlabel=name)
-        axes.grid(False, axis="x")
-    panels[0, 0].set(ylabel="MPP (tokens a parameter)")
     return figure
 
 

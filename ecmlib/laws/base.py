@@ -15,52 +15,14 @@ from pydantic import Field
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import at_least_one, tails
-from ecmlib.laws.fitting import Array, FitLoss
-from ecmlib.laws.points import SIZES, configurations, surviving
+from ecmlib.laws.fitting import Array, Evidence, FitLoss
+from ecmlib.laws.points import SIZES, checked_sizes, configurations, surviving
 from ecmlib.protocol import Protocol
 from ecmlib.record import read_json, write_atomically
 from ecmlib.validation import Parameters, shown
 
 Sizes = Mapping[str, NDArray[Any]]  # real columns of d, H, N, L, K and T, of equal lengths
 Interval = tuple[Array, Array, Array]  # predictions, and the lower and upper ends of their intervals
-_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
-_NEIGHBOURS = 30  # residuals that stand for the scatter around one prediction
-
-
-class Evidence(Parameters):
-    """What a fitted law rests on; one that was not fitted rests on no configurations.
-
-    Parameters
-    ----------
-    target : str
-        Column that was fitted.
-    loss : str
-        What was minimised.
-    region : dict
-        Smallest and largest d, H, N, L, K and T among the data.
-    configurations : int
-        Number of points; the capacity of a configuration is its best restart.
-    complete : int
-        Configurations that memorised the whole library: their capacity is at least T.
-    share_of_starts : float
-        Share of starts that reached the optimum; 1 for a linear fit.
-    doubts : list of str
-        In words: parameters on a bound or not determined by the data.
-    draws : list of lists
-        Parameters refitted to configurations drawn with replacement, a list a draw.
-    calibration : list of pairs
-        For every restart, sorted: predicted capacity, and logarithm of measured over predicted.
-    """
-
-    target: str = "C_plateau"
-    loss: FitLoss = "log"
-    region: dict[str, list[float]] = Field(default_factory=dict)
-    configurations: int = 0
-    complete: int = 0
-    share_of_starts: float = 1.0
-    doubts: list[str] = Field(default_factory=list)
-    draws: list[list[float]] = Field(default_factory=list)
-    calibration: list[list[float]] = Field(default_factory=list)
 
 
 class Law(Parameters):
@@ -264,23 +226,9 @@ class Law(Parameters):
         predicted = at_least_one(self._draws(sizes))
         if not len(predicted):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
-        scatter = self._scatter_around(self._values(sizes))
+        scatter = self.evidence.scatter_around(self._values(sizes))
         pick = (np.arange(len(predicted)) + seed) % scatter.shape[1]
         return np.asarray(np.minimum(predicted * np.exp(scatter[:, pick].T), sizes["T"]))
-
-    def _scatter_around(self, predicted: Array) -> Array:
-        """Residuals near each prediction, shape (rows, 31).
-
-        Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
-        these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
-        """
-        centre, residual = np.array(self.evidence.calibration).T
-        window = min(_NEIGHBOURS, len(centre))
-        # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
-        position = np.searchsorted(centre, np.round(predicted, 6))
-        first = np.clip(position - window // 2, 0, len(centre) - window)
-        nearest = np.sort(residual[first[:, None] + np.arange(window)], axis=1)
-        return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)
 
     def save(self, path: str | Path) -> None:
         """Write the law with all that it rests on, every number in full."""
@@ -314,25 +262,6 @@ class Law(Parameters):
             **more,
         )
         return self.model_copy(update={"evidence": evidence})
-
-
-def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, Array]:
-    """Return columns of sizes as numbers.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or if a size is out of range.
-    """
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
-    sizes = {name: frame[name].to_numpy(float) for name in names}
-    for name, values in sizes.items():
-        wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
-        if len(wrong):
-            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
-    return sizes
 
 
 def read_law(path: str | Path) -> dict[str, Any]:

@@ -13,12 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from ecmlib.chance import at_least_one
+from ecmlib.chance import FULL, at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning
-from ecmlib.laws.points import SATURATED, SIZES, configurations, scored, surviving
+from ecmlib.laws.points import SIZES, configurations, scored, surviving
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.signal import SignalLaw
@@ -177,7 +177,7 @@ def _scores(
         "beyond_d_32": left_out(law, points, target, points["d"] > NARROW, only=True),
         "holdout": _error(unseen, bounded(law, unseen), target),
         "paper_conditions": _error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
-        "right_full": float(np.mean(bounded(law, full) >= SATURATED * full["T"])) if len(full) else math.nan,
+        "right_full": float(np.mean(bounded(law, full) >= FULL * full["T"])) if len(full) else math.nan,
         "AICc": aicc(measured, predicted, law.n_parameters if law.is_fitted else 0) if known else math.nan,
     }
 

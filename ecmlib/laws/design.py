@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -172,33 +172,6 @@ def capacity_over_parameters(
     T = int(law.region["T"][1]) if T is None else T
     frame = predicted(_combinations({"d": d, "H": H, "N": N, "L": L, "K": [K], "T": [T]}), law, level)
     return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
-
-
-def memory_per_parameter(frame: pd.DataFrame, capacity: str = "C", by: Sequence[str] = ("d", "H", "N")) -> pd.DataFrame:
-    """Average the memory per parameter, MPP = N C / P (paper, eq. 12), over all but one hyperparameter at a time.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Measured or predicted capacities with the columns N and P.
-    capacity : str
-        Column of the capacity in sequences, "C" as predicted or "C_plateau" as measured.
-    by : sequence of str
-        Hyperparameters whose values are held fixed in turn.
-
-    Returns
-    -------
-    DataFrame
-        A row a value of a hyperparameter: hyperparameter, value, the mean MPP (tokens a parameter) of the rows that
-        have it, and their number n.
-    """
-    rows = frame.assign(MPP=frame["N"] * frame[capacity] / frame["P"])
-    averages = [
-        rows.groupby(name)["MPP"].agg(["mean", "size"]).rename_axis("value").reset_index().assign(hyperparameter=name)
-        for name in by
-    ]
-    table = pd.concat(averages, ignore_index=True).rename(columns={"mean": "MPP", "size": "n"})
-    return table[["hyperparameter", "value", "MPP", "n"]]
 
 
 def design_hits(designs: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.chance import tails
-from ecmlib.laws.base import Law, Sizes, checked_sizes
+from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
-from ecmlib.laws.points import CONDITIONS, SIZES, configurations, positive
+from ecmlib.laws.points import CONDITIONS, SIZES, checked_sizes, configurations, positive
 from ecmlib.validation import Parameters
 
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken

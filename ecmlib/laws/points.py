@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecmlib.chance import guess_distribution
+from ecmlib.chance import FULL, guess_distribution
 from ecmlib.protocol import Protocol
 
-SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
+_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
 # No law has a variable for these: a frame that is fitted must not mix them.
 CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
 # What a law of d, H and N alone needs the same, too.
@@ -86,8 +86,27 @@ def scored(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     T, K = points["T"], points["K"]
     raw = points[target] * (1 - 1 / K) + T / K
     chance = [guess_distribution(*sizes).ppf(0.95) for sizes in zip(T, K, strict=True)]
-    points = points.assign(full=raw >= SATURATED * T, lost=raw <= chance)
+    points = points.assign(full=raw >= FULL * T, lost=raw <= chance)
     return points.assign(telling=~points["full"] & ~points["lost"])
+
+
+def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return columns of sizes as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or if a size is out of range.
+    """
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
+    sizes = {name: frame[name].to_numpy(float) for name in names}
+    for name, values in sizes.items():
+        wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
+        if len(wrong):
+            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
+    return sizes
 
 
 def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:
@@ -130,7 +149,7 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
     """
     best = configurations(results, ["C_plateau", "C_plateau_raw"], same)
     chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
-    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
+    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < FULL * best["T"])
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from ecmlib.contents import split_content
+from ecmlib.contents import cut, split_content
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import smallest_architectures
 from ecmlib.library import Tokens
 from ecmlib.ngram import ngram_bits
-from ecmlib.text import Paths, cut, read_corpus
+from ecmlib.text import Paths, read_corpus
 
 
 def smallest_for_text(

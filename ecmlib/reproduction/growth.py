@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
+from ecmlib.chance import FULL
 from ecmlib.figures.style import PALETTE, new_figure
-from ecmlib.laws.points import ONE_SETTING, SATURATED, configurations, growing
+from ecmlib.laws.points import ONE_SETTING, configurations, growing
 from ecmlib.reproduction.stats import (
     LEVEL,
     NOT_MEASURED,
@@ -175,11 +176,11 @@ def judge_linear_rise(results: pd.DataFrame) -> Finding:
                 power,
             ),
             Statement(
-                f"Lines that stop rising stop just under T: on average between {SATURATED} T and T.",
+                f"Lines that stop rising stop just under T: on average between {FULL} T and T.",
                 f"The {len(levels)} lines that have stopped rising have counted {{}} of T."
                 if level
                 else "Too few lines have stopped rising.",
-                above(level, SATURATED) if level else None,
+                above(level, FULL) if level else None,
                 level,
             ),
             Statement(
@@ -231,7 +232,7 @@ def judge_four_heads(results: pd.DataFrame) -> Finding:
         ],
         f"At the end of training the ratio is {at_end}; the rule ended {struck} of {len(alive)} runs before. The "
         f"fullest has "
-        f"counted {most:.0%} of its library, which {'limits it' if most >= SATURATED else 'does not limit it'}."
+        f"counted {most:.0%} of its library, which {'limits it' if most >= FULL else 'does not limit it'}."
         + (" One seed each gives no interval: a second one tells." if len(two) < 2 or len(four) < 2 else ""),
     )
 

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
-from ecmlib.chance import at_least_one, expected_guesses
+from ecmlib.chance import FULL, at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
-from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.mls import measure_mls
+from ecmlib.mls_record import MlsRecord
 from ecmlib.protocol import Protocol
 from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.measure import combinations, measured, records_of
@@ -25,7 +26,6 @@ from ecmlib.results import CapacityRecord
 
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 LARGE = 64  # d that must be reached before a lag at large d is judged
-MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
 
 
 def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFrame:
@@ -142,11 +142,11 @@ def judge(table: pd.DataFrame) -> Finding:
 
     Small d is the lower half of the sizes, the median included. There, where neither method should have fallen behind,
     shape and offset are judged: MLS grows as the corrected MAC to the power 1, and lies T/K below the raw one; the lag
-    is judged over the upper half. Architectures that reach `MAC_SATURATED` or the search's largest size are left out.
+    is judged over the upper half. Architectures that count 0.9 of their library, or the search's largest size are left out.
     """
     if table.empty:
         return NOT_MEASURED
-    used = table[(table["MAC_raw"] < MAC_SATURATED * table["T"]) & ~table["censored"]]
+    used = table[(table["MAC_raw"] < FULL * table["T"]) & ~table["censored"]]
     middle, guesses = used["d"].median(), used["guesses"].mean()
     small, large = used[used["d"] <= middle], used[used["d"] > middle]
     if len(small) < 3 or len(large) < 3:

@@ -11,14 +11,13 @@ import pandas as pd
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
-from ecmlib.library import LibrarySize
 from ecmlib.memorisation import measure_text, split_in_two
-from ecmlib.memory import refuse_oversized
 from ecmlib.protocol import Protocol
 from ecmlib.record import R, load_folder, named_folder, record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
+from ecmlib.workplace import refuse_impossible
 
 
 def combinations(**axes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -44,8 +43,7 @@ def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
     """Sort values by what they describe; a ValueError says which is unknown or out of range."""
     architecture, others = _sorted(values)
     protocol = Protocol(**others)
-    refuse_oversized(architecture, protocol.T, protocol.batch_size)
-    LibrarySize(T=protocol.T, N=architecture.N, K=architecture.K)
+    refuse_impossible(architecture, protocol.T, protocol.batch_size)
     return architecture, protocol
 
 

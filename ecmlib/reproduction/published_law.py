@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ecmlib.chance import at_least_one
+from ecmlib.chance import FULL, at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing, scored
@@ -46,7 +46,7 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
             continue
         error = _mean_error(law, telling)
         full = points[points["full"]]
-        said = int((law.predict_frame(full) >= 0.9 * full["T"]).sum())
+        said = int((law.predict_frame(full) >= FULL * full["T"]).sum())
         statements.append(
             Statement(
                 f"With L = {L} the fitted law errs by less than {AGREES:.0%} on average where it can be wrong: where "

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
-from ecmlib.curve import FULL
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES, with_bits

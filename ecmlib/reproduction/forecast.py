@@ -1,0 +1,170 @@
+"""How well does the first part of a curve tell the rest? Taught and tested on curves apart (beyond the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from sklearn.linear_model import QuantileRegressor
+from sklearn.model_selection import GroupKFold
+
+from ecmlib.chance import guess_corrected, tails
+from ecmlib.curve import last_tenth
+from ecmlib.figures.style import COLORS, new_panels
+from ecmlib.forecast import Forecaster, evidence
+from ecmlib.reproduction.stats import Estimate, mean
+from ecmlib.results import CapacityRecord
+
+LEVEL = 0.8
+_FROM = 300  # steps, about the paper's patience: what is forecast from less is not asked here
+_SEEN, _AHEAD = 6, 4  # how often a curve is cut, and how many later steps are asked for at each cut
+_FOLDS = 5
+_NUMBERS = [f"x{i}" for i in range(8)]  # of `ecmlib.forecast.evidence`
+
+
+def cases(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Cut every measured curve of a constant rate at several steps, and ask for several later ones.
+
+    Returns
+    -------
+    DataFrame
+        A row a question: ``curve`` (a number for all restarts of a record: they are alike), ``seen``, the last step
+        known; ``at``, the step asked for; ``base``, the count when cut; ``growth``, the logarithm of the true later
+        one over it; ``T``; and the numbers of `ecmlib.forecast.evidence`.
+    """
+    rows = []
+    for number, record in enumerate(records):
+        for steps, C in _curves(record):
+            for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN):
+                cut = int(np.searchsorted(steps, seen, side="right"))
+                for at in np.geomspace(1.1 * seen, steps[-1], _AHEAD):
+                    known = evidence(steps[:cut], C[:cut], record.protocol.T, at)
+                    if known is None or seen < _FROM:
+                        continue
+                    later = int(np.searchsorted(steps, at, side="right"))
+                    truth = last_tenth(steps[:later], C[:later])
+                    rows.append(
+                        {"curve": number, "seen": steps[cut - 1], "at": at, "base": known[0], "T": record.protocol.T}
+                        | {"growth": np.log(max(truth, 1.0) / known[0])}
+                        | dict(zip(_NUMBERS, known[1], strict=True))
+                    )
+    return pd.DataFrame(rows)
+
+
+def teach(questions: pd.DataFrame, level: float = LEVEL) -> Forecaster:
+    """Fit the quantiles of a forecaster to what `cases` returns."""
+    low, high = tails(level)
+    fitted = {
+        name: QuantileRegressor(quantile=quantile, alpha=0, fit_intercept=False, solver="highs")
+        .fit(questions[_NUMBERS], questions["growth"])
+        .coef_.tolist()
+        for name, quantile in (("low", low), ("middle", 0.5), ("high", high))
+    }
+    return Forecaster(level=level, **fitted)
+
+
+def taught_apart(questions: pd.DataFrame, level: float = LEVEL) -> dict[int, Forecaster]:
+    """Return, for each curve, a forecaster that has seen none of it: curves are left out in five groups."""
+    apart: dict[int, Forecaster] = {}
+    for rest, held in GroupKFold(_FOLDS).split(questions, groups=questions["curve"]):
+        forecaster = teach(questions.iloc[rest], level)
+        apart |= dict.fromkeys(questions["curve"].iloc[held].unique().tolist(), forecaster)
+    return apart
+
+
+def examine(questions: pd.DataFrame, apart: dict[int, Forecaster]) -> pd.DataFrame:
+    """Compare forecasts with what came, by the share of the curve that was seen.
+
+    Returns
+    -------
+    DataFrame
+        A row a bin of ``seen / at``: ``n`` questions, ``coverage`` of the interval, its median ``width`` (high over
+        low, less 1) and the median ``error`` of the value.
+    """
+    numbers = questions[_NUMBERS].to_numpy(float)
+    most = np.log((questions["T"] / questions["base"]).to_numpy(float))
+    forecasters = [apart[curve] for curve in questions["curve"]]
+    quantiles = np.array([[f.low, f.middle, f.high] for f in forecasters])
+    low, middle, high = np.minimum(np.sort(np.einsum("nqi,ni->nq", quantiles, numbers), axis=1).T, most)
+    came = questions["growth"].to_numpy(float)
+    table = pd.DataFrame(
+        {
+            "seen": pd.cut(questions["seen"] / questions["at"], [0, 0.1, 0.2, 0.35, 0.5, 0.7, 1]),
+            "inside": (low <= came + 1e-9) & (came <= high + 1e-9),  # a full library is met exactly
+            "width": np.exp(high - low) - 1,
+            "error": np.abs(np.exp(middle - came) - 1),
+        }
+    )
+    grouped = table.groupby("seen", observed=True)
+    return grouped.agg(
+        n=("inside", "size"), coverage=("inside", "mean"), width=("width", "median"), error=("error", "median")
+    ).reset_index()
+
+
+def savings(
+    records: Sequence[CapacityRecord], apart: dict[int, Forecaster], within: Sequence[float] = (0.03, 0.05, 0.1)
+) -> pd.DataFrame:
+    """Say what runs that end when their forecast is sure enough would have saved, and how wrong they would have been.
+
+    Returns
+    -------
+    DataFrame
+        A row a width: ``within``; ``ended``, the share of runs that would have ended before; ``core_hours`` they all
+        took and ``saved`` of them; ``error``, the mean of |forecast / count - 1| at the end, over those that ended.
+    """
+    rows = []
+    for width in within:
+        total, saved, errors, runs = 0.0, 0.0, [], 0
+        for number, record in enumerate(records):
+            if number not in apart:
+                continue
+            for (steps, C), seconds in zip(_curves(record), _core_seconds(record), strict=True):
+                runs, total = runs + 1, total + seconds
+                for cut in range(1, len(steps)):
+                    if steps[cut] < _FROM:
+                        continue
+                    told = apart[number].forecast(steps[: cut + 1], C[: cut + 1], record.protocol.T, steps[-1])
+                    if told is not None and told.within <= width:
+                        saved += seconds * (1 - steps[cut] / steps[-1])
+                        if cut < len(steps) - 1:
+                            errors.append(abs(told.value / max(last_tenth(steps, C), 1.0) - 1))
+                        break
+        rows.append(
+            {"within": width, "runs": runs, "ended": len(errors) / max(runs, 1), "core_hours": total / 3600}
+            | {"saved": saved / 3600, "error": float(np.mean(errors)) if errors else np.nan}
+        )
+    return pd.DataFrame(rows)
+
+
+def coverage(table: pd.DataFrame) -> Estimate:
+    """Average the coverage of `examine` over its bins, each as one witness."""
+    return mean(table["coverage"])
+
+
+def plot_examination(table: pd.DataFrame, level: float = LEVEL) -> Figure:
+    """Draw coverage, width and error of the forecasts over the share of the curve that was seen (`examine`)."""
+    figure, panels = new_panels(2, share_y=False)
+    share = [interval.mid for interval in table["seen"]]
+    panels[0].plot(share, table["coverage"], color=COLORS[0], marker="o")
+    panels[0].axhline(level, color="gray", linestyle=":")
+    panels[0].set(xlabel="share of the steps seen", ylabel="coverage", ylim=(0, 1))
+    panels[1].plot(share, table["width"], color=COLORS[0], marker="o", label="width of the interval")
+    panels[1].plot(share, table["error"], color=COLORS[1], marker="s", label="error of the value")
+    panels[1].set(xlabel="share of the steps seen", ylabel="median, as a fraction", ylim=(0, None))
+    panels[1].legend(fontsize="small")
+    return figure
+
+
+def _curves(record: CapacityRecord) -> list[tuple[list[int], list[float]]]:
+    """Return steps and capacities of the restarts at a constant rate that are no longer guessing at their end."""
+    if record.protocol.schedule != "constant":
+        return []
+    T, K = record.protocol.T, record.architecture.K
+    counted = [restart for restart in record.restarts if restart.status != "diverged"]
+    return [(restart.step, [guess_corrected(count, T, K) for count in restart.last_count]) for restart in counted]
+
+
+def _core_seconds(record: CapacityRecord) -> list[float]:
+    return [restart.provenance.core_seconds for restart in record.restarts if restart.status != "diverged"]

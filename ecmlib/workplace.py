@@ -1,0 +1,120 @@
+"""Where a measurement runs, and what is refused before it begins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Literal, NamedTuple
+
+import torch
+
+from ecmlib.architecture import Architecture
+from ecmlib.library import LibrarySize
+from ecmlib.protocol import Positive
+from ecmlib.validation import Parameters, refuse_beyond_memory, shown
+
+_FLOAT, _TOKEN = 4, 8  # bytes
+# With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
+# kernel and pay a page fault for each page of the next one. Where there are several threads all the same, one that
+# waits sleeps: beside another busy process, OpenMP's spinning threads would take each other's core for minutes.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+}
+
+
+class Workplace(NamedTuple):
+    """With what a process measures."""
+
+    device: torch.device
+    compiled: bool  #: whether ``torch.compile`` fuses models
+
+
+def workplace(
+    architecture: Architecture,
+    T: int,
+    batch_size: int,
+    *,
+    restarts: int = 1,
+    stack: int = 1,
+    device: str = "auto",
+    compiled: bool | Literal["auto"] = "auto",
+) -> Workplace:
+    """Choose with what to measure; see `ecmlib.measure_mac` for device and compiled.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or for what `refuse_impossible` refuses.
+    """
+    run = _Run(restarts=restarts, stack=stack, compiled=can_compile() if compiled == "auto" else compiled)
+    refuse_impossible(architecture, T, batch_size, run.stack)
+    return Workplace(resolve_device(device), run.compiled)
+
+
+def refuse_impossible(
+    architecture: Architecture, T: int, batch_size: int = 1, stack: int = 1, available: int | None = None
+) -> None:
+    """Refuse a library that does not exist, and what this machine has not the memory to train.
+
+    Counted are weights with their gradients and Adam's two moments, the library, and of a batch the attention scores
+    and logits that the backward pass needs: less than the whole, so that nothing possible is refused.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        What is to be trained.
+    T, batch_size : int
+        Sequences of the library and of a step.
+    stack : int
+        Models trained side by side, each with a library.
+    available : int, optional
+        Bytes of memory; by default those of this machine.
+
+    Raises
+    ------
+    ValueError
+        Naming the sizes, the estimate and what there is; or if ``architecture`` is none.
+    """
+    if not isinstance(architecture, Architecture):
+        raise ValueError(f"architecture = {shown(architecture)}: input should be an Architecture")
+    size = architecture
+    weights = 4 * size.n_params + 2 * size.K * size.d + size.N * size.d
+    scores = size.L * size.H * (size.N - 1) ** 2
+    batch = min(batch_size, T) * (scores + (size.N - 1) * size.K)
+    sizes = f"d = {size.d}, H = {size.H}, N = {size.N}, L = {size.L}, K = {size.K}, T = {T}"
+    needed = stack * (_FLOAT * (weights + batch) + _TOKEN * T * size.N)
+    refuse_beyond_memory(needed, f"{sizes}: training", available)
+    LibrarySize(T=T, N=size.N, K=size.K)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn "auto", "cpu" or "cuda" into a device.
+
+    Raises
+    ------
+    ValueError
+        For another name, or for "cuda" on a machine without one.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device = {device!r}: input should be 'auto', 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device = 'cuda': PyTorch finds no CUDA device here; use 'cpu' or 'auto'")
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def can_compile() -> bool:
+    """Whether ``torch.compile`` finds the C++ compiler that it needs on a CPU."""
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
+
+
+class _Run(Parameters):
+    restarts: Positive
+    stack: Positive
+    compiled: bool

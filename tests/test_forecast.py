@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecmlib import Architecture, Protocol
+from ecmlib.curve import CurvePoint
+from ecmlib.forecast import Forecast, Forecaster, evidence, shipped_forecaster
+from ecmlib.reproduction.forecast import cases, coverage, examine, savings, taught_apart, teach
+from ecmlib.restart import Provenance, Restart, seeds_of_restart
+from ecmlib.results import CapacityRecord
+from ecmlib.training import ended, forecast_of
+
+STEPS = list(range(100, 10_001, 100))
+# Grows as the steps to the power g, whatever was before: the first coefficient is that of h g.
+EXACT = Forecaster(level=0.8, low=[0.9] + [0.0] * 7, middle=[1.0] + [0.0] * 7, high=[1.1] + [0.0] * 7)
+
+
+def record(power: float, seed: int, T: int = 2048, noise: float = 0.02) -> CapacityRecord:
+    random = np.random.default_rng(seed)
+    size, protocol = Architecture(d=8, N=4, K=128), Protocol(T=T, max_steps=10_000)
+    C = 20 * (np.array(STEPS) / 300) ** power * np.exp(noise * random.normal(size=len(STEPS)))
+    counts = np.clip(C * (1 - 1 / 128) + T / 128, 0, T - 1).astype(int).tolist()
+    return CapacityRecord(
+        architecture=size,
+        protocol=protocol,
+        restarts=[
+            Restart(
+                seed=seeds_of_restart(protocol, 0).weights,
+                status="max_steps",
+                step=STEPS,
+                last_count=counts,
+                full_count=[0] * len(counts),
+                bits=[6.9] * len(counts),
+                provenance=Provenance(
+                    commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=36.0, core_seconds=36.0
+                ),
+            )
+        ],
+    )
+
+
+@given(power=st.floats(0.1, 1.5), ahead=st.floats(1, 8))
+def test_power_law_is_continued(power: float, ahead: float) -> None:
+    C = [20 * (step / 100) ** power for step in STEPS]
+    forecast = EXACT.forecast(STEPS, C, 10**9, ahead * STEPS[-1])
+    assert forecast is not None
+    base, _ = evidence(STEPS, C, 10**9, ahead * STEPS[-1]) or (0, [])
+    assert forecast.value == pytest.approx(base * ahead**power, rel=1e-6)
+    assert forecast.low <= forecast.value <= forecast.high
+
+
+def test_no_forecast_is_more_than_the_library() -> None:
+    C = [20 * (step / 100) ** 1.0 for step in STEPS]
+    assert EXACT.forecast(STEPS, C, 2100, 10**6) == Forecast(2100, 2100, 2100)
+
+
+def test_nothing_is_foreseen_from_guesses_or_from_too_few_points() -> None:
+    assert shipped_forecaster().forecast(STEPS, [3.0] * len(STEPS), 2048, 20_000) is None
+    assert shipped_forecaster().forecast(STEPS[:2], [50.0, 60.0], 2048, 20_000) is None
+    assert shipped_forecaster().forecast(STEPS, [50.0] * len(STEPS), 2048, STEPS[-1] - 1) is None
+
+
+def test_taught_on_curves_it_covers_others_of_their_kind() -> None:
+    records = [record(power, seed) for seed, power in enumerate(np.linspace(0.1, 1.0, 40))]
+    questions = cases(records)
+    apart = taught_apart(questions)
+    assert set(apart) == set(range(40))
+    table = examine(questions, apart)
+    assert table["n"].sum() == len(questions)
+    assert 0.7 < coverage(table).value < 0.9
+    narrow = teach(questions, level=0.2)
+    assert coverage(examine(questions, dict.fromkeys(apart, narrow))).value < 0.4, "coverage tells levels apart"
+
+
+def test_a_sure_forecast_saves_and_an_unsure_one_does_not() -> None:
+    records = [record(0.2, seed) for seed in range(4)]
+    sure = Forecaster(level=0.8, low=[1.0] + [0.0] * 7, middle=[1.0] + [0.0] * 7, high=[1.0] + [0.0] * 7)
+    table = savings(records, dict.fromkeys(range(4), sure), [0.03])
+    assert table["ended"].item() == 1
+    assert table["core_hours"].item() == pytest.approx(4 * 36 / 3600)
+    assert 0.9 < (table["saved"] / table["core_hours"]).item() < 1, "all but the first steps"
+    unsure = sure.model_copy(update={"high": [0.0] * 7 + [100.0]})
+    table = savings(records, dict.fromkeys(range(4), unsure), [0.03])
+    assert table["ended"].item() == 0
+    assert table["saved"].item() == 0
+
+
+def test_run_ends_when_its_forecast_is_sure_enough() -> None:
+    curve = [CurvePoint(step, int(100 + 200 * (step / 1e4) ** 0.1), 0, 5.0) for step in STEPS[:60]]
+    protocol = Protocol(T=2048, max_steps=10_000)
+    forecast = forecast_of(protocol, 128, curve)
+    assert forecast is not None
+    near, far = (
+        Protocol(T=2048, max_steps=10_000, stop="forecast", forecast_within=share)
+        for share in (forecast.within * 1.01, 1e-6)
+    )
+    assert ended(near, curve, forecast) == "forecast"
+    assert ended(far, curve, forecast) is None
+    assert ended(protocol, curve, forecast) is None, "nothing but a plateau ends it"
+    decaying = Protocol(T=2048, max_steps=10_000, schedule="wsd")
+    assert forecast_of(decaying, 128, curve) is None, "the rate is still to fall"
+    with pytest.raises(ValueError, match="stop = 'forecast'"):
+        Protocol(T=2048, schedule="wsd", stop="forecast")
