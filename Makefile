@@ -53,6 +53,9 @@ test: $(INSTALLED)  ## run the tests
 bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine
 	$(PYTHON) benchmarks/throughput.py
 
+bench-project: $(INSTALLED)  ## time the tests, the book, a fit, and what grows with the records
+	$(PYTHON) benchmarks/project.py
+
 runs/kjv.txt:  # the King James Bible, a verse a line without its reference
 	command -v bible > /dev/null || apt-get install --yes --no-install-recommends bible-kjv
 	mkdir -p runs
@@ -95,4 +98,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install lock mac lint test bench sweep status designs experiments test-slurm picture book test-book clean
+.PHONY: help install lock mac lint test bench bench-project sweep status designs experiments test-slurm picture book test-book clean

@@ -81,9 +81,13 @@ def main() -> None:
     """Print the comparison and write ``precision.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=FOLDER.parent / "results" / "precision")
+    parser.add_argument("--fast", type=Path, help="folder whose bfloat16 records replace those of --results")
     parser.add_argument("--out", type=Path, default=FOLDER / "precision.json")
     arguments = parser.parse_args()
     results = load_results(arguments.results)
+    if arguments.fast:
+        fast = load_results(arguments.fast)
+        results = pd.concat([results[results["precision"] == SIDES["plain"]], fast[fast["precision"] == SIDES["fast"]]])
     table, lonely = compare(results) if len(results) else (pd.DataFrame(), [])
     for line in lonely:
         print("left out:", line)

@@ -10,12 +10,14 @@ import pytest
 import torch
 from loops import forward_flops, training_flops
 from precision import compare, pooled
+from project import growth, slopes, synthetic
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.forward import can_compile, make_forward
-from ecmlib.training import Trainer, _shuffled_batches, follow
+from ecmlib.forward import Trainer, _shuffled_batches, make_forward
+from ecmlib.training import follow
+from ecmlib.workplace import can_compile
 
 SMALL = [
     Architecture(d=16, H=1, N=8, K=32),
@@ -88,3 +90,16 @@ def test_precision_compares_and_names_the_one_sided() -> None:
     assert "0 plain restarts" in lonely[0]
     varied = table.assign(fast_mean=[808.0, 1600.0], plain_mean=[800.0, 1601.0])
     assert pooled(varied)["low"] < 1 < pooled(varied)["high"]
+
+
+def test_synthetic_records_are_valid_and_all_different() -> None:
+    names = {synthetic(number).file_name for number in range(0, 10_000, 7)}
+    assert len(names) == len(range(0, 10_000, 7))
+
+
+def test_growth_of_what_is_linear_has_slope_1() -> None:
+    table = pd.DataFrame({"records": [10, 100, 1000], "read_s": [0.5, 1.0, 10.0], "fit_s": [1.0, 2.0, 200.0]})
+    assert slopes(table) == pytest.approx({"read_s": 1, "fit_s": 2})
+    timed = growth([10])
+    assert list(timed.columns) == ["records", "read_s", "fit_s"]
+    assert (timed[["read_s", "fit_s"]] > 0).all(axis=None)

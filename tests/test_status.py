@@ -13,7 +13,7 @@ from status import CostModel, _seconds_here, in_flight, job_status, report
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
 from ecmlib.progress import Cost
 from ecmlib.restart import Provenance, Restart, seed_of_restart
-from ecmlib.shatter import ShatterRecord
+from ecmlib.shatter_record import ShatterRecord
 
 
 def restart(core_seconds: float = 1.0, number: int = 0) -> Restart:

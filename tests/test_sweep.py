@@ -59,6 +59,11 @@ def test_grid_of_precision_runs_every_architecture_on_both_paths() -> None:
     assert all(both == {("bfloat16", True), ("float32", False)} for both in paths.values())
 
 
+def test_engine_is_compared_on_the_configurations_of_the_earlier_fast_path() -> None:
+    fast = {job.name for job in load_grid("precision").jobs(Path()) if job.plan.protocol.precision == "bfloat16"}
+    assert names("precision-engine") == fast
+
+
 @pytest.mark.parametrize("name", [path.stem for path in GRIDS.glob("*.yaml")])
 def test_committed_records_are_those_of_their_grid(name: str) -> None:
     grid, results = load_grid(name), Path("results", name)

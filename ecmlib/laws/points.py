@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecmlib.chance import guess_distribution
+from ecmlib.chance import FULL, guess_distribution
 from ecmlib.protocol import Protocol
 
-SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 _LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
@@ -133,7 +132,7 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
     """
     best = configurations(results, ["C_plateau", "C_plateau_raw"], same)
     chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
-    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
+    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < FULL * best["T"])
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from ecmlib.budget import BudgetRecord
+from ecmlib.budget_record import BudgetRecord
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, mean, verdict_of
 
@@ -54,7 +54,7 @@ FORMS = {
 
 
 def load_budgets(folder: str | Path) -> pd.DataFrame:
-    """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget.BudgetRecord.frame`)."""
+    """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget_record.BudgetRecord.frame`)."""
     frames = [BudgetRecord.load(path).frame() for path in sorted(Path(folder).glob("*.json"))]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

@@ -13,7 +13,8 @@ from scipy import optimize, stats
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
+from ecmlib.noise_scale import measure_noise_scale
+from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.batch_size import one_for_each
 from ecmlib.reproduction.measure import configured
@@ -116,7 +117,7 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
     critical : DataFrame
         What `critical_batch_sizes` returns.
     noise : DataFrame
-        `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
+        `ecmlib.noise_scale_record.NoiseScaleRecord.frame`, of all N together.
     """
     if critical.empty:
         return NOT_MEASURED
@@ -142,7 +143,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     Parameters
     ----------
     noise : DataFrame
-        `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
+        `ecmlib.noise_scale_record.NoiseScaleRecord.frame`, of all N together.
     critical : DataFrame
         What `ecmlib.reproduction.critical_batch.critical_batch_sizes` returns; no rows while nothing is measured.
     """

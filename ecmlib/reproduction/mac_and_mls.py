@@ -15,7 +15,8 @@ from ecmlib.capacity import measure_mac
 from ecmlib.chance import at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
-from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.mls import measure_mls
+from ecmlib.mls_record import MlsRecord
 from ecmlib.protocol import Protocol
 from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.measure import combinations, measured, records_of

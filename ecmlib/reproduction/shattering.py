@@ -20,7 +20,8 @@ from ecmlib.reproduction.measure import combinations, records_of
 from ecmlib.reproduction.reach import centred, output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, bootstrapped, verdict_of
 from ecmlib.restart import seed_of_restart
-from ecmlib.shatter import ShatterProtocol, ShatterRecord, epochs_to_shatter
+from ecmlib.shatter import epochs_to_shatter
+from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 
 SIGNIFICANT = 0.05  # a fit with a smaller p-value is rejected
 

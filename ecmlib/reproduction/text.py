@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, mean, verdict_of
-from ecmlib.restart import FULL
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
