@@ -142,7 +142,7 @@ def judge(table: pd.DataFrame) -> Finding:
 
     Small d is the lower half of the sizes, the median included. There, where neither method should have fallen behind,
     shape and offset are judged: MLS grows as the corrected MAC to the power 1, and lies T/K below the raw one; the lag
-    is judged over the upper half. Architectures that count 0.9 of their library, or the search's largest size are left out.
+    is judged over the upper half. Full libraries, and searches that reached their largest size, are left out.
     """
     if table.empty:
         return NOT_MEASURED
