@@ -216,3 +216,9 @@ def test_time_of_a_job_is_that_of_its_steps_and_counts(jobs: list[Job], monkeypa
         Path()
     )
     assert _seconds_here(job._replace(parameters={"compiled": False})) == pytest.approx(100 + 100 + 50)
+
+
+def test_grid_reference_is_measured_by_the_reference_protocol(tmp_path: Path) -> None:
+    plans = [job.plan for job in load_grid("reference").jobs(tmp_path)]
+    assert {plan.protocol for plan in plans} == {Protocol.reference(T=2048)}
+    assert len(plans) >= 48

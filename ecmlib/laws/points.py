@@ -73,6 +73,23 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     return points.assign(complete=points[targets[0]] >= points["T"])
 
 
+def scored(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Return the configurations, and of which a law's prediction can be wrong.
+
+    Returns
+    -------
+    DataFrame
+        As `configurations`, with ``full``, whether at least 0.9 T were counted, guesses included, ``lost``, whether the
+        count cannot be told from guessing (at 95 %, one-sided), and ``telling``, neither of them.
+    """
+    points = configurations(frame, target)
+    T, K = points["T"], points["K"]
+    raw = points[target] * (1 - 1 / K) + T / K
+    chance = [guess_distribution(*sizes).ppf(0.95) for sizes in zip(T, K, strict=True)]
+    points = points.assign(full=raw >= FULL * T, lost=raw <= chance)
+    return points.assign(telling=~points["full"] & ~points["lost"])
+
+
 def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Return columns of sizes as numbers.
 
