@@ -24,9 +24,9 @@ from torch.nn import functional
 
 from ecmlib import Architecture, Protocol, engine, forward, random_library
 from ecmlib.engine import Weights
-from ecmlib.forward import WORKER_ENVIRONMENT, make_forward
+from ecmlib.forward import Trainer, make_forward
 from ecmlib.record import write_atomically
-from ecmlib.training import Trainer
+from ecmlib.workplace import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent
 CASES = [(16, 1, 8), (64, 4, 16)]

@@ -19,9 +19,9 @@ from loops import matmul_peak, training_flops
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.forward import WORKER_ENVIRONMENT, can_compile, make_forward
+from ecmlib.forward import Trainer, make_forward
 from ecmlib.record import write_atomically
-from ecmlib.training import Trainer
+from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile
 
 FOLDER = Path(__file__).parent
 CASES = [(16, 1, 8), (64, 1, 8), (64, 4, 16), (128, 2, 32)]

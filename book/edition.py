@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from publication import stamp
+from publication import ROOT, records, stamp
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
@@ -49,7 +49,12 @@ class FoldCode(SphinxPostTransform):
 
 
 def _ways_down(options: dict[str, Any]) -> str:
-    links = [f'<a href="records/{grid}.html">records of {grid}</a>' for grid in options.get("records", [])]
+    links = [
+        f'<a href="records/{grid}.html">records of {grid}</a>'
+        if grid in records(ROOT / "results")
+        else f'<a href="results.zip">records of {grid}</a>'
+        for grid in options.get("records", [])
+    ]
     if notebook := options.get("notebook"):
         links.append(f'<a href="notebooks/{notebook}.ipynb" download>notebook {notebook}.ipynb</a>')
     return f"<p>{', '.join(links)}</p>" if links else ""

@@ -19,8 +19,10 @@ from myst_nb import glue
 from publication import points, stamp
 
 from ecmlib.figures.style import save_svg
+from ecmlib.reproduction.stats import Finding
 
 NOT_MEASURED = "Not measured yet."
+_HOLDS = {True: "It is so.", False: "It is not.", None: "It cannot be told."}
 _DATA = Path("data")  # beside the pages, in whose folder they run
 
 
@@ -66,15 +68,30 @@ def claims_table(claims: pd.DataFrame) -> HTML:
     records: Any = claims.to_dict("records")
     rows = [
         '<tr class="{kind}"><th scope="row">{name}</th><td>{claim} <small>({where})</small></td>'
-        "<td>{number}<br><small>{interval}</small></td>"
+        "<td>{criteria}</td><td>{found}</td>"
         '<td><a href="{page}" aria-label="{verdict}: {name}">{verdict}</a></td></tr>'.format(
-            kind=row["verdict"].replace(" ", "-"), **row
+            kind=row["verdict"].replace(" ", "-"), **row, **_statements(row["finding"])
         )
         for row in records
     ]
-    names = ("Claim", "The paper says", "We find, and how sure that is", "Verdict")
+    names = ("Claim", "The paper says", "It holds if", "We find (95 % intervals)", "Verdict")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return HTML(f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
+
+
+def said(claim: str, finding: Finding) -> Markdown:
+    """Say in one paragraph what was found of a claim ("That ...") that has no row in the reproduction table."""
+    return Markdown(f"{claim}, is {finding.verdict}. {' '.join(map(str, finding.statements))} {finding.note}".strip())
+
+
+def _statements(finding: Finding) -> dict[str, str]:
+    """Render what has to be so, each with whether it is, and what was found."""
+    criteria = [
+        f"<li>{html.escape(each.criterion)} <strong>{_HOLDS[each.holds]}</strong></li>" for each in finding.statements
+    ]
+    found = [html.escape(str(each)) for each in finding.statements]
+    note = f" <small>{html.escape(finding.note)}</small>" if finding.note else ""
+    return {"criteria": f"<ul>{''.join(criteria)}</ul>" if criteria else "", "found": " ".join(found) + note}
 
 
 def table(frame: pd.DataFrame, caption: str, number: Callable[[float], str] | None = None) -> HTML:

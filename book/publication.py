@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ecmlib import Architecture, Protocol
+from ecmlib.record import read_json
 from ecmlib.results import CapacityRecord
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 RESULTS = Path("../results")
-_ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[1]
 _SHOWN = ["d", "H", "N", "L", "K", "T", "ff", "loss", "batch_size", "lr", "restarts", "C_plateau", "C_paper_rule"]
 _MAY_DIFFER = [
     "T",
@@ -71,12 +73,13 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+@cache
 def records(results: Path = RESULTS) -> dict[str, list[tuple[Path, CapacityRecord]]]:
     """Return every capacity record of every grid, with its path."""
     grids: dict[str, list[tuple[Path, CapacityRecord]]] = {}
     for folder in sorted(path for path in results.iterdir() if path.is_dir()):
         for path in sorted(folder.glob("*.json")):
-            if path.read_text(encoding="utf-8").startswith('{"experiment":"mac"'):
+            if read_json(path).get("experiment") == "mac":
                 grids.setdefault(folder.name, []).append((path, CapacityRecord.load(path)))
     return grids
 
@@ -141,7 +144,7 @@ def stamp() -> str:
 
 
 def _pages(_: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    grids = records(_ROOT / "results")
+    grids = records(ROOT / "results")
     rows = "".join(
         f'<tr><td><a href="{grid}.html">{grid}</a></td><td>{len(found)}</td>'
         f"<td>{sum(len(record.restarts) for _, record in found)}</td></tr>"
@@ -182,17 +185,17 @@ def _copy(app: Sphinx, failed: Exception | None) -> None:
     if failed or app.builder.format != "html":
         return
     site = Path(app.outdir)
-    shutil.copytree(_ROOT / "results", site / "records", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "results", site / "records", dirs_exist_ok=True)
     (site / "notebooks").mkdir(exist_ok=True)
-    for notebook in sorted((_ROOT / "notebooks").glob("*.ipynb")):
+    for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         shutil.copy(notebook, site / "notebooks")
-    shutil.copy(_ROOT / "CITATION.cff", site)
+    shutil.copy(ROOT / "CITATION.cff", site)
     shutil.copy(Path(app.srcdir) / "data/preview.png", site / "_static")  # drawn by the front page
-    rows = tidy(_ROOT / "results")
+    rows = tidy(ROOT / "results")
     rows.to_csv(site / "capacities.csv", index=False)
     dictionary(rows).to_csv(site / "dictionary.csv", index=False)
     with zipfile.ZipFile(site / "results.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(path for path in (_ROOT / "results").rglob("*") if path.is_file()):
-            archive.write(path, path.relative_to(_ROOT))
+        for path in sorted(path for path in (ROOT / "results").rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(ROOT))
         for name in ("capacities.csv", "dictionary.csv"):
             archive.write(site / name, f"results/{name}")

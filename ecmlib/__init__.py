@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from ecmlib.laws.registry import load_law
     from ecmlib.laws.signal import SignalLaw
     from ecmlib.library import random_library
-    from ecmlib.mls import MlsRecord, measure_mls
+    from ecmlib.mls import measure_mls
+    from ecmlib.mls_record import MlsRecord
     from ecmlib.protocol import Protocol
     from ecmlib.results import CapacityRecord, load_results
-    from ecmlib.shatter import ShatterRecord, epochs_to_shatter
+    from ecmlib.shatter import epochs_to_shatter
+    from ecmlib.shatter_record import ShatterRecord
 
     __version__: str
 
@@ -23,9 +25,9 @@ _HOMES = {  # modules are imported when a name is asked for: whoever reads recor
     "CapacityRecord": "results",
     "EmpiricalCapacityModel": "laws.ecm",
     "Memorised": "capacity",
-    "MlsRecord": "mls",
+    "MlsRecord": "mls_record",
     "Protocol": "protocol",
-    "ShatterRecord": "shatter",
+    "ShatterRecord": "shatter_record",
     "SignalLaw": "laws.signal",
     "count_memorised": "capacity",
     "epochs_to_shatter": "shatter",

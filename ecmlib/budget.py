@@ -8,93 +8,20 @@ the very weights that a run of that budget alone would have ended with.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
-import pandas as pd
-from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
+from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
-from ecmlib.curve import Count, Curve, CurvePoint, DivergedError, columns, has_diverged
+from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged
+from ecmlib.forward import Trainer
 from ecmlib.progress import Bar, announce
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.record import Record, record_name
-from ecmlib.restart import CAPACITIES, Provenance, capacities, seeds_of_restart
-from ecmlib.training import Clock, Trainer, Trainers, follow
-from ecmlib.validation import Parameters
+from ecmlib.protocol import Protocol, chosen_protocol
+from ecmlib.restart import seeds_of_restart
+from ecmlib.training import Clock, Trainers, follow
 from ecmlib.workplace import workplace
-
-
-class Branch(Curve):
-    """The end of a run of one budget: its curve from where the rate begins to fall."""
-
-    budget: Positive
-    core_seconds: Annotated[float, Field(ge=0)]  # that a run of this budget alone would have taken, trunk included
-
-
-class BudgetRun(Parameters):
-    """One trunk with its branches, in the order of budgets; there are none at a constant rate."""
-
-    seed: Count
-    status: Literal["complete", "max_steps", "diverged"]  # complete: a branch memorised all, longer ones were spared
-    trunk: Curve
-    branches: list[Branch]
-    provenance: Provenance
-
-
-class BudgetRecord(Record):
-    """Capacities of one architecture under one protocol over budgets in steps; ``max_steps`` is the longest."""
-
-    parts: ClassVar[str] = "restarts"
-    experiment: Literal["budget"] = "budget"
-    architecture: Architecture
-    protocol: Protocol
-    budgets: list[Positive]
-    restarts: list[BudgetRun]
-
-    @model_validator(mode="after")
-    def _budgets_are_sensible(self) -> Self:
-        check_budgets(self.budgets, self.protocol)
-        return self
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row a restart and budget that it reached.
-
-        Columns are those of `ecmlib.results.CapacityRecord.frame`, where ``max_steps`` is the budget and
-        ``core_seconds`` what a run of this budget alone costs. At a constant rate every budget is the beginning of one
-        curve.
-        """
-        rows = []
-        for number, run in enumerate(self.restarts):
-            for budget, curve, core_seconds in _curves(run, self.budgets):
-                protocol = self.protocol.model_copy(update={"max_steps": budget})
-                rows.append(
-                    {**self.architecture.model_dump(), **protocol.model_dump(), "P": self.architecture.n_params}
-                    | {"restart": number, "restart_seed": run.seed, "status": run.status, "steps": curve.step[-1]}
-                    | {"core_seconds": core_seconds}
-                    | capacities(curve, self.architecture, protocol)
-                )
-        columns_ = [*Architecture.model_fields, *Protocol.model_fields, "P", "restart", "status", *CAPACITIES]
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns_)
-
-
-def check_budgets(budgets: list[int], protocol: Protocol) -> None:
-    """Refuse budgets that do not rise to ``max_steps`` or leave no room for the warm-up.
-
-    Raises
-    ------
-    ValueError
-        Naming budgets and what is wrong with them.
-    """
-    if not budgets or sorted(set(budgets)) != budgets or budgets[-1] != protocol.max_steps:
-        raise ValueError(f"budgets = {budgets}: input should rise, and end with max_steps = {protocol.max_steps}")
-    protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
 
 
 def measure_budgets(
@@ -259,20 +186,3 @@ class _Flight:
 
 def _named(tensors: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]]:
-    """Return each budget that a run has reached, with its curve and the core-seconds that it alone would have cost."""
-    if run.status == "diverged":
-        return []
-    if run.branches:
-        return [
-            (branch.budget, columns([*run.trunk.until(branch.step[0]).points, *branch.points[1:]]), branch.core_seconds)
-            for branch in run.branches
-        ]
-    whole = run.trunk.step[-1]
-    return [
-        (budget, run.trunk.until(budget), run.provenance.core_seconds * budget / whole)
-        for budget in budgets
-        if budget <= whole
-    ]

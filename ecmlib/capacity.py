@@ -10,12 +10,12 @@ import torch
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import checkpoint_of
-from ecmlib.forward import make_forward, tally
+from ecmlib.forward import Trainer, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import Rounded, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Trainer, Trainers, run_restart
+from ecmlib.training import Trainers, run_restart
 from ecmlib.validation import shown
 from ecmlib.workplace import workplace
 

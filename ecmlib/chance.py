@@ -1,4 +1,4 @@
-"""What chance does: guesses among the counted sequences, capacities too small to tell from it, ends of intervals."""
+"""What chance does: guesses among the counted sequences, capacities that say little of a model, ends of intervals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from scipy import stats
 
+FULL = 0.9  # share of the library from which its size, not the model, sets the count
 Capacities = TypeVar("Capacities")  # a number, an array or a Series
 
 

@@ -1,11 +1,9 @@
-"""What a model says of sequences: the losses that train it and the predictions that are counted."""
+"""What a model says of sequences, which is counted, and what training steps make of it."""
 
 from __future__ import annotations
 
 import math
-import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -13,9 +11,10 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional
 
+from ecmlib.curve import CurvePoint, DivergedError
 from ecmlib.engine import Logits, Weights, make_logits
-from ecmlib.optimizer import Moments, update
-from ecmlib.protocol import Loss, Precision
+from ecmlib.optimizer import Moments, fresh_moments, rates_of, update
+from ecmlib.protocol import Loss, Precision, Protocol
 
 Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
@@ -30,41 +29,6 @@ class Forward(NamedTuple):
     losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N
     judged: Judged  #: the same, and whether each is the likeliest
     step: Step  #: moves weights and moments, in place, at the rates of `ecmlib.optimizer.rates_of`
-
-
-# With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
-# kernel and pay a page fault for each page of the next one. Where there are several threads all the same, one that
-# waits sleeps: beside another busy process, OpenMP's spinning threads would take each other's core for minutes.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "TORCHINDUCTOR_COMPILE_THREADS": "1",
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**34),
-}
-
-
-def resolve_device(device: str) -> torch.device:
-    """Turn "auto", "cpu" or "cuda" into a device.
-
-    Raises
-    ------
-    ValueError
-        For another name, or for "cuda" on a machine without one.
-    """
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device = {device!r}: input should be 'auto', 'cpu' or 'cuda'")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device = 'cuda': PyTorch finds no CUDA device here; use 'cpu' or 'auto'")
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
-
-
-def can_compile() -> bool:
-    """Whether ``torch.compile`` finds the C++ compiler that it needs on a CPU."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def make_forward(model: torch.nn.Module, precision: Precision = "float32", compiled: bool = False) -> Forward:
@@ -148,6 +112,90 @@ def tally(forward: Forward, library: torch.Tensor, batch_size: int) -> tuple[int
     return int(last), int(full), nats
 
 
+class Trainer:
+    """A model on its way: weights, optimiser, order of the sequences and random state after some steps.
+
+    Parameters
+    ----------
+    model : Module
+        Trained in place; parameters that require no gradient stay as they are.
+    forward : Forward
+        ``make_forward(model, ...)``.
+    library : LongTensor of shape (T, N)
+        On the model's device.
+    protocol : Protocol
+        Batch size, loss and optimiser.
+    seed : int
+        Of the order in which sequences are drawn.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int
+    ) -> None:
+        self.step = 0
+        self.library = library
+        self._forward, self._seed, self._loss = forward, seed, protocol.loss
+        self._batch_size = min(protocol.batch_size, len(library))
+        self._weights = {name: weight.detach() for name, weight in model.named_parameters()}
+        self._moments = fresh_moments(model, muon=protocol.optimizer == "muon")
+        self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
+        self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
+
+    def advance(self, end: int, protocol: Protocol) -> None:
+        """Train up to step ``end``, at the learning rates of a protocol."""
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self._random)
+            while self.step < end:
+                self._take_step(protocol.learning_rate(self.step + 1))
+            self._random = torch.get_rng_state()
+
+    def count(self) -> CurvePoint:
+        """Count what is memorised now.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is infinite or undefined.
+        """
+        last, full, nats = tally(self._forward, self.library, self._batch_size)
+        bits = nats / math.log(2) / (len(self.library) * (self.library.shape[1] - 1))
+        if not math.isfinite(bits):
+            raise DivergedError(f"the loss was {bits} after {self.step} steps")
+        return CurvePoint(self.step, last, full, bits)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Copy everything that changes from step to step."""
+        copied = {name: value.clone() for name, value in self._changing().items()}
+        return copied | {"step": torch.tensor(self.step), "random": self._random.clone()}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """Go back, or on, to a state that `state` returned."""
+        for name, value in self._changing().items():
+            value.copy_(state[name])
+        self.step, self._random = int(state["step"]), state["random"].clone()
+        self._batches = _shuffled_batches(len(self.library), self._batch_size, self._seed, self.library.device)
+        for _ in range(self.step):
+            next(self._batches)
+
+    @property
+    def trained(self) -> frozenset[str]:
+        """Names, in a state, of the weights that training moves."""
+        return frozenset(f"model.{name}" for name in self._moments)
+
+    def _changing(self) -> dict[str, torch.Tensor]:
+        tensors = {f"model.{name}": weight for name, weight in self._weights.items()}
+        for name, moments in self._moments.items():
+            tensors |= {f"moments.{name}.{key}": value for key, value in moments._asdict().items() if value is not None}
+        return tensors
+
+    @torch.no_grad()
+    def _take_step(self, learning_rate: float) -> None:
+        self.step += 1
+        sequences = self.library[next(self._batches)]
+        rates = rates_of(learning_rate, self.step, self.library.device)
+        self._forward.step(self._weights, self._moments, sequences, rates, self._loss)
+
+
 def _likeliest(logits: torch.Tensor) -> torch.Tensor:
     """Return what ``argmax(-1)`` does, the first of equals, by reductions that a CPU does many numbers at a time."""
     tokens = torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device)
@@ -173,3 +221,17 @@ def _without_dropout(model: torch.nn.Module, judged: Judged) -> Judged:
             model.train()
 
     return undisturbed
+
+
+def _shuffled_batches(T: int, batch_size: int, seed: int, device: torch.device) -> Iterator[torch.Tensor]:
+    """Yield batches of row numbers for ever; every pass visits each row once, and a batch may span two passes.
+
+    A pass is drawn on the CPU, so that every device has the same order, and moved as a whole.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.empty(0, dtype=torch.long, device=device)
+    while True:
+        while len(rows) < batch_size:
+            rows = torch.cat([rows, torch.randperm(T, generator=generator).to(device, non_blocking=True)])
+        batch, rows = rows[:batch_size], rows[batch_size:]
+        yield batch

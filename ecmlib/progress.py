@@ -52,7 +52,7 @@ class Bar(tqdm):  # type: ignore[type-arg]
 
 
 class Timed(Interface):
-    """What is asked of a trainer (`ecmlib.training.Trainer`)."""
+    """What is asked of a trainer (`ecmlib.forward.Trainer`)."""
 
     step: int
 
@@ -95,7 +95,7 @@ def announce(trainer: Timed, protocol: Protocol, runs: int, stretches: Sequence[
 
     Parameters
     ----------
-    trainer : ecmlib.training.Trainer
+    trainer : ecmlib.forward.Trainer
         A fresh one of the first run, of no use after that.
     protocol : Protocol
         Of the runs.

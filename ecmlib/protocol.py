@@ -125,6 +125,26 @@ class Protocol(Parameters):
             )
         return self
 
+    @classmethod
+    def reference(cls, **values: Any) -> Protocol:
+        """Return the protocol that grids are measured by where the paper's own conditions are not the question.
+
+        Of those that the budget experiment compares it holds the most in so many steps, and each tenfold increase of
+        them adds little (the book's chapter "How long is long enough?").
+
+        Parameters
+        ----------
+        values
+            Of the protocol, by name, in place of the reference's.
+
+        Examples
+        --------
+        >>> from ecmlib import Protocol
+        >>> Protocol.reference(T=2048).optimizer
+        'muon'
+        """
+        return cls(**_REFERENCE | values)
+
     @property
     def stable_until(self) -> int:
         """Step after which the learning rate falls; ``max_steps`` if it never does."""
@@ -151,6 +171,18 @@ class Protocol(Parameters):
             start = min(start + max(self.eval_every, int(self.eval_growth * start)), end)
             steps.append(start)
         return steps
+
+
+_REFERENCE: dict[str, Any] = {
+    "optimizer": "muon",
+    "lr": 0.03,
+    "schedule": "wsd",
+    "warmup_steps": 100,
+    "max_steps": 10_000,
+    "eval_growth": 0.1,
+    "precision": "bfloat16",
+    "vary": "all",
+}
 
 
 def chosen_protocol(protocol: Protocol | None, values: dict[str, Any], unapplied: Sequence[str] = ()) -> Protocol:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
-from ecmlib.chance import guess_corrected, guess_deviation, is_guessing
+from ecmlib.chance import FULL, guess_corrected, guess_deviation, is_guessing
 from ecmlib.curve import Bits, Count, Curve, last_tenth, patience_stop
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.validation import Parameters
@@ -35,7 +35,6 @@ CAPACITIES = (  # what `capacities` says
     "paper_rule_step",
     "full_count",
 )
-FULL = 0.9  # share of the library from which its size, not the model, sets the count
 WeightBits = Annotated[int, Field(ge=1, le=16)]
 _PARTS = ("library", "weights", "order")
 

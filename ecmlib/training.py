@@ -1,8 +1,7 @@
-"""How a model is trained on a library: the steps, the curve they yield, and a run in flight that can be kept."""
+"""How a model is trained on a library: the curve, what ends it, and a run in flight that can be kept."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,97 +14,12 @@ from ecmlib.chance import guess_corrected
 from ecmlib.checkpoint import Checkpoint, Tensors
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged, on_plateau, patience_stop
 from ecmlib.forecast import Forecast, shipped_forecaster
-from ecmlib.forward import Forward, make_forward, tally
+from ecmlib.forward import Forward, Trainer, make_forward
 from ecmlib.library import random_library
-from ecmlib.optimizer import fresh_moments, rates_of
 from ecmlib.protocol import Protocol
 from ecmlib.restart import Provenance, Restart, Seeds, Status, provenance
 
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
-
-
-class Trainer:
-    """A model on its way: weights, optimiser, order of the sequences and random state after some steps.
-
-    Parameters
-    ----------
-    model : Module
-        Trained in place; parameters that require no gradient stay as they are.
-    forward : Forward
-        ``make_forward(model, ...)``.
-    library : LongTensor of shape (T, N)
-        On the model's device.
-    protocol : Protocol
-        Batch size, loss and optimiser.
-    seed : int
-        Of the order in which sequences are drawn.
-    """
-
-    def __init__(
-        self, model: torch.nn.Module, forward: Forward, library: torch.Tensor, protocol: Protocol, seed: int
-    ) -> None:
-        self.step = 0
-        self.library = library
-        self._forward, self._seed, self._loss = forward, seed, protocol.loss
-        self._batch_size = min(protocol.batch_size, len(library))
-        self._weights = {name: weight.detach() for name, weight in model.named_parameters()}
-        self._moments = fresh_moments(model, muon=protocol.optimizer == "muon")
-        self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
-        self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
-
-    def advance(self, end: int, protocol: Protocol) -> None:
-        """Train up to step ``end``, at the learning rates of a protocol."""
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._random)
-            while self.step < end:
-                self._take_step(protocol.learning_rate(self.step + 1))
-            self._random = torch.get_rng_state()
-
-    def count(self) -> CurvePoint:
-        """Count what is memorised now.
-
-        Raises
-        ------
-        DivergedError
-            If the loss is infinite or undefined.
-        """
-        last, full, nats = tally(self._forward, self.library, self._batch_size)
-        bits = nats / math.log(2) / (len(self.library) * (self.library.shape[1] - 1))
-        if not math.isfinite(bits):
-            raise DivergedError(f"the loss was {bits} after {self.step} steps")
-        return CurvePoint(self.step, last, full, bits)
-
-    def state(self) -> Tensors:
-        """Copy everything that changes from step to step."""
-        copied = {name: value.clone() for name, value in self._changing().items()}
-        return copied | {"step": torch.tensor(self.step), "random": self._random.clone()}
-
-    def restore(self, state: Tensors) -> None:
-        """Go back, or on, to a state that `state` returned."""
-        for name, value in self._changing().items():
-            value.copy_(state[name])
-        self.step, self._random = int(state["step"]), state["random"].clone()
-        self._batches = _shuffled_batches(len(self.library), self._batch_size, self._seed, self.library.device)
-        for _ in range(self.step):
-            next(self._batches)
-
-    @property
-    def trained(self) -> frozenset[str]:
-        """Names, in a state, of the weights that training moves."""
-        return frozenset(f"model.{name}" for name in self._moments)
-
-    def _changing(self) -> Tensors:
-        tensors = {f"model.{name}": weight for name, weight in self._weights.items()}
-        for name, moments in self._moments.items():
-            tensors |= {f"moments.{name}.{key}": value for key, value in moments._asdict().items() if value is not None}
-        return tensors
-
-    @torch.no_grad()
-    def _take_step(self, learning_rate: float) -> None:
-        self.step += 1
-        sequences = self.library[next(self._batches)]
-        rates = rates_of(learning_rate, self.step, self.library.device)
-        self._forward.step(self._weights, self._moments, sequences, rates, self._loss)
 
 
 class Trainers:
@@ -287,17 +201,3 @@ def _to_the_end(
     except DivergedError:
         return "diverged"
     return "max_steps"
-
-
-def _shuffled_batches(T: int, batch_size: int, seed: int, device: torch.device) -> Iterator[torch.Tensor]:
-    """Yield batches of row numbers for ever; every pass visits each row once, and a batch may span two passes.
-
-    A pass is drawn on the CPU, so that every device has the same order, and moved as a whole.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.empty(0, dtype=torch.long, device=device)
-    while True:
-        while len(rows) < batch_size:
-            rows = torch.cat([rows, torch.randperm(T, generator=generator).to(device, non_blocking=True)])
-        batch, rows = rows[:batch_size], rows[batch_size:]
-        yield batch

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Literal, NamedTuple
 
 import torch
 
 from ecmlib.architecture import Architecture
-from ecmlib.forward import can_compile, resolve_device
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive
 from ecmlib.validation import Parameters, refuse_beyond_memory, shown
 
 _FLOAT, _TOKEN = 4, 8  # bytes
+# With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
+# kernel and pay a page fault for each page of the next one. Where there are several threads all the same, one that
+# waits sleeps: beside another busy process, OpenMP's spinning threads would take each other's core for minutes.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**34),
+}
 
 
 class Workplace(NamedTuple):
@@ -78,6 +90,28 @@ def refuse_impossible(
     needed = stack * (_FLOAT * (weights + batch) + _TOKEN * T * size.N)
     refuse_beyond_memory(needed, f"{sizes}: training", available)
     LibrarySize(T=T, N=size.N, K=size.K)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Turn "auto", "cpu" or "cuda" into a device.
+
+    Raises
+    ------
+    ValueError
+        For another name, or for "cuda" on a machine without one.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device = {device!r}: input should be 'auto', 'cpu' or 'cuda'")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device = 'cuda': PyTorch finds no CUDA device here; use 'cpu' or 'auto'")
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def can_compile() -> bool:
+    """Whether ``torch.compile`` finds the C++ compiler that it needs on a CPU."""
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 class _Run(Parameters):

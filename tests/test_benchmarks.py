@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ecmlib import Architecture, Protocol, random_library
 from ecmlib.engine import make_logits
-from ecmlib.forward import can_compile, make_forward
-from ecmlib.training import Trainer, _shuffled_batches, follow
+from ecmlib.forward import Trainer, _shuffled_batches, make_forward
+from ecmlib.training import follow
+from ecmlib.workplace import can_compile
 
 SMALL = [
     Architecture(d=16, H=1, N=8, K=32),

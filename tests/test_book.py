@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from pages import claims_table, show
 
 from ecmlib.figures.style import new_figure
+from ecmlib.reproduction.stats import Estimate, Finding, Statement
 
 
 def drawn(data: pd.DataFrame, title: str = "") -> Figure:
@@ -31,7 +32,10 @@ def test_figure_without_data_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_verdicts_link_to_their_place() -> None:
-    row = {"name": "R1", "claim": "a", "where": "Fig. 2", "number": "1", "interval": "0 to 2"}
-    html = claims_table(pd.DataFrame([row | {"verdict": "not supported", "page": "law.html#here"}])).data
+    finding = Finding([Statement("a < b.", "It is {}.", False, Estimate(1.0, 0.5, 2.0))])
+    row = {"name": "R1", "claim": "a", "where": "Fig. 2", "finding": finding, "verdict": finding.verdict}
+    html = claims_table(pd.DataFrame([row | {"page": "law.html#here"}])).data
+    assert "a &lt; b. <strong>It is not.</strong>" in html
+    assert "It is 1.00 (0.50 to 2.00)." in html
     assert 'href="law.html#here"' in html
     assert 'class="not-supported"' in html

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ecmlib import Architecture, measure_mac
-from ecmlib.budget import BudgetRecord, measure_budgets
+from ecmlib.budget import measure_budgets
+from ecmlib.budget_record import BudgetRecord
 
 QUICK: dict[str, Any] = {"T": 64, "batch_size": 24, "eval_every": 30, "compiled": False, "progress": False}
 WSD: dict[str, Any] = {"schedule": "wsd", "lr": 0.01, "warmup_steps": 4}

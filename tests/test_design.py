@@ -240,7 +240,7 @@ def test_candidates_are_drawn_with_their_intervals_target_and_measurement() -> N
         ("predicted, outside the fitted region", candidates[outside]),
     ):
         points, _, (arms,) = handles[label]
-        assert points.get_xydata().tolist() == list(zip(rows["C"], rows.index, strict=True))
+        assert points.get_xydata().tolist() == [list(at) for at in zip(rows["C"], rows.index, strict=True)]
         ends = [segment[:, 0].tolist() for segment in arms.get_segments()]
         assert np.allclose(ends, rows[["C_low", "C_high"]])
     assert handles["measured"].get_xydata().tolist() == [[510, 3]]

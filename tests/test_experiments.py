@@ -37,7 +37,7 @@ def invented(values: dict[str, Any], capacity: float, curve: np.ndarray | None =
     architecture, protocol = measuring.configured(values)
     if curve is None:
         curve = 1 - np.exp(-STEPS / 100)
-    guesses = T / architecture.K
+    guesses = protocol.T / architecture.K
     counts = [int(count) for count in np.round(guesses + capacity * (1 - 1 / architecture.K) * curve)]
     restart = Restart(
         seed=seeds_of_restart(protocol, 0).weights,
@@ -105,8 +105,8 @@ def test_layers_are_planned_at_equal_d_and_at_nearest_P() -> None:
 def test_layers_verdict_follows_the_exponent(exponent: float, verdict: str) -> None:
     finding = layers.judge(layers.compare(deeper(exponent, 0.3)))
     assert finding.verdict == verdict
-    by_d, by_P = map(float, re.findall(r"by (\S+) at equal", finding.number))
-    assert (by_d, by_P) == pytest.approx((2**exponent, 2**0.3), rel=0.03)
+    assert finding.statements[0].estimate.value == pytest.approx(2**exponent, rel=0.03)
+    assert float(re.findall(r"At equal P the factor is (\S+)", finding.note)[0]) == pytest.approx(2**0.3, rel=0.03)
 
 
 def test_layers_without_the_first_give_no_verdict() -> None:
@@ -153,7 +153,7 @@ def batches(before: float, after: float, N: int = 32, capacity: float = 100) -> 
     for configuration in configurations:
         doublings = math.log2(configuration["batch_size"] / 512)
         grown = capacity * (before ** min(doublings, 0)) * (after ** max(doublings, 0))
-        records.append(invented(configuration, grown, np.ones(41)))
+        records.append(invented({"T": 8 * 2048} | configuration, grown, np.ones(41)))
     return records
 
 
@@ -166,7 +166,7 @@ def test_batch_sizes_are_planned_for_equal_epochs() -> None:
 def test_batch_size_growth_is_found_on_both_sides_of_512() -> None:
     readings = batch_size.compare(batches(1.3, 1.1))
     assert readings["steps"].unique() == [1240]
-    assert readings["epochs"].unique() == [1240 * 512 / T]
+    assert readings["epochs"].unique() == [1240 * 512 / (8 * 2048)]
     growth = batch_size.growth(readings, "C_steps")
     assert (growth["before"].value, growth["after"].value) == pytest.approx((1.3, 1.1), rel=0.02)
 
@@ -182,15 +182,21 @@ def test_lengths_at_which_nothing_is_memorised_are_left_out_and_named() -> None:
     readings = batch_size.compare([*batches(1.3, 1.0), *batches(1.0, 1.0, N=128, capacity=2)])
     finding = batch_size.judge(readings)
     assert finding.verdict == "supported"
-    assert "N=128 left out, where no batch size got beyond guessing" in finding.number
+    assert "N = 128 is left out, where no batch size got beyond guessing" in finding.note
     assert batch_size.judge(readings[readings["N"] == 128]) == NOT_MEASURED
+
+
+def test_batches_that_are_no_samples_of_their_library_tell_nothing() -> None:
+    finding = batch_size.judge(batch_size.compare(batches(1.3, 1.0)).assign(T=2048))
+    assert finding.verdict == "not testable here"
+    assert "to tell needs T = 16,384" in finding.note
 
 
 def test_critical_batch_size_of_a_known_trade_off_is_found() -> None:
     records = []
     for size in (16, 32, 64, 128, 256, 512, 1024):
         needed = 100 * (1 + 300 / size)  # steps until everything is memorised
-        configuration = {"N": 32, "d": 32, "batch_size": size, "max_steps": 4000}
+        configuration = {"N": 32, "d": 32, "batch_size": size, "max_steps": 4000, "T": 32768}
         records.append(invented(configuration, 500, np.minimum(1, np.linspace(0, 4000, 401) / needed)))
     critical = critical_batch_sizes(records, share=0.9)
     assert critical["C"].to_list() == pytest.approx([450], abs=1)
@@ -202,7 +208,9 @@ def test_critical_batch_size_of_a_known_trade_off_is_found() -> None:
     assert judge_noise_scale(critical, noise(300)).verdict == "supported"
     assert judge_noise_scale(critical, noise(3000)).verdict == "not supported"
     wide = critical.assign(low=1, high=1e6)
-    assert judge_noise_scale(wide, noise(300)).verdict == "not measured yet", "it would meet almost anything"
+    assert judge_noise_scale(wide, noise(300)).verdict == "not testable here", "it would meet almost anything"
+    small = critical.assign(T=8 * 299)
+    assert judge_noise_scale(small, noise(300)).verdict == "not testable here", "no batch of 300 is a sample of it"
     assert judge_noise_scale(critical[:0], noise(300)) == NOT_MEASURED
 
 
@@ -232,7 +240,7 @@ def test_law_follows_the_capacities_that_a_patience_finds() -> None:
     assert values.loc["f(1, 8)", 310] / values.loc["f(1, 8)", 1500] == pytest.approx(0.5, abs=0.05)
     finding = stopping.judge(replayed, laws)
     assert finding.verdict == "not supported"
-    assert "with 0.50 of the sequences" in finding.number
+    assert finding.statements[0].estimate.value == pytest.approx(0.5, abs=0.01)
 
 
 QUICK = {"N": 4, "K": 8, "head_dim": 4, "T": 64, "max_steps": 10, "eval_every": 10, "compiled": False}

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord
-from ecmlib.noise_scale import NoiseScaleRecord
+from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import Record
 
 SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-0/*/*.json"))}

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from ecmlib import Architecture
-from ecmlib.chance import expected_guesses
+from ecmlib.chance import FULL, expected_guesses
 from ecmlib.figures import plot_grid
-from ecmlib.laws.points import SATURATED, growing
+from ecmlib.laws.points import growing
 from ecmlib.reproduction.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
 from ecmlib.reproduction.theory import promised_capacities
 
@@ -53,7 +53,7 @@ def test_heads_compare_at_equal_parameters() -> None:
 def test_neither_chance_nor_saturation_grows() -> None:
     results = made(1.0, 0.0)
     chance = results.assign(C_plateau=2.0, C_plateau_raw=expected_guesses(T, K) + 2)
-    saturated = results.assign(C_plateau=SATURATED * T, C_plateau_raw=SATURATED * T)
+    saturated = results.assign(C_plateau=FULL * T, C_plateau_raw=FULL * T)
     assert growing(chance).empty
     assert growing(saturated).empty
     assert exponents_over_d(saturated).empty

@@ -1,3 +1,4 @@
+import itertools
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ecmlib import Architecture
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.comparison import (
+    CELLS,
     HELD_OUT,
     OURS,
     aicc,
@@ -26,9 +28,10 @@ from ecmlib.laws.comparison import (
     fit_all,
     fit_wider,
     left_out,
+    like_for_like,
 )
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import scored
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.signal import SignalLaw, detected, free_numbers
@@ -153,11 +156,17 @@ def test_polynomial_finds_a_polynomial() -> None:
     )
 
 
+def test_polynomial_of_relative_errors_passes_by_what_does_not_fit() -> None:
+    frame = grid().assign(C_plateau=lambda rows: 3.0 + rows["d"] * rows["H"] + rows["N"])
+    spoilt = frame.assign(C_plateau=frame["C_plateau"].where(frame.index % 9 > 0, 5000.0))
+    law = PolynomialModel.fit(spoilt, degree=2, loss="mape", bootstraps=0)
+    np.testing.assert_allclose(law.predict_frame(frame), frame["C_plateau"], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"degree": 6}, "72 configurations: degree 6 has 84 coefficients"),
-        ({"loss": "mape"}, "loss = 'mape'"),
         ({"degree": -1}, "degree = -1"),
     ],
 )
@@ -200,23 +209,50 @@ def test_boosting_follows_its_data() -> None:
 
 def test_comparison_finds_the_law_that_made_the_data(fits: dict[str, Law]) -> None:
     table = compare(fits, grid(noise=0.1), grid(noise=0.1, seed=9, d=[12, 40], H=[3]), folds=3)
-    columns = ["parameters", "in_sample", *HELD_OUT, "AICc", "coverage"]
+    assert table.loc[CELLS, "in_sample"] == scored(grid(noise=0.1), "C_plateau")["telling"].sum()
+    table = table.drop(index=CELLS)
+    columns = ["parameters", "in_sample", *HELD_OUT, "right_full", "AICc", "coverage"]
     assert sorted(table.columns) == sorted(columns)
     assert table["holdout"].idxmin() in (OURS, "signal, one kind of bits")
     assert table["AICc"].idxmin() in (OURS, "signal, one kind of bits")
-    assert table.loc["ECM, published", ["leave_one_H", "coverage"]].isna().all()
+    assert table.loc["ECM, published", ["left_out_H", "coverage"]].isna().all()
     assert f"{OURS} beats ECM on 5 of 5 held-out columns" in better_than(table, OURS, "ECM")
 
 
 def test_left_out_configurations_are_not_seen() -> None:
     frame = grid()
-    points = configurations(frame.assign(C_plateau=np.where(frame["H"] == 8, 7.0, frame["C_plateau"])), "C_plateau")
+    points = scored(frame.assign(C_plateau=np.where(frame["H"] == 8, 70.0, frame["C_plateau"])), "C_plateau")
     with warnings.catch_warnings(action="ignore", category=FitWarning):
         law = SignalLaw.fit(points, starts=3, bootstraps=0)
     truth = TRUTH.predict_frame(points[points["H"] == 8])
     assert left_out(law, points, "C_plateau", points["H"], only=8) == pytest.approx(
-        np.mean(np.abs(truth / 7 - 1)), rel=1e-4
+        np.mean(np.abs(truth / 70 - 1)), rel=1e-4
     )
+
+
+def test_error_is_of_cells_at_which_a_law_can_be_wrong() -> None:
+    frame = grid(noise=0.1)
+    few, none = (frame.assign(C_plateau=np.where(frame["d"] == 8, C, frame["C_plateau"])) for C in (4.0, 0.1))
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        laws = {OURS: SignalLaw.fit(frame, starts=3, bootstraps=0)}
+    before, after = (compare(laws, rows, folds=2) for rows in (few, none))
+    assert before.loc[OURS, "in_sample"] == after.loc[OURS, "in_sample"], "what is lost in guessing scores nothing"
+    points = scored(none, "C_plateau")
+    assert points["lost"].sum() == 12
+    assert points["full"].sum() == after.loc[CELLS, "right_full"] > 0
+    assert after.loc[CELLS, "in_sample"] == len(points) - 12 - points["full"].sum()
+
+
+def test_both_laws_of_a_fair_comparison_are_fitted_alike() -> None:
+    frame = grid(noise=0.05, d=[8, 12, 16, 24, 32, 48])
+    errors = like_for_like(frame, starts=2)
+    cells = errors.groupby(["loss", "law"]).size()
+    assert cells.to_dict() == dict.fromkeys(itertools.product(("log", "mape", "squares"), ("ECM", "polynomial")), 72)
+    mean = errors.groupby(["law", "loss"])[["in_sample", "left_out"]].mean()
+    assert (mean["in_sample"] <= mean["left_out"] + 0.05).all()
+    of_polynomial = mean.loc["polynomial", "in_sample"]
+    assert of_polynomial["mape"] < of_polynomial["squares"], "that is what was minimised"
+    assert errors[["in_sample", "left_out"]].max().max() < 2048
 
 
 def test_coverage_counts_restarts_in_their_interval(fits: dict[str, Law]) -> None:

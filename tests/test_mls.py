@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
-from ecmlib.mls import MlsProtocol, MlsTrial
+from ecmlib.mls_record import MlsProtocol, MlsTrial
 from ecmlib.record import record_name
 from ecmlib.restart import Provenance, Status
 

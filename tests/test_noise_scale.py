@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, measure_mac
-from ecmlib.noise_scale import (
-    NoiseScaleRecord,
-    Sampling,
-    SquaredNorms,
-    measure_noise_scale,
-    simple_noise_scale,
-    squared_norms,
-)
+from ecmlib.noise_scale import measure_noise_scale, squared_norms
+from ecmlib.noise_scale_record import NoiseScaleRecord, Sampling, SquaredNorms, simple_noise_scale
 
 SAMPLING = Sampling(small=4, big=32, repetitions=400)
 QUICK: dict[str, Any] = {"T": 64, "max_steps": 20, "eval_every": 10, "compiled": False, "small": 8, "big": 16}

@@ -15,13 +15,26 @@ import pytest
 import ecmlib
 
 HEAVY = ("torch", "x_transformers", "sklearn", "statsmodels", "matplotlib")
+KINDS = {
+    "mls_record.MlsRecord": "results/mls",
+    "shatter_record.ShatterRecord": "results/shatter",
+    "noise_scale_record.NoiseScaleRecord": "results/batch-size/noise-scale",
+    "text_record.TextRecord": "results/text-tiny",
+    "budget_record.BudgetRecord": "results/budget",
+}
 READING = """
 import json, sys
+from importlib import import_module
 import ecmlib
 first = [name for name in (*HEAVY, "pandas", "scipy") if name in sys.modules]
+from ecmlib.record import load_folder
 ecmlib.load_results("results/mac-cpu")
 ecmlib.smallest_architectures(300, N=8, T=2048)
 ecmlib.load_law("results/law/ecm.json").predict(d=8, H=1, N=8, level=0.9)
+for kind, folder in KINDS.items():
+    module, name = kind.rsplit(".", 1)
+    records = load_folder(folder, getattr(import_module(f"ecmlib.{module}"), name))
+    assert records, folder
 print(json.dumps([first, [name for name in HEAVY if name in sys.modules]]))
 """
 
@@ -52,7 +65,7 @@ def test_names_are_told_before_they_are_imported() -> None:
 
 
 def test_records_laws_and_designs_need_no_torch() -> None:
-    code = f"HEAVY = {HEAVY}" + READING
+    code = f"HEAVY = {HEAVY}\nKINDS = {KINDS}" + READING
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [[], []]
 

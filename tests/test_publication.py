@@ -4,6 +4,7 @@ from pathlib import Path
 
 from publication import dictionary, points, records, tidy
 
+from ecmlib.record import read_json
 from ecmlib.results import CapacityRecord
 
 RESULTS = Path("results")
@@ -24,3 +25,9 @@ def test_points_of_live_pictures_lead_to_their_records() -> None:
         record = CapacityRecord.load(RESULTS / point["href"].removeprefix("records/"))
         assert [getattr(record.architecture, size) for size in "dHNLK"] == [point[size] for size in "dHNLK"]
         assert round(record.C_plateau, 1) == point["C"]
+
+
+def test_records_of_every_schema_version_are_published() -> None:
+    capacities = [path for path in RESULTS.glob("*/*.json") if read_json(path).get("experiment") == "mac"]
+    assert sorted(path for found in records(RESULTS).values() for path, _ in found) == sorted(capacities)
+    assert {read_json(path).get("schema_version", 0) for path in capacities} == {0, 1}

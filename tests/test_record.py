@@ -14,7 +14,7 @@ import pytest
 from conftest import curves
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord, load_results, measure_mac
-from ecmlib.noise_scale import NoiseScaleRecord
+from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import Record, read_folder, writable_folder, write_atomically
 
 KINDS: dict[str, type[Record]] = {

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ecmlib.reproduction.stats import Estimate, bootstrapped, least_squares, mean, verdict_of
+from ecmlib.reproduction.stats import Estimate, bootstrapped, least_squares, mean
 
 
 def test_mean_has_the_t_interval_of_scipy() -> None:
@@ -54,11 +54,4 @@ def test_estimate_says_what_it_contains() -> None:
     assert ratio == pytest.approx((1, np.exp(-1), np.e))
     assert ratio.contains(2)
     assert not ratio.contains(3)
-    assert str(ratio) == "1.00 [0.37, 2.72]"
-
-
-def test_verdict_needs_something_to_judge() -> None:
-    assert verdict_of(True, True) == "supported"
-    assert verdict_of(True, False) == "mixed"
-    assert verdict_of(False) == "not supported"
-    assert verdict_of() == "not measured yet"
+    assert str(ratio) == "1.00 (0.37 to 2.72)"

@@ -13,7 +13,7 @@ from status import CostModel, _seconds_here, in_flight, job_status, report
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
 from ecmlib.progress import Cost
 from ecmlib.restart import Provenance, Restart, seed_of_restart
-from ecmlib.shatter import ShatterRecord
+from ecmlib.shatter_record import ShatterRecord
 
 
 def restart(core_seconds: float = 1.0, number: int = 0) -> Restart:
@@ -216,3 +216,9 @@ def test_time_of_a_job_is_that_of_its_steps_and_counts(jobs: list[Job], monkeypa
         Path()
     )
     assert _seconds_here(job._replace(parameters={"compiled": False})) == pytest.approx(100 + 100 + 50)
+
+
+def test_grid_reference_is_measured_by_the_reference_protocol(tmp_path: Path) -> None:
+    plans = [job.plan for job in load_grid("reference").jobs(tmp_path)]
+    assert {plan.protocol for plan in plans} == {Protocol.reference(T=2048)}
+    assert len(plans) >= 48

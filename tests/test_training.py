@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
 from ecmlib.curve import CurvePoint, on_plateau, patience_stop
-from ecmlib.forward import can_compile, make_forward, resolve_device
-from ecmlib.training import Trainer, ended, follow
+from ecmlib.forward import Trainer, make_forward
+from ecmlib.training import ended, follow
+from ecmlib.workplace import can_compile, resolve_device
 
 counts_of_a_run = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 

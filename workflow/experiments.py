@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
-from ecmlib.budget import BudgetRecord, stretches
-from ecmlib.mls import MlsProtocol
+from ecmlib.budget import stretches
+from ecmlib.budget_record import BudgetRecord
+from ecmlib.mls_record import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.restart import Widths
-from ecmlib.shatter import ShatterProtocol, ShatterRecord
+from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
 from ecmlib.validation import Parameters, shown
 

@@ -18,11 +18,11 @@ from experiments import Experiment
 from grids import Job, extra_records, load_grid
 
 from ecmlib.checkpoint import FOLDER
-from ecmlib.forward import WORKER_ENVIRONMENT, can_compile, resolve_device
 from ecmlib.memorisation import REFERENCE
 from ecmlib.progress import duration, measured_cost
 from ecmlib.restart import seeds_of_restart
 from ecmlib.training import Trainers
+from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile, resolve_device
 
 FEWEST_PARTS = 10  # from which a duration is guessed
 State = Literal["done", "running", "failed", "missing"]

@@ -9,7 +9,6 @@ from ecmlib.figures.design import (
 from ecmlib.figures.grid import plot_grid
 from ecmlib.figures.law import (
     plot_extrapolation,
-    plot_law,
     plot_predicted,
     plot_ratios,
     plot_residuals,
@@ -23,7 +22,6 @@ __all__ = [
     "plot_design_hits",
     "plot_extrapolation",
     "plot_grid",
-    "plot_law",
     "plot_predicted",
     "plot_ratios",
     "plot_residuals",

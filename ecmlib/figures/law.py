@@ -20,42 +20,6 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing
 
 
-def plot_law(results: pd.DataFrame, law: Law, target: str = "C_plateau", published: Law | None = None) -> Figure:
-    """Draw measured capacity against d with a law's lines: a panel a sequence length (paper, Fig. 7).
-
-    Parameters
-    ----------
-    results : DataFrame
-        Rows of `ecmlib.load_results`, all of one L, K and T.
-    law : Law
-    target : str
-        Column that is drawn; the best restart of a configuration counts.
-    published : Law, optional
-        Drawn dotted, whatever library it was fitted to.
-    """
-    points = configurations(results, target)
-    lengths, heads = sorted(points["N"].unique()), sorted(points["H"].unique())
-    d = np.geomspace(points["d"].min(), points["d"].max(), 100)
-    T = points["T"].iloc[0]
-    figure, panels = new_panels(len(lengths))
-    for N, axes in zip(lengths, panels, strict=True):
-        for H, color, marker in styled(heads):
-            part = points[(points["N"] == N) & (points["H"] == H)]
-            line = pd.DataFrame({"d": d}).assign(H=H, N=N, L=points["L"].iloc[0], K=points["K"].iloc[0], T=T)
-            axes.plot(d, law.predict_frame(line), color=color, linewidth=1.2)
-            if published is not None:
-                axes.plot(d, published.predict_frame(line), ":", color=color, linewidth=1.2)
-            axes.plot(part["d"], part[target], marker, color=color, markersize=4, label=f"H={H}")
-        if published is not None:
-            axes.plot([], [], "k:", label="published")
-        axes.axhline(T, color="black", linestyle="--", linewidth=0.8, label="T")
-        axes.set(title=f"N = {N}", xlabel="d", ylabel="C, sequences", ylim=(-0.05 * T, 1.15 * T))
-    handles, labels = panels[0].get_legend_handles_labels()
-    spacing = {"columnspacing": 1, "handletextpad": 0.4}
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small", **spacing)
-    return figure
-
-
 def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
     """Draw measured over predicted capacity as heat maps: a panel a number of heads, d across, N down (paper, Fig. 8).
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from scipy.optimize import linprog
 
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss
@@ -57,7 +58,7 @@ class PolynomialModel(Law):
         bootstraps: int = 1000,
         seed: int = 0,
     ) -> Self:
-        """Fit by linear least squares to configurations, whose best restart counts.
+        """Fit to configurations, whose best restart counts: by linear least squares, or the least absolute errors.
 
         Parameters
         ----------
@@ -67,8 +68,8 @@ class PolynomialModel(Law):
             Column of capacities.
         degree : int
             0 to 8.
-        loss : {"squares", "log"}
-            Of capacities, as in the paper, or of their logarithms.
+        loss : {"squares", "mape", "log"}
+            Squared errors of capacities, as in the paper; their relative errors; squared errors of their logarithms.
         bootstraps, seed : int
             Refits to resampled configurations, and the seed of the resampling.
 
@@ -76,17 +77,17 @@ class PolynomialModel(Law):
         ------
         ValueError
             If the frame is empty, lacks a column, mixes conditions, holds a capacity that is no number or has fewer
-            configurations than there are coefficients; if ``loss`` is "mape", which is not linear.
+            configurations than there are coefficients.
         """
-        if loss == "mape":
-            raise ValueError("loss = 'mape': a polynomial is fitted by 'squares' or 'log'")
         if not 0 <= degree <= _MOST:
             raise ValueError(f"degree = {degree}: should be between 0 and {_MOST}")
         points = configurations(frame, target, ONE_SETTING)
         coefficients = math.comb(degree + 3, 3)
         if len(points) < coefficients:
             raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
-        measured = np.log(positive(points, target)) if loss == "log" else points[target].to_numpy(float)
+        capacities = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
+        measured = np.log(capacities) if loss == "log" else capacities
+        solve = _solve_relative if loss == "mape" else _solve
         inputs = points[_INPUTS].to_numpy(float)
         centre, spread = inputs.mean(axis=0), inputs.std(axis=0)
         scale = np.where(spread > 0, spread, 1.0)
@@ -98,9 +99,9 @@ class PolynomialModel(Law):
             logarithmic=loss == "log",
             centre=centre.tolist(),
             scale=scale.tolist(),
-            coefficients=_solve(terms, measured).tolist(),
+            coefficients=solve(terms, measured).tolist(),
         )
-        draws = [_solve(terms[rows], measured[rows]).tolist() for rows in resampled]
+        draws = [solve(terms[rows], measured[rows]).tolist() for rows in resampled]
         return law._with_evidence(frame, points, target, loss, draws=draws)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
@@ -192,3 +193,13 @@ def _solve(terms: Array, measured: Array) -> Array:
     from sklearn.linear_model import LinearRegression
 
     return np.asarray(LinearRegression(fit_intercept=False).fit(terms, measured).coef_)
+
+
+def _solve_relative(terms: Array, measured: Array) -> Array:
+    """Minimise the sum of relative errors, a linear programme: each error is bounded from both sides."""
+    scaled, n = terms / measured[:, None], len(measured)
+    bounds = np.block([[scaled, -np.eye(n)], [-scaled, -np.eye(n)]])
+    ones = np.ones(n)
+    costs = np.concatenate([np.zeros(terms.shape[1]), ones])
+    found = linprog(costs, bounds, np.concatenate([ones, -ones]), bounds=(None, None))
+    return np.asarray(found.x)[: terms.shape[1]]

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from pydantic import Field
-from sklearn.metrics import mean_absolute_percentage_error as mape
 
-from ecmlib.chance import at_least_one
+from ecmlib.chance import FULL, at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import configurations, surviving
+from ecmlib.laws.fitting import Array, FitLoss, FitWarning
+from ecmlib.laws.points import SIZES, configurations, scored, surviving
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.signal import SignalLaw
@@ -35,7 +34,9 @@ _FILES = {
     "ECM, L=2, fitted to MAPE": "ecm_mape_L2.json",
     OURS: "signal.json",
 }
-HELD_OUT = ["leave_one_configuration", "leave_one_H", "leave_one_N", "leave_largest_d", "holdout"]
+HELD_OUT = ["left_out_cell", "left_out_H", "left_out_N", "beyond_d_32", "holdout", "paper_conditions"]
+CELLS = "cells scored"  # row of the table that counts them
+NARROW = 32  # largest d of the fit that is asked about larger ones
 
 
 class Choices(Parameters):
@@ -109,11 +110,13 @@ def compare(
     holdout: pd.DataFrame | None = None,
     level: float = 0.9,
     folds: int = 0,
+    papers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Table of errors on what was fitted, on what was left out, and on data that no fit has seen.
 
-    A law is refitted without the left-out configurations from where its full fit ended. Errors are MAPE as fractions,
-    of the best restart of a configuration.
+    A law's error is the mean of |predicted / measured - 1| over the configurations at which it can be wrong: neither
+    full nor lost in guessing (`ecmlib.laws.points.scored`). Predictions are held between 1 and T, all alike. A law is
+    refitted without the left-out configurations from where its full fit ended.
 
     Parameters
     ----------
@@ -127,41 +130,98 @@ def compare(
         Of the prediction intervals whose coverage is counted.
     folds : int
         Groups of configurations that are left out in turn; 0 leaves out each alone.
+    papers : DataFrame, optional
+        Configurations at the paper's library size, counted under its rule; asked only of laws that know of T.
 
     Returns
     -------
     DataFrame
-        A row a law: ``parameters``, ``in_sample``; ``leave_one_configuration``, ``leave_one_H``, ``leave_one_N``,
-        ``leave_largest_d``; ``holdout``; ``AICc`` of log capacity, in sample; ``coverage``: the share of the holdout's
-        restarts inside their prediction interval. NaN where it cannot be told.
+        A row a law: ``parameters``, ``in_sample``; ``left_out_cell``, ``left_out_H``, ``left_out_N``;
+        ``beyond_d_32``, fitted to d up to 32 and asked about larger ones; ``holdout``, ``paper_conditions``;
+        ``right_full``, the share of the full configurations of frame and holdout that it calls full; ``AICc`` of log
+        capacity, in sample; ``coverage``: the share of the holdout's restarts inside their prediction interval. NaN
+        where it cannot be told. The last row counts the configurations scored.
     """
     target = next(law.evidence.target for law in laws.values() if law.is_fitted)
-    return pd.DataFrame({name: _judge(law, frame, holdout, target, level, folds) for name, law in laws.items()}).T
-
-
-def _judge(
-    law: Law, frame: pd.DataFrame, holdout: pd.DataFrame | None, target: str, level: float, folds: int
-) -> dict[str, float]:
-    points = configurations(frame, target)
-    measured = points[target].to_numpy(float)
-    fitted, known = law.is_fitted, law.n_parameters > 0
-    row = {
-        "parameters": law.n_parameters if known else math.nan,
-        "in_sample": mape(measured, law.predict_frame(points)),
-        "leave_one_configuration": left_out(law, points, target, points.index % (folds or len(points))),
-        "leave_one_H": left_out(law, points, target, points["H"]),
-        "leave_one_N": left_out(law, points, target, points["N"]),
-        "leave_largest_d": left_out(law, points, target, points["d"], only=points["d"].max()),
-        "holdout": math.nan,
-        "AICc": aicc(measured, law.predict_frame(points), law.n_parameters if fitted else 0) if known else math.nan,
-        "coverage": math.nan,
+    points = scored(frame, target)
+    holdout = pd.DataFrame() if holdout is None else holdout
+    unseen = scored(holdout, target) if len(holdout) else points[:0]
+    under_rule = points[:0].assign(C_paper_rule=[])
+    if papers is not None and len(papers):
+        under_rule = scored(papers, "C_paper_rule")
+    table = {
+        name: _scores(law, points, unseen, under_rule, target, folds)
+        | {"coverage": coverage(law, holdout, target, level) if len(unseen) and law.is_fitted else math.nan}
+        for name, law in laws.items()
     }
-    if holdout is not None and len(holdout):
-        unseen = configurations(holdout, target)
-        row["holdout"] = mape(unseen[target], law.predict_frame(unseen))
-        if fitted:
-            row["coverage"] = coverage(law, holdout, target, level)
-    return row
+    n = {name: int(which["telling"].sum()) for name, which in (("holdout", unseen), ("paper_conditions", under_rule))}
+    n |= dict.fromkeys(("in_sample", "left_out_cell", "left_out_H", "left_out_N"), int(points["telling"].sum()))
+    n |= {"beyond_d_32": int((points["telling"] & (points["d"] > NARROW)).sum())}
+    n |= {"right_full": int(points["full"].sum() + unseen["full"].sum())}
+    return pd.DataFrame(table | {CELLS: n}).T[list(next(iter(table.values())))]
+
+
+def _scores(
+    law: Law, points: pd.DataFrame, unseen: pd.DataFrame, papers: pd.DataFrame, target: str, folds: int
+) -> dict[str, float]:
+    known = law.n_parameters > 0
+    measured, predicted = points[target].to_numpy(float), bounded(law, points)
+    knows_T = "T" in law.variables or not law.is_fitted
+    full = pd.concat([points, unseen]).query("full")
+    return {
+        "parameters": law.n_parameters if known else math.nan,
+        "in_sample": _error(points, predicted, target),
+        "left_out_cell": left_out(law, points, target, points.index % (folds or len(points))),
+        "left_out_H": left_out(law, points, target, points["H"]),
+        "left_out_N": left_out(law, points, target, points["N"]),
+        "beyond_d_32": left_out(law, points, target, points["d"] > NARROW, only=True),
+        "holdout": _error(unseen, bounded(law, unseen), target),
+        "paper_conditions": _error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
+        "right_full": float(np.mean(bounded(law, full) >= FULL * full["T"])) if len(full) else math.nan,
+        "AICc": aicc(measured, predicted, law.n_parameters if law.is_fitted else 0) if known else math.nan,
+    }
+
+
+def bounded(law: Law, points: pd.DataFrame) -> Array:
+    """Predict configurations as anyone would use a law: not less than one sequence, not more than the library."""
+    if points.empty:
+        return np.array([])
+    return np.asarray(np.clip(law.predict_frame(points), 1.0, points["T"].to_numpy(float)))
+
+
+def _error(points: pd.DataFrame, predicted: Array, target: str) -> float:
+    told = points["telling"].to_numpy(bool)
+    if not told.any():
+        return math.nan
+    return float(np.mean(np.abs(predicted[told] / points[target].to_numpy(float)[told] - 1)))
+
+
+def like_for_like(frame: pd.DataFrame, target: str = "C_plateau", starts: int = 200, seed: int = 0) -> pd.DataFrame:
+    """Fit the ECM and the paper's polynomial of degree 5 by the same losses, in sample and leaving out each cell.
+
+    Returns
+    -------
+    DataFrame
+        A row a loss, law ("ECM", "polynomial") and configuration: its sizes, and the relative errors ``in_sample`` and
+        ``left_out``, of predictions held between 1 and T.
+    """
+    points = scored(frame, target)
+    losses: tuple[FitLoss, ...] = ("squares", "mape", "log")
+    rows = []
+    for loss in losses:
+        with warnings.catch_warnings(action="ignore", category=FitWarning):
+            ecm = EmpiricalCapacityModel.fit(frame, target, loss, starts=starts, bootstraps=0, seed=seed)
+        polynomial = PolynomialModel.fit(frame, target, 5, loss, bootstraps=0)
+        for name, law in (("ECM", ecm), ("polynomial", polynomial)):
+            apart = np.concatenate(
+                [bounded(law.refit(points.drop(index=row)), points.loc[[row]]) for row in points.index]
+            )
+            errors = {
+                when: np.abs(predicted / points[target] - 1)
+                for when, predicted in (("in_sample", bounded(law, points)), ("left_out", apart))
+            }
+            rows.append(points[SIZES].assign(loss=loss, law=name, **errors))
+    return pd.concat(rows, ignore_index=True)
 
 
 def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:
@@ -177,14 +237,14 @@ def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:
 
 
 def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:
-    """MAPE on configurations that a refit has not seen, one group left out at a time; NaN if a fit lacks data.
+    """Mean relative error on configurations that a refit has not seen, one group left out at a time; NaN without data.
 
     Parameters
     ----------
     law : Law
         A fitted one.
     points : DataFrame
-        As `ecmlib.laws.points.configurations` returns it.
+        As `ecmlib.laws.points.scored` returns it; those at which a prediction can be wrong are scored.
     target : str
     groups : iterable
         Of the length of ``points``.
@@ -194,15 +254,14 @@ def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any],
     if not law.is_fitted:
         return math.nan
     membership = np.asarray(list(groups))
-    errors: list[float] = []
+    predicted = np.full(len(points), math.nan)
     for group in [only] if only is not None else np.unique(membership):
         out = membership == group
         if np.count_nonzero(~out) <= law.n_parameters:
             return math.nan
-        predicted = law.refit(points[~out]).predict_frame(points[out])
-        measured = points.loc[out, target].to_numpy(float)
-        errors += np.abs(predicted / measured - 1).tolist()
-    return float(np.mean(errors))
+        predicted[out] = bounded(law.refit(points[~out]), points[out])
+    seen = ~np.isnan(predicted)
+    return _error(points[seen], predicted[seen], target)
 
 
 def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
@@ -237,25 +296,26 @@ def fit_two_layers(
 
 
 def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Law]) -> pd.DataFrame:
-    """MAPE of laws on grids.
+    """Errors of laws on grids, where a prediction can be wrong (`compare`).
 
     Returns
     -------
     DataFrame
-        A row a grid that has records: ``configurations``, and a column a law.
+        A row a grid that has records: ``scored`` and ``full``, numbers of configurations, and a column a law.
     """
     rows = {}
     for name, frame in frames.items():
         if len(frame):
             target = next(iter(laws.values())).evidence.target
-            points = configurations(frame, target)
-            errors = {law: mape(points[target], laws[law].predict_frame(points)) for law in laws}
-            rows[name] = {"configurations": float(len(points))} | errors
+            points = scored(frame, target)
+            errors = {law: _error(points, bounded(laws[law], points), target) for law in laws}
+            rows[name] = {"scored": float(points["telling"].sum()), "full": float(points["full"].sum())} | errors
     return pd.DataFrame(rows).T
 
 
 def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:
     """Say on which held-out columns of a comparison one law beats another, and which law is best."""
+    table = table.drop(index=CELLS, errors="ignore")
     known = [column for column in HELD_OUT if table.loc[[ours, theirs], column].notna().all()]
     errors = table[known].to_numpy(float)
     rows = table.index.get_indexer(pd.Index([ours, theirs]))
@@ -268,10 +328,13 @@ def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:
     )
 
 
-def save_all(laws: Mapping[str, Law], table: pd.DataFrame, by_grid: pd.DataFrame, folder: str | Path) -> None:
-    """Write what `compare` and `errors_by_grid` return and the laws that others build on, each to a file of its own."""
+def save_all(
+    laws: Mapping[str, Law], table: pd.DataFrame, by_grid: pd.DataFrame, alike: pd.DataFrame, folder: str | Path
+) -> None:
+    """Write what `compare`, `errors_by_grid` and `like_for_like` return, and the laws that others build on."""
     write_atomically(Path(folder) / "comparison.csv", table.to_csv())
     write_atomically(Path(folder) / "grids.csv", by_grid.rename_axis("grid").to_csv())
+    write_atomically(Path(folder) / "like_for_like.csv", alike.to_csv(index=False))
     for name, file in _FILES.items():
         if name in laws:
             laws[name].save(Path(folder) / file)

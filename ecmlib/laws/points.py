@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ecmlib.chance import guess_distribution
+from ecmlib.chance import FULL, guess_distribution
 from ecmlib.protocol import Protocol
 
-SATURATED = 0.9  # share of the library beyond which its size, not the model, sets the count
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 _LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
@@ -74,6 +73,23 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     return points.assign(complete=points[targets[0]] >= points["T"])
 
 
+def scored(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Return the configurations, and of which a law's prediction can be wrong.
+
+    Returns
+    -------
+    DataFrame
+        As `configurations`, with ``full``, whether at least 0.9 T were counted, guesses included, ``lost``, whether the
+        count cannot be told from guessing (at 95 %, one-sided), and ``telling``, neither of them.
+    """
+    points = configurations(frame, target)
+    T, K = points["T"], points["K"]
+    raw = points[target] * (1 - 1 / K) + T / K
+    chance = [guess_distribution(*sizes).ppf(0.95) for sizes in zip(T, K, strict=True)]
+    points = points.assign(full=raw >= FULL * T, lost=raw <= chance)
+    return points.assign(telling=~points["full"] & ~points["lost"])
+
+
 def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Return columns of sizes as numbers.
 
@@ -133,7 +149,7 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
     """
     best = configurations(results, ["C_plateau", "C_plateau_raw"], same)
     chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
-    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < SATURATED * best["T"])
+    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < FULL * best["T"])
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown

@@ -13,10 +13,11 @@ from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import NO_CHANCE
 from ecmlib.reproduction.measure import listed
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
 from ecmlib.results import CapacityRecord
 
 SATURATION = 512  # batch size after which the paper sees no more growth
+SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged
 EPOCH = 31  # steps between two points of a curve, the paper's epoch at this batch size
 
 
@@ -48,7 +49,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a restart: ``N``, ``d``, ``batch_size``, ``steps`` and ``epochs`` (the equal ones), ``C_steps`` and
+        A row a restart: ``N``, ``d``, ``batch_size``, ``T``, ``steps`` and ``epochs`` (the equal ones), ``C_steps`` and
         ``C_epochs``, and ``beyond_guessing``: whether a curve of its N reaches counts that guessing does not explain.
         Between two points of a curve, C is interpolated. A capacity below one sequence counts as one.
     """
@@ -64,7 +65,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         steps, epochs, T, K = curve[["steps", "epochs", "T", "K"]].iloc[0]
         at = np.interp([steps, epochs * T / batch_size], curve["step"], at_least_one(curve["C"]))
         most = curves.loc[curves["N"] == N, "last_count"].max()
-        row = {"N": N, "d": d, "batch_size": batch_size, "restart": restart, "steps": steps, "epochs": epochs}
+        row = {"N": N, "d": d, "batch_size": batch_size, "T": T, "restart": restart, "steps": steps, "epochs": epochs}
         row |= {"C_steps": at[0], "C_epochs": at[1]}
         rows.append(row | {"beyond_guessing": most > guess_distribution(int(T), int(K)).isf(NO_CHANCE)})
     return pd.DataFrame(rows)
@@ -83,39 +84,59 @@ def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:
     Returns
     -------
     dict
-        "before" and "after": factors with 95 % t intervals, common to all N.
+        "before" and "after": factors with 95 % t intervals, common to all N; "after" where there are such batch sizes.
     """
     doublings = np.log2(readings["batch_size"] / SATURATION)
     terms = {f"N={N}": readings["N"] == N for N in readings["N"].unique()}
-    terms |= {"before": np.minimum(doublings, 0), "after": np.maximum(doublings, 0)}
+    terms |= {"before": np.minimum(doublings, 0)}
+    if (doublings > 0).any():
+        terms |= {"after": np.maximum(doublings, 0)}
     fitted = least_squares(np.log(readings[reading]), terms)
-    return {name: fitted[name].exp() for name in ("before", "after")}
+    return {name: fitted[name].exp() for name in ("before", "after") if name in fitted}
 
 
 def judge(readings: pd.DataFrame) -> Finding:
     """R5: capacity grows with batch size up to 512 and no further; at equal steps and at equal epochs.
 
-    No further: the interval of the growth after 512 reaches 1 or less, and excludes the growth before.
+    A batch that is a large share of its library is no sample of it, and is left out (`SAMPLE`).
     """
-    judged = readings[readings["beyond_guessing"]]
-    sizes = judged.drop_duplicates(["N", "batch_size"])
-    enough = len(sizes) >= sizes["N"].nunique() + 3
-    if not enough or not (sizes["batch_size"] < SATURATION).any() or not (sizes["batch_size"] > SATURATION).any():
+    if readings.empty:
         return NOT_MEASURED
-    steps, epochs = growth(judged, "C_steps"), growth(judged, "C_epochs")
-    grows = [by["before"].low > 1 for by in (steps, epochs)]
-    saturates = [by["after"].low <= 1 and by["after"].high < by["before"].value for by in (steps, epochs)]
-    silent = sorted(set(readings["N"]) - set(judged["N"]))
-    return Finding(
-        verdict_of(*grows, *saturates),
-        f"a doubled batch multiplies capacity by {steps['before'].value:.2f} below {SATURATION} and by "
-        f"{steps['after'].value:.2f} above at equal steps; by {epochs['before'].value:.2f} and "
-        f"{epochs['after'].value:.2f} at equal epochs"
-        + "".join(f"; N={N} left out, where no batch size got beyond guessing" for N in silent),
-        f"95 % t intervals over {len(sizes)} batch sizes of N={', '.join(map(str, sorted(set(judged['N']))))}: "
-        f"{steps['before']}, {steps['after']} at equal steps, "
-        f"{epochs['before']}, {epochs['after']} at equal epochs",
-    )
+    beyond = readings[readings["beyond_guessing"]]
+    judged = beyond[beyond["batch_size"] <= SAMPLE * beyond["T"]]
+    sizes = judged.drop_duplicates(["N", "batch_size"])
+    slopes = 1 + (sizes["batch_size"] > SATURATION).any()
+    if len(sizes) <= sizes["N"].nunique() + slopes or not (sizes["batch_size"] < SATURATION).any():
+        return NOT_MEASURED
+    statements = []
+    for reading in ("steps", "epochs"):
+        by = growth(judged, f"C_{reading}")
+        before, after = by["before"], by.get("after")
+        statements += [
+            Statement(
+                f"At equal {reading}, a larger batch holds more up to {SATURATION}: a doubled one more than 1 times.",
+                f"At equal {reading}, doubling the batch multiplies capacity by {{}} up to {SATURATION}.",
+                above(before, 1),
+                before,
+            ),
+            Statement(
+                f"Above {SATURATION} it no longer does: the factor can be 1 or less, and is smaller than before.",
+                f"Above {SATURATION} it does by {{}}."
+                if after
+                else f"No batch above {SATURATION} is a sample of its library.",
+                after.low <= 1 and after.high < before.value if after else None,
+                after,
+            ),
+        ]
+    silent = sorted(set(readings["N"]) - set(beyond["N"]))
+    notes = [f"N = {N} is left out, where no batch size got beyond guessing." for N in silent]
+    if any(statement.holds is None for statement in statements):
+        notes.append(
+            f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,} "
+            f"here: "
+            f"to tell needs T = {round(4 * SATURATION / SAMPLE):,} or near it, with seven batch sizes and three seeds."
+        )
+    return Finding(statements, " ".join(notes))
 
 
 def one_for_each(N: list[int], **values: Sequence[Any]) -> None:

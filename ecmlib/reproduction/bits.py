@@ -1,20 +1,98 @@
-"""Figure of bits: how much information a parameter holds."""
+"""How much information a parameter holds: over sizes, over offered load, and after rounding to fewer bits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.points import configurations
+from ecmlib.results import CapacityRecord
 
 BITS_PER_PARAMETER = {  # what others found
     "Morris et al. 2025, float32": 3.8,
     "Morris et al. 2025, bfloat16": 3.5,
     "Allen-Zhu and Li 2024, knowledge": 2.0,
 }
+KIND = ["embeddings", "d", "K"]  # of models whose libraries grow
+
+
+def offered_load(frame: pd.DataFrame) -> pd.Series:
+    """Library bits a parameter: T (N - 1) log2 K / P. Above about 4, a model cannot hold what it is offered."""
+    load: pd.Series[float] = frame["T"] * (frame["N"] - 1) * np.log2(frame["K"]) / frame["P"]
+    return load
+
+
+def levelling(results: pd.DataFrame) -> pd.DataFrame:
+    """Follow bits per parameter as more is offered.
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture and library: `KIND`, ``P``, ``T``, ``load``, ``bits_per_parameter`` (best restart) and
+        ``rise``, its ratio to that at the next smaller load; near 1 where it levels off. Sorted by load.
+    """
+    if results.empty:
+        return pd.DataFrame(columns=[*KIND, "P", "T", "load", "bits_per_parameter", "rise"])
+    best: pd.DataFrame = results.groupby([*KIND, "N", "P", "T"])[["bits_per_parameter"]].max().reset_index()
+    best = best.assign(load=offered_load(best)).sort_values([*KIND, "load"], ignore_index=True)
+    best["rise"] = best["bits_per_parameter"] / best.groupby(KIND)["bits_per_parameter"].shift()
+    return best.drop(columns="N")
+
+
+def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Say what of a model's memory survives when its trained matrices are rounded.
+
+    Returns
+    -------
+    DataFrame
+        A row a restart and width: `KIND`, ``P``, ``load``, ``weight_bits``, ``bits`` that are left, ``kept``, their
+        share of what the model memorised, and ``per_bit``: bits of weight for each memorised bit.
+    """
+    rows = []
+    for record in records:
+        size, protocol = record.architecture, record.protocol
+        offered = (size.N - 1) * protocol.T * np.log2(size.K)
+        kind = {name: getattr(size, name) for name in KIND} | {"P": record.P, "load": offered / record.P}
+        for restart in record.restarts:
+            whole = offered * (1 - restart.bits[-1] / np.log2(size.K)) if restart.bits else 0.0
+            for coarse in restart.rounded:
+                left = max(0.0, offered * (1 - coarse.bits / np.log2(size.K)))
+                per_bit = coarse.weight_bits * record.P / left if left else np.inf
+                share = {"weight_bits": coarse.weight_bits, "bits": left, "kept": left / whole, "per_bit": per_bit}
+                rows.append(kind | share)
+    return pd.DataFrame(rows, columns=[*KIND, "P", "load", "weight_bits", "bits", "kept", "per_bit"])
+
+
+def plot_levelling(table: pd.DataFrame, references: Mapping[str, float] = BITS_PER_PARAMETER) -> Figure:
+    """Draw bits per parameter over offered load, a line a kind of model, beside what others found."""
+    figure, axes = new_figure(height=3.8)
+    for (kind, rows), color, marker in styled(table.groupby(KIND)):
+        label = "{}, d={}, K={}".format(*kind)
+        axes.plot(rows["load"], rows["bits_per_parameter"], color=color, marker=marker, label=label)
+    axes.axline((0, 0), slope=1, color="gray", linestyle=":", linewidth=1)  # all that is offered
+    for name, value in references.items():
+        axes.axhline(value, color="black", linestyle="--", linewidth=0.8)
+        axes.annotate(
+            name, (table["load"].max(), value), (0, 2), textcoords="offset points", ha="right", fontsize="small"
+        )
+    axes.set(xlabel="offered load, library bits a parameter", ylabel="bits a parameter", ylim=(0, 4.2), xlim=(0, None))
+    axes.legend(fontsize="x-small", loc="lower right", ncols=2)
+    return figure
+
+
+def plot_rounding(table: pd.DataFrame) -> Figure:
+    """Draw the share of memorised bits that survives rounding over the width of a weight, the median and the range."""
+    figure, axes = new_figure()
+    by_width = table.groupby("weight_bits")["kept"]
+    median, low, high = by_width.median(), by_width.min(), by_width.max()
+    axes.fill_between(median.index, low, high, alpha=0.2)
+    axes.plot(median.index, median, marker="o")
+    axes.set(xlabel="bits a weight", ylabel="share of memorised bits kept", ylim=(0, 1.05))
+    return figure
 
 
 def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, float]) -> Figure:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
-from ecmlib.budget import BudgetRecord
+from ecmlib.budget_record import BudgetRecord
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, mean, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, mean
 
 SIZES = ["d", "H", "N", "L", "K", "T"]
 PROTOCOL = ["optimizer", "lr", "schedule"]
@@ -54,7 +54,7 @@ FORMS = {
 
 
 def load_budgets(folder: str | Path) -> pd.DataFrame:
-    """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget.BudgetRecord.frame`)."""
+    """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget_record.BudgetRecord.frame`)."""
     frames = [BudgetRecord.load(path).frame() for path in sorted(Path(folder).glob("*.json"))]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -156,10 +156,16 @@ def judge(table: pd.DataFrame) -> Finding:
     known = best[best["known"]]
     reached = f"; they hold {known['reached'].min():.2f} to {known['reached'].max():.2f} of it" if len(known) else ""
     return Finding(
-        verdict_of(share.high >= 1),
-        f"the paper's rule finds {share.value:.2f} of the most that any protocol and budget holds; a limit shows "
-        f"in {len(known)} of {len(best)} curves of memorised bits over steps{reached}",
-        f"95 % t interval of the geometric mean over {len(compared)} architectures: {share}",
+        [
+            Statement(
+                "The paper's rule finds as much as any protocol and budget: the share can be 1.",
+                f"The paper's rule finds {{}} of the most that any protocol and budget holds ({len(compared)} "
+                f"architectures).",
+                share.high >= 1,
+                share,
+            )
+        ],
+        f"A limit shows in {len(known)} of {len(best)} curves of memorised bits over steps{reached}.",
     )
 
 

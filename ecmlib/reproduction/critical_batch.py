@@ -13,11 +13,12 @@ from scipy import optimize, stats
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.noise_scale import NoiseScaleRecord, measure_noise_scale
+from ecmlib.noise_scale import measure_noise_scale
+from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import named_folder, record_name
-from ecmlib.reproduction.batch_size import one_for_each
+from ecmlib.reproduction.batch_size import SAMPLE, one_for_each
 from ecmlib.reproduction.measure import configured
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
 
 
@@ -37,7 +38,7 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
     Returns
     -------
     DataFrame
-        A row a N: ``N``, ``C`` (the number of sequences), ``B_crit``, ``low``, ``high`` (95 % t interval of its
+        A row a N: ``N``, ``T``, ``C`` (the number of sequences), ``B_crit``, ``low``, ``high`` (95 % t interval of its
         logarithm). N with fewer than three batch sizes are left out.
     """
     curves = pd.concat([record.curves() for record in records])
@@ -47,8 +48,17 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
         reached = several[several["C"] >= at_least_one(C)].groupby("batch_size")["step"].min()
         if len(reached) >= 3:
             B_crit = _critical(reached.index.to_numpy(float), reached.to_numpy(float))
-            rows.append({"N": N, "C": C, "B_crit": B_crit.value, "low": B_crit.low, "high": B_crit.high})
-    return pd.DataFrame(rows, columns=["N", "C", "B_crit", "low", "high"])
+            rows.append(
+                {
+                    "N": N,
+                    "T": several["T"].iloc[0],
+                    "C": C,
+                    "B_crit": B_crit.value,
+                    "low": B_crit.low,
+                    "high": B_crit.high,
+                }
+            )
+    return pd.DataFrame(rows, columns=["N", "T", "C", "B_crit", "low", "high"])
 
 
 def noise_scales(
@@ -108,32 +118,47 @@ def noise_scales(
 def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
     """R14: the noise scale tells the batch size beyond which more sequences a step save few steps.
 
-    Holds for a N if the range of noise scales over the second half of the training meets the interval of ``B_crit``.
-    Where that spans more than a factor of ten, it would meet almost anything, and speaks neither for nor against.
+    Where the interval of ``B_crit`` spans more than a factor of ten, it would meet almost anything; where the noise
+    scale is a large share of the library, no batch of that size is a sample of it. Neither tells anything.
 
     Parameters
     ----------
     critical : DataFrame
         What `critical_batch_sizes` returns.
     noise : DataFrame
-        `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
+        `ecmlib.noise_scale_record.NoiseScaleRecord.frame`, of all N together.
     """
     if critical.empty:
         return NOT_MEASURED
-    holds: list[bool] = []
-    said, intervals = [], []
-    for N, B_crit, low, high in critical[["N", "B_crit", "low", "high"]].to_numpy(float):
+    statements = []
+    for N, T, B_crit, low, high in critical[["N", "T", "B_crit", "low", "high"]].to_numpy(float):
         training = noise[noise["N"] == N]
         late = training.loc[training["step"] >= training["step"].max() / 2, "noise_scale"]
         if late.empty:
             continue
+        sample = late.median() <= SAMPLE * T
         meets = bool(late.min() <= high and late.max() >= low)
-        if not meets or high <= 10 * low:
-            holds.append(meets)
-        said.append(f"N={N:.0f}: noise scale {late.median():.0f}, curves say {B_crit:.0f}")
-        ends = f"second half of training {late.min():.0f} to {late.max():.0f}"
-        intervals.append(f"N={N:.0f}: {ends}, 95 % interval of the curves {low:.0f} to {high:.0f}")
-    return Finding(verdict_of(*holds), "; ".join(said), "; ".join(intervals)) if said else NOT_MEASURED
+        tells = sample and (not meets or high <= 10 * low)
+        statements.append(
+            Statement(
+                f"For N = {N:.0f} the noise scale late in training meets the critical batch size that curves show: "
+                f"their "
+                f"intervals overlap, and the scale is at most {SAMPLE:.3g} of the library.",
+                f"For N = {N:.0f} the noise scale is {late.median():,.0f} ({late.min():,.0f} to {late.max():,.0f} "
+                f"over the "
+                f"second half of training) and the curves' critical batch size {B_crit:,.0f} ({low:,.0f} to "
+                f"{high:,.0f}).",
+                meets if tells else None,
+            )
+        )
+    if not statements:
+        return NOT_MEASURED
+    cost = (
+        f"A batch of more than {SAMPLE:.3g} of the library, T = {critical['T'].max():,.0f} here, is no sample of it: "
+        f"to tell "
+        "needs T = 16,000, seven batch sizes, three seeds and two architectures for each N."
+    )
+    return Finding(statements, cost if any(statement.holds is None for statement in statements) else "")
 
 
 def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
@@ -142,7 +167,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
     Parameters
     ----------
     noise : DataFrame
-        `ecmlib.noise_scale.NoiseScaleRecord.frame`, of all N together.
+        `ecmlib.noise_scale_record.NoiseScaleRecord.frame`, of all N together.
     critical : DataFrame
         What `ecmlib.reproduction.critical_batch.critical_batch_sizes` returns; no rows while nothing is measured.
     """

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import optimize, stats
+from scipy.special import gammaln
 
 Counts = NDArray[np.int64]
 
@@ -50,6 +51,30 @@ class RoundedLogNormal:
         return np.maximum(np.rint(drawn), 1).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Shifted:
+    """Distribution of ``shift`` more than a count of another distribution."""
+
+    base: Any
+    shift: int
+
+    def cdf(self, k: Counts) -> NDArray[np.float64]:
+        """Probability of at most k."""
+        return np.asarray(self.base.cdf(k - self.shift))
+
+    def logpmf(self, k: Counts) -> NDArray[np.float64]:
+        """Logarithm of the probability of k."""
+        return np.asarray(self.base.logpmf(k - self.shift))
+
+    def ppf(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Count below which a fraction q lies."""
+        return np.asarray(self.base.ppf(q) + self.shift)
+
+    def rvs(self, size: int, random_state: np.random.Generator) -> Counts:
+        """Draw counts."""
+        return np.asarray(self.base.rvs(size=size, random_state=random_state) + self.shift)
+
+
 def fit_negative_binomial(counts: Counts) -> Any:
     """Fit a negative binomial (paper, eq. 9) as scipy's ``nbinom(n, p)``; n need not be whole.
 
@@ -64,15 +89,41 @@ def fit_negative_binomial(counts: Counts) -> Any:
     if variance <= mean:
         raise ValueError(f"variance = {variance:.4g}: a negative binomial's is larger than its mean, here {mean:.4g}")
 
-    def distribution(log_n: float) -> Any:
+    values, times = np.unique(counts, return_counts=True)
+
+    def lost(log_n: float) -> float:
         n = np.exp(log_n)
-        return stats.nbinom(n, n / (n + mean))
+        of_n = gammaln(values + n) @ times - len(counts) * (gammaln(n) + n * np.log1p(mean / n))
+        return -float(of_n + counts.sum() * np.log(mean / (n + mean)))
 
     guess = np.log(mean**2 / (variance - mean))
-    found = optimize.minimize_scalar(
-        lambda log_n: -distribution(log_n).logpmf(counts).sum(), bracket=(guess - 0.5, guess + 0.5)
-    )
-    return distribution(float(found.x))
+    n = np.exp(optimize.minimize_scalar(lost, bracket=(guess - 0.5, guess + 0.5)).x)
+    return stats.nbinom(n, n / (n + mean))
+
+
+def fit_shifted_negative_binomial(counts: Counts) -> Shifted:
+    """Fit a negative binomial that begins at any whole number, up to the smallest count."""
+
+    def shifted(shift: float) -> Shifted:
+        return Shifted(fit_negative_binomial(counts - round(shift)), round(shift))
+
+    def lost(shift: float) -> float:
+        return -float(shifted(shift).logpmf(counts).sum())
+
+    shifts = np.linspace(0, counts.min(), 8)  # the likelihood may have several maxima
+    best = min(shifts, key=lost)
+    around = (max(0.0, best - shifts[1]), min(float(counts.min()), best + shifts[1]))
+    found = optimize.minimize_scalar(lost, bounds=around, method="bounded", options={"xatol": 1.0})
+    return min((shifted(float(found.x)), shifted(best)), key=lambda law: -law.logpmf(counts).sum())
+
+
+def fit_pascal(counts: Counts) -> Shifted:
+    """Fit Pascal's distribution: of the epoch of the r-th success, r a whole number, so that it begins at r."""
+    values, times = np.unique(counts, return_counts=True)
+    r = np.arange(1, counts.min() + 1)[:, None]
+    likelihood = stats.nbinom.logpmf(values - r, r, r / counts.mean()) @ times
+    best = int(r[np.argmax(likelihood), 0])
+    return Shifted(stats.nbinom(best, best / counts.mean()), best)
 
 
 def fit_poisson(counts: Counts) -> Any:
@@ -86,8 +137,11 @@ def fit_log_normal(counts: Counts) -> RoundedLogNormal:
     return RoundedLogNormal(float(logarithms.mean()), float(logarithms.std()))
 
 
+CLAIMED = ("negative binomial", "shifted negative binomial", "Pascal")  # forms of what the paper says
 FITS: dict[str, tuple[Callable[[Counts], Any], int]] = {  # each with its number of parameters
     "negative binomial": (fit_negative_binomial, 2),
+    "shifted negative binomial": (fit_shifted_negative_binomial, 3),
+    "Pascal": (fit_pascal, 2),
     "Poisson": (fit_poisson, 1),
     "log-normal": (fit_log_normal, 2),
 }
@@ -163,5 +217,7 @@ def _ks_distance(counts: Counts, fitted: Any) -> float:
 def _parameters(fitted: Any) -> str:
     if isinstance(fitted, RoundedLogNormal):
         return f"mu={fitted.mu:.4g}, sigma={fitted.sigma:.4g}"
+    if isinstance(fitted, Shifted):
+        return f"{_parameters(fitted.base)}, shift={fitted.shift}"
     names = {"nbinom": ("n", "p"), "poisson": ("mu",)}[fitted.dist.name]
     return ", ".join(f"{name}={value:.4g}" for name, value in zip(names, fitted.args, strict=True))

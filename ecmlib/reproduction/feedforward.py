@@ -12,7 +12,7 @@ from scipy import stats
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, below, equals, least_squares
 from ecmlib.results import CapacityRecord
 
 
@@ -50,7 +50,6 @@ def judge(pairs: pd.DataFrame) -> Finding:
     """R1: at small d both models of a pair hold the same; at larger d the one without feed-forward holds more.
 
     Small is the lower half of the sizes, the median included. Ratios are averaged as logarithms, one of each size.
-    "The same" is an interval around 1 that ends before a factor of two.
     """
     if pairs.empty or pairs["d"].nunique() < 3:
         return NOT_MEASURED
@@ -61,14 +60,26 @@ def judge(pairs: pd.DataFrame) -> Finding:
         {name: ratio.exp() for name, ratio in least_squares(np.log(column), {"small": small, "large": ~small}).items()}
         for _, column in by_d.items()
     )
-    same = at_end["small"].contains(1) and at_end["small"].low > 0.5 and at_end["small"].high < 2
     return Finding(
-        verdict_of(same, at_end["large"].high < 1),
-        f"with feed-forward blocks models hold {at_end['small'].value:.2f} times as many sequences for d <= {middle:g} "
-        f"and {at_end['large'].value:.2f} times for larger d; at equal steps "
-        f"{at_equal_steps['small'].value:.2f} and {at_equal_steps['large'].value:.2f} times",
-        f"95 % t intervals over {len(by_d)} sizes: {at_end['small']}, {at_end['large']}; "
-        f"at equal steps {at_equal_steps['small']}, {at_equal_steps['large']}",
+        [
+            Statement(
+                f"For d up to {middle:g} models hold the same with feed-forward blocks and without: their ratio can "
+                f"be 1, "
+                "and neither 1/2 nor 2.",
+                f"For d up to {middle:g}, models with feed-forward blocks hold {{}} times what models without hold.",
+                equals(at_end["small"], 1, 0.5, 2),
+                at_end["small"],
+            ),
+            Statement(
+                "For larger d models with feed-forward blocks hold less: their ratio is below 1.",
+                "For larger d the ratio is {}.",
+                below(at_end["large"], 1),
+                at_end["large"],
+            ),
+        ],
+        f"After equal numbers of steps the ratios are {at_equal_steps['small']} and {at_equal_steps['large']}; d "
+        f"reaches "
+        f"{by_d.index.max():g}.",
     )
 
 

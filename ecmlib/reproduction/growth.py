@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
+from ecmlib.chance import FULL
 from ecmlib.figures.style import PALETTE, new_figure
-from ecmlib.laws.points import ONE_SETTING, growing
-from ecmlib.reproduction.measure import measured
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, bootstrapped, verdict_of
+from ecmlib.laws.points import ONE_SETTING, configurations, growing
+from ecmlib.reproduction.stats import (
+    LEVEL,
+    NOT_MEASURED,
+    Estimate,
+    Finding,
+    Statement,
+    above,
+    below,
+    bootstrapped,
+    equals,
+)
+
+FLAT = 0.25  # exponent over d below which a line has stopped rising
 
 
 def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
@@ -121,50 +132,160 @@ def plot_doublings(ratios: pd.DataFrame, quantity: str) -> Figure:
     return figure
 
 
-def judge_linear_rise(results: Path) -> Finding:
-    """R6: each of three statements about the main grid."""
-    grid = measured(results, "mac-cpu")
-    if grid.empty:
+def saturations(results: pd.DataFrame) -> pd.DataFrame:
+    """Find the lines over d that have stopped rising, and where they have.
+
+    Returns
+    -------
+    DataFrame
+        ``N``, ``H`` and ``level``, the share of the library that the largest d has counted, a row a line whose capacity
+        grows between its two largest d by less than their ratio to the power `FLAT`.
+    """
+    rows = []
+    best = configurations(results, ["C_plateau", "C_plateau_raw"], ONE_SETTING)
+    for (N, H), line in best.sort_values("d").groupby(["N", "H"]):
+        if len(line) > 1 and line["C_plateau"].iloc[-2] > 0:
+            rise = np.log(line["C_plateau"].iloc[-1] / line["C_plateau"].iloc[-2])
+            if rise < FLAT * np.log(line["d"].iloc[-1] / line["d"].iloc[-2]):
+                rows.append({"N": N, "H": H, "level": line["C_plateau_raw"].iloc[-1] / line["T"].iloc[-1]})
+    return pd.DataFrame(rows, columns=["N", "H", "level"])
+
+
+def judge_linear_rise(results: pd.DataFrame) -> Finding:
+    """R6: capacity is linear in d, stops just under T, rises with H and falls with N.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    """
+    if results.empty:
         return NOT_MEASURED
-    power = bootstrapped(np.median, exponents_over_d(grid)["exponent"])
-    by_H, by_N = ratios_on_doubling(grid, "H"), ratios_on_doubling(grid, "N")
+    exponents, levels = exponents_over_d(results)["exponent"], saturations(results)["level"]
+    by_H, by_N = ratios_on_doubling(results, "H") > 1, ratios_on_doubling(results, "N") < 1
+    if len(exponents) < 2 or by_H.empty or by_N.empty:
+        return NOT_MEASURED
+    power, rises, falls = bootstrapped(np.median, exponents), _share(by_H), _share(by_N)
+    level = bootstrapped(np.mean, levels) if len(levels) > 1 else None
     return Finding(
-        verdict_of(power.contains(1), _mostly(by_H > 1), _mostly(by_N < 1)),
-        f"C grows as d to the power {power.value:.2f}; doubling H gives {by_H.median():.2f} C, doubling N "
-        f"{by_N.median():.2f} C (medians)",
-        f"power {power.low:.2f} to {power.high:.2f}; H raises C in {(by_H > 1).sum()} of {len(by_H)} pairs, N lowers "
-        f"it in {(by_N < 1).sum()} of {len(by_N)}",
+        [
+            Statement(
+                "Below saturation capacity is linear in d: its exponent can be 1, and neither 0.5 nor 2.",
+                f"Capacity grows as d to the power {{}} (median of {len(exponents)} lines).",
+                equals(power, 1, 0.5, 2),
+                power,
+            ),
+            Statement(
+                f"Lines that stop rising stop just under T: on average between {FULL} T and T.",
+                f"The {len(levels)} lines that have stopped rising have counted {{}} of T."
+                if level
+                else "Too few lines have stopped rising.",
+                above(level, FULL) if level else None,
+                level,
+            ),
+            Statement(
+                "Capacity rises with H: in more than half of the pairs that differ by a doubled H alone.",
+                f"Doubling H raises it in a share {{}} of {len(by_H)} pairs.",
+                above(rises, 0.5),
+                rises,
+            ),
+            Statement(
+                "Capacity falls with N: in more than half of the pairs that differ by a doubled N alone.",
+                f"Doubling N lowers it in a share {{}} of {len(by_N)} pairs.",
+                above(falls, 0.5),
+                falls,
+            ),
+        ]
     )
 
 
-def judge_four_heads(results: Path) -> Finding:
-    """R12: the ratio of capacities with four and two heads at equal P."""
-    grid = measured(results, "mac-cpu")
-    if grid.empty:
+def judge_four_heads(results: pd.DataFrame) -> Finding:
+    """R12: at equal P, four heads hold more than two, and twice as much.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`: one configuration of two heads, and one of four whose P is nearly the same.
+    """
+    alive = results[results["status"] != "diverged"] if len(results) else results
+    if alive.empty or set(alive["H"]) != {2, 4}:
         return NOT_MEASURED
-    compared = ratios_at_equal_parameters(grid, few=2, many=4)
-    ratio = bootstrapped(np.median, compared["ratio"])
+    two, four = (alive[alive["H"] == H] for H in (2, 4))
+    ratio = _ratio(four["C_paper_rule"], two["C_paper_rule"])
+    at_end = _ratio(four["C"], two["C"])
+    most, P = (alive["C_raw"] / alive["T"]).max(), alive["P"].mean()
+    struck = (alive["paper_rule_step"] < alive["steps"]).sum() if "paper_rule_step" in alive else 0
     return Finding(
-        verdict_of(ratio.contains(2)),
-        f"at equal P, four heads hold {ratio.value:.2f} times what two hold (median of {len(compared)} "
-        f"comparisons, P from {compared['P'].min():,} to {compared['P'].max():,}; the paper's 2M are outside)",
-        f"{ratio.low:.2f} to {ratio.high:.2f}",
+        [
+            Statement(
+                f"With {P / 1e6:.2g} million parameters four heads hold more than two: the ratio is above 1.",
+                "Under the paper's rule four heads hold {} times what two hold.",
+                above(ratio, 1),
+                ratio,
+            ),
+            Statement(
+                "They hold twice as much: the ratio can be 2, and not 1.",
+                f"It lies {_side(ratio, 1)} 1 and {_side(ratio, 2)} 2.",
+                equals(ratio, 2, 1),
+                ratio,
+            ),
+        ],
+        f"At the end of training the ratio is {at_end}; the rule ended {struck} of {len(alive)} runs before. The "
+        f"fullest has "
+        f"counted {most:.0%} of its library, which {'limits it' if most >= FULL else 'does not limit it'}."
+        + (" One seed each gives no interval: a second one tells." if len(two) < 2 or len(four) < 2 else ""),
     )
 
 
-def judge_efficiency(results: Path) -> Finding:
-    """R13: memory per parameter falls with d, and less with H."""
-    grid = measured(results, "mac-cpu")
-    if grid.empty:
+def judge_efficiency(results: pd.DataFrame) -> Finding:
+    """R13: memory per parameter falls with d, and less with H.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of `ecmlib.load_results`, one L, K and T.
+    """
+    ratios = [ratios_on_doubling(results, size, "MPP") for size in ("d", "H")] if len(results) else []
+    if not ratios or min(map(len, ratios)) < 2:
         return NOT_MEASURED
-    by_d, by_H = (bootstrapped(np.median, ratios_on_doubling(grid, size, "MPP")) for size in ("d", "H"))
+    by_d, by_H = (bootstrapped(np.median, each) for each in ratios)
+    apart = True if by_H.low > by_d.high else False if by_H.high < by_d.low else None
     return Finding(
-        verdict_of(by_d.high < 1, by_H.low > by_d.high),
-        f"below saturation, doubling d gives {by_d.value:.2f} MPP, doubling H {by_H.value:.2f} MPP (medians)",
-        f"{by_d.low:.2f} to {by_d.high:.2f}; {by_H.low:.2f} to {by_H.high:.2f}",
+        [
+            Statement(
+                "Small networks use parameters better: doubling d lowers MPP.",
+                "Below saturation, doubling d multiplies MPP by {} (median).",
+                below(by_d, 1),
+                by_d,
+            ),
+            Statement(
+                "Heads cost less than d: doubling H leaves more of MPP than doubling d, intervals apart.",
+                "Doubling H multiplies it by {}.",
+                apart,
+                by_H,
+            ),
+        ]
     )
 
 
-def _mostly(holds: pd.Series) -> bool:
-    """Whether more of the pairs hold than a fair coin would give in 95 of 100 trials."""
-    return bool(stats.binomtest(int(holds.sum()), len(holds), alternative="greater").pvalue < 0.05)
+def _share(holds: pd.Series) -> Estimate:
+    """Share of the pairs that hold, with the exact binomial interval."""
+    found = stats.binomtest(int(holds.sum()), len(holds))
+    interval = found.proportion_ci(LEVEL)
+    return Estimate(float(found.statistic), float(interval.low), float(interval.high))
+
+
+def _ratio(these: pd.Series, others: pd.Series) -> Estimate:
+    """Ratio of geometric means, with Student's t interval of independent restarts; without one for single ones."""
+    logs = np.log(these), np.log(others)
+    difference = float(logs[0].mean() - logs[1].mean())
+    if min(map(len, logs)) < 2:
+        return Estimate(difference, np.nan, np.nan).exp()
+    interval = stats.ttest_ind(*logs).confidence_interval(LEVEL)
+    return Estimate(difference, float(interval.low), float(interval.high)).exp()
+
+
+def _side(ratio: Estimate, number: float) -> str:
+    """On which side of a number a ratio lies; without an interval, by its value alone."""
+    low, high = (ratio.value, ratio.value) if np.isnan(ratio.low) else (ratio.low, ratio.high)
+    return "above" if low > number else "below" if high < number else "on both sides of"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.figures.style import COLORS, PALETTE, new_figure, new_panels
 from ecmlib.reproduction.hopfield import ThoughtExperiment, storage_capacity
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, equals, least_squares, mean
 
 ALMOST_ALL = 0.9  # of the patterns: McEliece et al. leave the share open, which goes to 1 as n grows
 PAPER = ThoughtExperiment(sequences=3.4e9, trained_share=0.07, gigabytes=44, nodes_of_weights=np.nan)
@@ -52,26 +52,42 @@ def judge(storage: pd.DataFrame) -> Finding:
     logarithm = np.log(networks["held"])
     power = least_squares(logarithm, {"power": formula, "factor": np.ones(len(networks))})["power"]
     factor = mean(logarithm - formula).exp()
+    nodes = f"networks of {networks['n'].min()} to {networks['n'].max()} nodes"
     return Finding(
-        verdict_of(power.contains(1), factor.contains(1)),
-        f"with {ALMOST_ALL:.0%} of the patterns as fixed points, networks of {networks['n'].min()} to "
-        f"{networks['n'].max()} nodes hold {factor.value:.2f} times n / (2 ln n), which grows as its power "
-        f"{power.value:.2f}",
-        f"95 % t intervals over {len(networks)} networks: factor {factor}, power {power}",
+        [
+            Statement(
+                "What networks hold grows in proportion to n / (2 ln n): as its power 1.",
+                f"What {nodes} hold, {ALMOST_ALL:.0%} of the patterns being fixed points, grows as the formula's "
+                f"power {{}}.",
+                equals(power, 1, 0),
+                power,
+            ),
+            Statement("And is equal to it.", "It is {} times the formula.", equals(factor, 1, 0), factor),
+        ]
     )
 
 
 def judge_arithmetic(ours: ThoughtExperiment) -> Finding:
     """Judge the paper's three numbers: ours, rounded as it rounds, are the same."""
+    same = "Computed anew and rounded as the paper rounds, it is the same."
     return Finding(
-        verdict_of(
-            round(ours.sequences / 1e9, 1) == PAPER.sequences / 1e9,
-            round(ours.trained_share, 2) == PAPER.trained_share,
-            round(ours.gigabytes) == PAPER.gigabytes,
-        ),
-        f"{ours.sequences:.3g} sequences (the paper: {PAPER.sequences:.2g}), of which the training tokens are "
-        f"{ours.trained_share:.1%} ({PAPER.trained_share:.0%}), and {ours.gigabytes:.1f} GB ({PAPER.gigabytes:.0f} GB)",
-        "exact",
+        [
+            Statement(
+                same,
+                f"{ours.sequences:.3g} sequences fit (the paper: {PAPER.sequences:.2g}).",
+                round(ours.sequences / 1e9, 1) == PAPER.sequences / 1e9,
+            ),
+            Statement(
+                same,
+                f"The training tokens are {ours.trained_share:.1%} of them ({PAPER.trained_share:.0%}).",
+                round(ours.trained_share, 2) == PAPER.trained_share,
+            ),
+            Statement(
+                same,
+                f"They take {ours.gigabytes:.1f} GB ({PAPER.gigabytes:.0f} GB).",
+                round(ours.gigabytes) == PAPER.gigabytes,
+            ),
+        ]
     )
 
 

@@ -14,7 +14,7 @@ from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.reproduction.measure import listed
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares
 from ecmlib.results import CapacityRecord
 
 
@@ -66,6 +66,8 @@ def judge(table: pd.DataFrame) -> Finding:
 
     Capacity is taken as a power of L, with one exponent at equal d and one at equal P.
     """
+    if table.empty:
+        return NOT_MEASURED
     points = table.drop_duplicates(["L", "d"])
     deeper = points[points["L"] > 1]
     if len(points) < 4 or len(deeper) == len(points) or deeper["equal"].nunique() < 2:
@@ -77,10 +79,22 @@ def judge(table: pd.DataFrame) -> Finding:
     published = table[table["equal"] == "d"].set_index("L")["published"]
     promised = float(published.get(2, np.nan) / published[1])
     return Finding(
-        verdict_of(by_d.low > 1, by_d.contains(promised)),
-        f"doubling L multiplies capacity by {by_d.value:.2f} at equal d, by {by_P.value:.2f} at equal P; "
-        f"Table 1 says {promised:.2f} from one layer to two at equal d",
-        f"95 % t intervals over {len(points)} configurations: {by_d} at equal d, {by_P} at equal P",
+        [
+            Statement(
+                "More layers of one d hold more: doubling L multiplies capacity by more than 1.",
+                "Doubling L multiplies capacity by {} at equal d.",
+                above(by_d, 1),
+                by_d,
+            ),
+            Statement(
+                f"As much more as Table 1 says from one layer to two, {promised:.2f} times: the factor can be that, "
+                f"and not 1.",
+                f"Table 1 says {promised:.2f} from one layer to two.",
+                equals(by_d, promised, 1),
+                by_d,
+            ),
+        ],
+        f"At equal P the factor is {by_P}.",
     )
 
 

@@ -12,19 +12,20 @@ from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
-from ecmlib.chance import at_least_one, expected_guesses
+from ecmlib.chance import FULL, at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.library import random_library
-from ecmlib.mls import MlsRecord, measure_mls
+from ecmlib.mls import measure_mls
+from ecmlib.mls_record import MlsRecord
 from ecmlib.protocol import Protocol
 from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.measure import combinations, measured, records_of
 from ecmlib.reproduction.reach import output_rows, token_reach
-from ecmlib.reproduction.stats import NOT_MEASURED, Finding, least_squares, mean, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares, mean
 from ecmlib.results import CapacityRecord
 
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
-MAC_SATURATED = 0.9  # of T: beyond it, MAC is limited by its library and not by the model
+LARGE = 64  # d that must be reached before a lag at large d is judged
 
 
 def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFrame:
@@ -41,10 +42,10 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
     -------
     DataFrame
         A row an architecture measured both ways: ``d``, ``H``, ``N``, ``MLS``, ``not_memorised`` (the next larger size
-        tried), ``censored``, ``possible``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K), and
-        ``offset``, MAC_raw less MLS. ``possible`` is the largest library that the frozen output maps of the search's
-        tries let any weights memorise: from the next sequence on, there is a last token that no state makes the most
-        likely one (`ecmlib.reproduction.reach.token_reach`).
+        tried), ``censored``, ``possible``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K),
+        ``offset``, MAC_raw less MLS, and ``core_hours`` of the search. ``possible`` is the largest library that the
+        frozen output maps of the search's tries let any weights memorise: from the next sequence on, there is a last
+        token that no state makes the most likely one (`ecmlib.reproduction.reach.token_reach`).
     """
     rows: list[dict[str, Any]] = []
     if counted.empty:
@@ -59,6 +60,7 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
             {"d": size.d, "H": size.H, "N": size.N, "MLS": search.memorised, "not_memorised": search.not_memorised}
             | {"censored": search.censored, "possible": _possible(search), "MAC_raw": raw, "MAC": corrected}
             | {"T": T, "guesses": expected_guesses(T, size.K), "offset": raw - search.memorised}
+            | {"core_hours": sum(trial.provenance.core_seconds for trial in search.trials) / 3600}
         )
     return pd.DataFrame(rows).sort_values(["H", "d"], ignore_index=True) if rows else pd.DataFrame()
 
@@ -140,33 +142,49 @@ def judge(table: pd.DataFrame) -> Finding:
 
     Small d is the lower half of the sizes, the median included. There, where neither method should have fallen behind,
     shape and offset are judged: MLS grows as the corrected MAC to the power 1, and lies T/K below the raw one; the lag
-    is judged over the upper half. Architectures that reach `MAC_SATURATED` or the search's largest size are left out.
+    is judged over the upper half. Full libraries, and searches that reached their largest size, are left out.
     """
     if table.empty:
         return NOT_MEASURED
-    used = table[(table["MAC_raw"] < MAC_SATURATED * table["T"]) & ~table["censored"]]
+    used = table[(table["MAC_raw"] < FULL * table["T"]) & ~table["censored"]]
     middle, guesses = used["d"].median(), used["guesses"].mean()
     small, large = used[used["d"] <= middle], used[used["d"] > middle]
     if len(small) < 3 or len(large) < 3:
         return NOT_MEASURED
-    power_small, power = (
-        least_squares(
-            np.log(at_least_one(rows["MLS"])),
-            {"power": np.log(at_least_one(rows["MAC"])), "factor": np.ones(len(rows))},
-        )["power"]
-        for rows in (small, used)
-    )
+    power = least_squares(
+        np.log(at_least_one(small["MLS"])),
+        {"power": np.log(at_least_one(small["MAC"])), "factor": np.ones(len(small))},
+    )["power"]
     offset = mean(small["offset"])
-    ratio = np.log(at_least_one(large["MLS"])) - np.log(at_least_one(large["MAC"]))
-    lag = mean(ratio).exp()
-    return Finding(
-        verdict_of(power_small.contains(1), offset.contains(guesses), lag.low > 1),
-        f"for d <= {middle:g} MLS grows as corrected MAC to the power {power_small.value:.2f} (over all d "
-        f"{power.value:.2f}), and raw MAC exceeds MLS by {offset.value:.1f} sequences where T/K is {guesses:.1f}; for "
-        f"d > {middle:g} MLS is {lag.value:.2f} times the corrected MAC",
-        f"95 % t intervals over {len(small)} and {len(large)} architectures: power {power_small} (over all d {power}), "
-        f"offset {offset}, ratio {lag}",
+    lag = mean(np.log(at_least_one(large["MLS"])) - np.log(at_least_one(large["MAC"]))).exp()
+    reaches = used["d"].max() >= LARGE
+    statements = [
+        Statement(
+            f"For d up to {middle:g} both have the same shape: MLS grows as a power of MAC that can be 1, and "
+            f"neither 0.5 "
+            "nor 1.5.",
+            f"For d up to {middle:g} MLS grows as the corrected MAC to the power {{}}.",
+            equals(power, 1, 0.5, 1.5),
+            power,
+        ),
+        Statement(
+            f"There the raw MAC lies T/K = {guesses:.0f} sequences above MLS: the difference can be T/K, and not 0.",
+            f"It exceeds MLS by {{}} sequences, where T/K is {guesses:.1f}.",
+            equals(offset, guesses, 0),
+            offset,
+        ),
+        Statement(
+            f"At large d, {LARGE} or more among them, MLS is more than the corrected MAC.",
+            f"For d above {middle:g}, up to {used['d'].max():g}, MLS is {{}} times the corrected MAC.",
+            above(lag, 1) if reaches else None,
+            lag,
+        ),
+    ]
+    cost = (
+        f"To tell needs searches up to d = {LARGE} with five restarts; those with one, up to d = {used['d'].max():g}, "
+        f"took {table['core_hours'].sum():.1f} core-hours."
     )
+    return Finding(statements, cost if any(statement.holds is None for statement in statements) else "")
 
 
 def plot_mac_and_mls(table: pd.DataFrame) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
 from ecmlib.figures.style import new_panels, styled
-from ecmlib.reproduction.stats import Finding, verdict_of
+from ecmlib.reproduction.stats import Finding, Statement
 
 
 def count(architectures: Sequence[Architecture]) -> pd.DataFrame:
@@ -28,12 +28,11 @@ def count(architectures: Sequence[Architecture]) -> pd.DataFrame:
 def judge(table: pd.DataFrame) -> Finding:
     """R2: the formula's P is that of the built models."""
     off = int((table["P"] != table["built"]).sum())
-    return Finding(
-        verdict_of(off == 0),
-        f"P from {table['P'].min():,} to {table['P'].max():,}; formula and built model differ in {off} of {len(table)} "
-        "configurations",
-        "exact",
+    found = (
+        f"Formula and built model differ in {off} of {len(table)} configurations, "
+        f"P from {table['P'].min():,} to {table['P'].max():,}."
     )
+    return Finding([Statement("The formula's P is the number of weights that a built model trains.", found, off == 0)])
 
 
 def plot_parameters(table: pd.DataFrame) -> Figure:

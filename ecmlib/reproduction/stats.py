@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -10,35 +11,12 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
-Verdict = Literal["supported", "mixed", "not supported", "not measured yet"]
-
-
-class Finding(NamedTuple):
-    """What our data say of one claim."""
-
-    verdict: Verdict  #: what they make of it
-    number: str = ""  #: what was found, in words and numbers
-    interval: str = ""  #: and how sure that is
-
-    def __str__(self) -> str:
-        """Verdict, numbers and intervals in one line."""
-        return "; ".join(
-            part for part in (f"{self.verdict.upper()}: {self.number}".rstrip(": "), self.interval) if part
-        )
-
-
-NOT_MEASURED = Finding("not measured yet")
-
-
-def verdict_of(*holds: bool) -> Verdict:
-    """All statements of a claim hold, some do, or none; where nothing could be told, nothing is measured yet."""
-    if not holds:
-        return "not measured yet"
-    return "supported" if all(holds) else "mixed" if any(holds) else "not supported"
+LEVEL = 0.95  # of every interval
+Verdict = Literal["supported", "mixed", "not supported", "not testable here", "not measured yet"]
 
 
 class Estimate(NamedTuple):
-    """A number and the ends of its confidence interval."""
+    """A number and the ends of its 95 % confidence interval; these are NaN where one run alone gives it."""
 
     value: float  #: the estimate itself
     low: float  #: lower end of its interval
@@ -54,10 +32,77 @@ class Estimate(NamedTuple):
 
     def __str__(self) -> str:
         """Value and interval with two decimals."""
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+        if np.isnan(self.low):
+            return f"{self.value:.2f}"
+        return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
-def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Estimate]:
+def below(estimate: Estimate, bound: float) -> bool | None:
+    """Whether a quantity is less than a bound; None where its interval contains the bound."""
+    return True if estimate.high < bound else False if estimate.low >= bound else None
+
+
+def above(estimate: Estimate, bound: float) -> bool | None:
+    """Whether a quantity is more than a bound; None where its interval contains the bound."""
+    return True if estimate.low > bound else False if estimate.high <= bound else None
+
+
+def equals(estimate: Estimate, number: float, *others: float) -> bool | None:
+    """Whether a quantity can be a number; None where it can be one of the others, too, so that nothing is told."""
+    if np.isnan(estimate.low) or (estimate.contains(number) and any(map(estimate.contains, others))):
+        return None
+    return estimate.contains(number)
+
+
+class Statement(NamedTuple):
+    """One thing that a claim says, and what the data say of it."""
+
+    criterion: str  #: what has to be so for the claim to hold, in words
+    found: str  #: a sentence, in which "{}" stands for the estimate
+    holds: bool | None  #: None: the data cannot tell
+    estimate: Estimate | None = None  #: None: an exact count
+
+    def __str__(self) -> str:
+        """The sentence, with the estimate and its interval."""
+        return self.found.format(self.estimate)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What our data say of a claim: of each statement it consists of, and what else there is to know."""
+
+    statements: Sequence[Statement] = ()
+    note: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """All statements hold, some do, or none; where none fails and one cannot be told, the claim cannot be "
+        "tested."""
+        if not self.statements:
+            return "not measured yet"
+        holds = {statement.holds for statement in self.statements}
+        if False in holds:
+            return "mixed" if True in holds else "not supported"
+        return "not testable here" if None in holds else "supported"
+
+    def __str__(self) -> str:
+        """The verdict, and a sentence a statement."""
+        return " ".join(filter(None, [f"{self.verdict.capitalize()}.", *map(str, self.statements), self.note]))
+
+    def beside(self, second: Finding, name: str) -> Finding:
+        """Return this finding, or the second where nothing is measured for this one; a note compares both."""
+        if not self.statements:
+            return replace(second, note=f"{second.note} Judged on {name}.".strip()) if second.statements else second
+        if not second.statements:
+            return self
+        both = "say the same" if self.verdict == second.verdict else f"say otherwise: {second.verdict}"
+        return replace(self, note=f"{self.note} The records of {name} {both}.".strip())
+
+
+NOT_MEASURED = Finding()
+
+
+def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = LEVEL) -> dict[str, Estimate]:
     """Fit ``y`` by a sum of terms, each times a coefficient.
 
     Parameters
@@ -83,13 +128,13 @@ def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0
     return {name: Estimate(*estimate) for name, estimate in zip(terms, found, strict=True)}
 
 
-def mean(values: ArrayLike, level: float = 0.95) -> Estimate:
+def mean(values: ArrayLike, level: float = LEVEL) -> Estimate:
     """Average values, with Student's t interval."""
     return least_squares(values, {"mean": np.ones(np.shape(values))}, level)["mean"]
 
 
 def bootstrapped(
-    statistic: Callable[..., float], *columns: ArrayLike, level: float = 0.95, resamples: int = 9999
+    statistic: Callable[..., float], *columns: ArrayLike, level: float = LEVEL, resamples: int = 9999
 ) -> Estimate:
     """Give a statistic of paired columns with the percentile interval of its bootstrap, always from the same draws."""
     values = [np.asarray(column, float) for column in columns]

@@ -16,7 +16,7 @@ from ecmlib.figures.style import COLORS, new_figure, new_panels
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, mean, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, mean
 from ecmlib.results import CapacityRecord
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
@@ -118,16 +118,25 @@ def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Fi
         return NOT_MEASURED
     share = _mean_share(unsaturated, 0.95)
     ratios = {corner: _ratio_of_slopes(laws[PAPER], laws[longest], *corner) for corner in CORNERS}
-    values = [ratio.value for ratio in ratios.values()]
-    return Finding(
-        verdict_of(share.high >= 1, all(ratio.high >= 1 for ratio in ratios.values())),
-        f"with a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with "
-        f"{share.value:.2f} of the sequences that it holds in the end, and the law's slopes are {min(values):.2f} to "
-        f"{max(values):.2f} of those with a patience of {longest} steps",
-        f"95 % t interval of the geometric mean over {len(unsaturated)} runs that did not memorise all: {share}; "
-        "95 % bootstrap intervals of the slopes' ratios: "
-        + ", ".join(f"f({H}, {N}) {ratio}" for (H, N), ratio in ratios.items()),
-    )
+    statements = [
+        Statement(
+            "The paper's rule finds all that longer training finds: the share found can be 1.",
+            f"With a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with a "
+            f"share "
+            "{} of the sequences that it holds in the end.",
+            share.high >= 1,
+            share,
+        )
+    ] + [
+        Statement(
+            f"The law's slope at H = {H}, N = {N} is that of the longest patience: their ratio can be 1.",
+            f"At H = {H}, N = {N} the slope is {{}} times that with a patience of {longest} steps.",
+            ratio.high >= 1,
+            ratio,
+        )
+        for (H, N), ratio in ratios.items()
+    ]
+    return Finding(statements, f"Runs that did not memorise all: {len(unsaturated)}.")
 
 
 def plot_patience(shares: pd.DataFrame, paper: int) -> Figure:

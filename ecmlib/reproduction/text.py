@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, mean, verdict_of
-from ecmlib.restart import FULL
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
@@ -101,13 +101,14 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
     return usable
 
 
-def statements(cells: pd.DataFrame) -> dict[str, Finding]:
+def statements(cells: pd.DataFrame) -> dict[str, Statement | None]:
     """Judge "conclusions drawn on random tokens hold for text", statement by statement.
 
     Capacity in sequences grows with d, H or N as that for uniform tokens does if the exponent of their ratio can be 0;
     bits a parameter are the same if their ratio can be within a tenth of 1; the law holds if its mean error can be
     factor 1 and is no larger than twice that for uniform tokens; sequences follow the bits they need if C times the
     reference's bits can be constant over contents. "Can be" means: its 95 % t interval contains it.
+    None stands for what is not measured yet.
     """
     text = paired(cells).query("content == 'text'")
     judged = {f"growth with {size}": _growth(cells, text, size) for size in GROWTH}
@@ -119,14 +120,10 @@ def statements(cells: pd.DataFrame) -> dict[str, Finding]:
 
 def judge(cells: pd.DataFrame) -> Finding:
     """Sum up `statements`: not measured as long as one of them is not."""
-    judged = statements(cells)
-    if any(finding.verdict == NOT_MEASURED.verdict for finding in judged.values()):
+    judged = [statement for statement in statements(cells).values() if statement is not None]
+    if len(judged) < len(statements(cells)):
         return NOT_MEASURED
-    return Finding(
-        verdict_of(*(finding.verdict == "supported" for finding in judged.values())),
-        "; ".join(f"{name}: {finding.verdict}" for name, finding in judged.items()),
-        f"95 % t intervals over {len(cells)} cells of {int(cells['runs'].sum())} runs",
-    )
+    return Finding(judged, f"Judged by {len(cells)} cells of {int(cells['runs'].sum())} runs.")
 
 
 def plot_text(cells: pd.DataFrame) -> Figure:
@@ -161,17 +158,19 @@ def _usable(cells: pd.DataFrame) -> pd.DataFrame:
     return cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
 
 
-def _growth(cells: pd.DataFrame, text: pd.DataFrame, size: str) -> Finding:
+def _growth(cells: pd.DataFrame, text: pd.DataFrame, size: str) -> Statement | None:
     """Compare exponents: of C for uniform tokens, and of the ratio of C for text to it."""
     alone = _usable(cells).query("content == 'uniform'")
     of_uniform, of_ratio = _exponent(alone, "C", size), _exponent(text, "ratio", size)
     if of_uniform is None or of_ratio is None or (of_ratio.contains(0) and of_ratio.contains(-of_uniform.value)):
-        return NOT_MEASURED
-    return Finding(
-        verdict_of(of_ratio.contains(0)),
-        f"C grows as {size}^{of_uniform.value:.2f} for uniform tokens, and for text as {size}^"
-        f"{of_uniform.value + of_ratio.value:.2f}",
-        f"exponent {of_uniform} and, of the ratio, {of_ratio} over {len(text)} pairs",
+        return None
+    return Statement(
+        f"Capacity grows with {size} as it does for uniform tokens: the exponents can be equal.",
+        f"Capacity grows as {size} to the power {of_uniform.value:.2f} for uniform tokens; for text the exponent is "
+        f"larger "
+        "by {}.",
+        of_ratio.contains(0),
+        of_ratio,
     )
 
 
@@ -188,48 +187,58 @@ def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
         return None
 
 
-def _bits(text: pd.DataFrame) -> Finding:
+def _bits(text: pd.DataFrame) -> Statement | None:
     if len(text) < 2:
-        return NOT_MEASURED
+        return None
     ratio = mean(np.log(text["ratio_bits"])).exp()
-    return Finding(
-        verdict_of(ratio.low <= 1 + MARGIN and ratio.high >= 1 / (1 + MARGIN)),
-        f"a parameter holds {ratio.value:.2f} times as many bits of text as of uniform tokens",
-        f"ratio {ratio} over {len(text)} pairs",
+    return Statement(
+        "A parameter holds as many bits of text as of uniform tokens: their ratio can be within a tenth of 1.",
+        f"A parameter holds {{}} times as many bits of text as of uniform tokens ({len(text)} pairs).",
+        ratio.low <= 1 + MARGIN and ratio.high >= 1 / (1 + MARGIN),
+        ratio,
     )
 
 
-def _law(errors: pd.DataFrame) -> Finding:
+def _law(errors: pd.DataFrame) -> Statement | None:
     text, uniform = (errors[errors["content"] == content] for content in ("text", "uniform"))
     if len(text) < 2:
-        return NOT_MEASURED
+        return None
     average = mean(text["error"])
     size, of_uniform, unchanged = (
         float(np.mean(np.abs(np.expm1(of)))) for of in (text["error"], uniform["error"], text["error_K"])
     )
-    return Finding(
-        verdict_of(average.contains(0) and size <= 2 * of_uniform),
-        f"a law of uniform tokens, told the reference's bits a token, errs by {size:.0%} for text, where it errs by "
-        f"{of_uniform:.0%} for the tokens it was fitted to; told log2 K, by {unchanged:.0%}",
-        f"predicted over measured {average.exp()} on geometric average over {len(text)} cells",
+    return Statement(
+        "A law of uniform tokens that is told the reference's bits a token predicts text: on average its predictions "
+        "can be "
+        "right, and they err by no more than twice what they err for uniform tokens.",
+        f"Told the reference's bits a token, a law of uniform tokens predicts {{}} times what is measured for text; "
+        f"it errs by "
+        f"{size:.0%}, where it errs by {of_uniform:.0%} for the tokens it was fitted to; told log2 K, by "
+        f"{unchanged:.0%}.",
+        average.contains(0) and size <= 2 * of_uniform,
+        average.exp(),
     )
 
 
-def _following(cells: pd.DataFrame) -> Finding:
+def _following(cells: pd.DataFrame) -> Statement | None:
     """Fit C as a power of the reference's bits, over all contents, with a factor for each set of sizes."""
     usable = _usable(cells)
     if usable.empty:
-        return NOT_MEASURED
+        return None
     sizes = usable[SIZES].astype(str).agg("/".join, axis=1)
     terms = {"power": np.log(usable["reference_bits"])} | {each: sizes == each for each in sizes.unique()}
     try:
         power = least_squares(np.log(usable["C"]), terms)["power"]
     except ValueError:
-        return NOT_MEASURED
+        return None
     if power.contains(0) and power.contains(-1):
-        return NOT_MEASURED
-    return Finding(
-        verdict_of(power.contains(-1)),
-        f"C changes as the bits of a sequence to the power {power.value:.2f}, where -1 keeps bits constant",
-        f"power {power} over {len(usable)} cells of {usable['content'].nunique()} contents",
+        return None
+    return Statement(
+        "Capacity in bits is constant over contents: in sequences it goes as the bits of a sequence to a power that "
+        "can be "
+        "-1.",
+        f"Capacity in sequences goes as the bits of a sequence to the power {{}} ({usable['content'].nunique()} "
+        f"contents).",
+        power.contains(-1),
+        power,
     )

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, least_squares, verdict_of
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, least_squares
 from ecmlib.results import CapacityRecord
 
 
@@ -50,25 +50,34 @@ def exponents(table: pd.DataFrame) -> dict[str, Estimate]:
 def judge(table: pd.DataFrame) -> Finding:
     """Judge "capacity is constant in bits and not in sequences" over K.
 
-    A quantity is constant if the interval of its exponent contains 0 and not what it would be if the other one were
-    constant: 1 for bits, -1 for sequences. Where the interval of bits contains both, too little is measured.
+    Where the interval of bits contains what both would be, too little is measured.
     """
-    if table["K"].nunique() < 2 or len(table) < table["d"].nunique() + 2:
+    if table.empty or table["K"].nunique() < 2 or len(table) < table["d"].nunique() + 2:
         return NOT_MEASURED
     of = exponents(table)
     if of["bits"].contains(0) and of["bits"].contains(1):
         return NOT_MEASURED
     of_one_d = table.groupby("d")[["C", "bits"]]
     within = (of_one_d.max() / of_one_d.min()).max()
-    bits_constant = of["bits"].contains(0) and not of["bits"].contains(1)
-    sequences_constant = of["C"].contains(0) and not of["C"].contains(-1)
-    constant = [name for name, holds in (("sequences", sequences_constant), ("bits", bits_constant)) if holds]
+    can_be_0 = of["C"].contains(0)
     return Finding(
-        verdict_of(bits_constant, not of["C"].contains(0)),
-        f"constant over K: {' and '.join(constant) or 'neither'}; sequences grow as (log2 K)^{of['C'].value:.2f}, "
-        f"bits as (log2 K)^{of['bits'].value:.2f}; over all K the largest differs from the smallest by factors of "
-        f"{within['C']:.1f} and {within['bits']:.1f} at one d",
-        f"95 % t intervals over {len(table)} configurations: {of['C']} and {of['bits']}",
+        [
+            Statement(
+                "Bits are constant over K: their exponent over log2 K can be 0, and not 1, what it were for constant "
+                "sequences.",
+                "Bits grow with the bits of a token, log2 K, as its power {}.",
+                equals(of["bits"], 0, 1),
+                of["bits"],
+            ),
+            Statement(
+                "Sequences are not constant: their exponent cannot be 0.",
+                "Sequences grow as its power {}.",
+                not can_be_0,
+                of["C"],
+            ),
+        ],
+        f"Over all K, at one d, the most and the fewest sequences differ by a factor {within['C']:.1f}, bits by "
+        f"{within['bits']:.1f}.",
     )
 
 

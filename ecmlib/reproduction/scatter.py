@@ -1,0 +1,64 @@
+"""Where the scatter of capacities comes from: restarts that differ in their library, weights or order alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy import stats
+
+from ecmlib.figures.style import new_figure, styled
+
+SIZES = ["d", "H", "N", "L", "K", "T"]
+
+
+def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd.DataFrame:
+    """Measure how much restarts differ that share everything but one thing.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of `ecmlib.load_results`, a row a restart.
+    quantity : str
+        Column whose scatter is asked for.
+    level : float
+        Of the intervals, which take restarts as normal: chi-squared.
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture and ``vary``: ``restarts``, ``mean``, ``sd`` with ``low`` and ``high``, ``share`` (of the
+        mean), and ``guess_sd``, what guessing alone gives to C. Groups of fewer than three restarts are left out.
+    """
+    columns = [*SIZES, "vary", "restarts", "mean", "sd", "low", "high", "share", "guess_sd"]
+    if frame.empty:
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for key, runs in frame[frame["status"] != "diverged"].groupby([*SIZES, "vary"]):
+        values, n = runs[quantity].to_numpy(float), len(runs)
+        if n < 3:
+            continue
+        sd = float(values.std(ddof=1))
+        low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in ((1 + level) / 2, (1 - level) / 2))
+        rows.append(
+            dict(zip([*SIZES, "vary"], key, strict=True))
+            | {"restarts": n, "mean": values.mean(), "sd": sd, "low": low, "high": high}
+            | {"share": sd / values.mean(), "guess_sd": runs["C_guess_sd"].mean()}
+        )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def plot_scatter(table: pd.DataFrame) -> Figure:
+    """Draw standard deviations with their intervals, what varies on the axis and a colour an architecture."""
+    figure, axes = new_figure()
+    names = sorted(table["vary"].unique())
+    for number, ((size, rows), color, marker) in enumerate(styled(table.groupby(["d", "H", "N"]))):
+        at = [names.index(name) + 0.12 * number for name in rows["vary"]]
+        ends = [rows["sd"] - rows["low"], rows["high"] - rows["sd"]]
+        label = "d={}, H={}, N={}".format(*size)
+        axes.errorbar(at, rows["sd"], yerr=ends, fmt=marker, color=color, capsize=3, label=label)
+        axes.axhline(rows["guess_sd"].mean(), color=color, linestyle=":", linewidth=1)
+    axes.set(ylabel="standard deviation of C, sequences", ylim=(0, None), xlabel="what differs between restarts")
+    axes.set_xticks(range(len(names)), names)
+    axes.legend(fontsize="small")
+    return figure
