@@ -5,6 +5,7 @@ PYTHON := $(BIN)python
 INSTALLED := .venv/.installed
 export GRID := mac-cpu
 PROFILE := local
+DEVICE := cpu
 LAW := results/law/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
@@ -50,8 +51,12 @@ lint: $(INSTALLED)  ## check style, types and which way imports flow
 test: $(INSTALLED)  ## run the tests
 	$(PYTHON) -m pytest
 
-bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine
-	$(PYTHON) benchmarks/throughput.py
+bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine; on a GPU with DEVICE=cuda
+	$(PYTHON) benchmarks/throughput.py --device $(DEVICE)
+
+bench-ideas: $(INSTALLED)  ## say what bounds a training step, and what each idea for a faster one gains
+	$(PYTHON) benchmarks/roofline.py
+	$(PYTHON) benchmarks/ideas.py
 
 bench-project: $(INSTALLED)  ## time the tests, the book, a fit, and what grows with the records
 	$(PYTHON) benchmarks/project.py
@@ -98,4 +103,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install lock mac lint test bench bench-project sweep status designs experiments test-slurm picture book test-book clean
+.PHONY: help install lock mac lint test bench bench-ideas bench-project sweep status designs experiments test-slurm picture book test-book clean

@@ -52,11 +52,11 @@ def training_flops(architecture: Architecture) -> int:
 
 
 def plain_steps(
-    architecture: Architecture, T: int, note: Callable[[], None], batch_size: int = 512, seed: int = 0
+    architecture: Architecture, T: int, note: Callable[[], None], device: str, batch_size: int = 512, seed: int = 0
 ) -> None:
     """Train as similar projects do: eager float32, a shuffling DataLoader, all cores; ``note`` after each step."""
-    library = random_library(T, architecture.N, architecture.K, seed)
-    model = architecture.build(seed)
+    library = random_library(T, architecture.N, architecture.K, seed).to(device)
+    model = architecture.build(seed).to(device)
     loader = DataLoader(TensorDataset(library), batch_size=batch_size, shuffle=True, drop_last=batch_size <= T)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     step = 0
@@ -74,12 +74,12 @@ def plain_steps(
 
 
 def fast_steps(
-    architecture: Architecture, T: int, note: Callable[[], None], batch_size: int = 512, seed: int = 0
+    architecture: Architecture, T: int, note: Callable[[], None], device: str, batch_size: int = 512, seed: int = 0
 ) -> None:
     """Train as the sweep does: one thread, compiled, bfloat16; ``note`` after each step."""
     torch.set_num_threads(1)
-    library = random_library(T, architecture.N, architecture.K, seed)
-    model = architecture.build(seed)
+    library = random_library(T, architecture.N, architecture.K, seed).to(device)
+    model = architecture.build(seed).to(device)
     forward = make_forward(model, "bfloat16", compiled=can_compile())
     protocol = Protocol(
         T=T, batch_size=batch_size, max_steps=10**9, eval_every=EVAL_EVERY, precision="bfloat16", seed=seed
@@ -102,16 +102,18 @@ def step_flops(architecture: Architecture, T: int, batch_size: int = 512) -> flo
 
 
 def measure(
-    loop: str, sizes: dict[str, int], T: int, budget: float, max_periods: int, launched: float
+    loop: str, sizes: dict[str, int], T: int, budget: float, max_periods: int, launched: float, device: str
 ) -> dict[str, float]:
     """Time one loop in this process, in whole periods of `EVAL_EVERY` steps and one evaluation.
+
+    An evaluation reads its counts, and so waits for whatever a GPU still has to do.
 
     Returns
     -------
     dict
         ``steps_per_s`` after `WARM_STEPS` (0 if ``max_periods`` is 0); ``first_step_s``: from ``launched``
         (`time.time`) to the end of the first step: imports, building and compiling or loading graphs included;
-        ``peak_mib`` of the process.
+        ``peak_mib`` of the process, on CUDA of its tensors there.
     """
     ended: list[float] = []  # when each step ended
 
@@ -124,12 +126,13 @@ def measure(
 
     # Every EVAL_EVERY steps in a row hold one evaluation, wherever they begin.
     with contextlib.suppress(_EnoughError):
-        {"plain": plain_steps, "fast": fast_steps}[loop](Architecture(**sizes), T, note)
+        {"plain": plain_steps, "fast": fast_steps}[loop](Architecture(**sizes), T, note, device)
     done = len(ended) - WARM_STEPS
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIBIBYTES * 1024
     return {
         "steps_per_s": done / (ended[-1] - ended[WARM_STEPS - 1]) if done else 0.0,
         "first_step_s": ended[0] - launched,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / KIBIBYTES,
+        "peak_mib": (torch.cuda.max_memory_allocated() if device == "cuda" else resident) / 2**20,
     }
 
 
@@ -137,21 +140,24 @@ class _EnoughError(Exception):
     """Enough steps have been timed."""
 
 
-def matmul_peak(precision: str, size: int = 1024, budget: float = 1.0) -> dict[str, float]:
-    """FLOP/s of square matrix products with one thread: the best of repeated ones."""
+def matmul_peak(precision: str, device: str = "cpu", budget: float = 1.0) -> dict[str, float]:
+    """FLOP/s of large square matrix products, on a CPU with one thread: the best of repeated ones."""
     torch.set_num_threads(1)
-    left, right = (torch.randn(size, size).to(getattr(torch, precision)) for _ in range(2))
+    size = 8192 if device == "cuda" else 1024
+    left, right = (torch.randn(size, size, device=device).to(getattr(torch, precision)) for _ in range(2))
     best, end = float("inf"), time.perf_counter() + budget
     while time.perf_counter() < end:
         started = time.perf_counter()
         torch.mm(left, right)
+        if device == "cuda":
+            torch.cuda.synchronize()
         best = min(best, time.perf_counter() - started)
     return {"peak_flops": 2 * size**3 / best}
 
 
 def _main() -> None:
     task: dict[str, Any] = json.loads(sys.argv[1])
-    result = matmul_peak(task["precision"]) if task["loop"] == "matmul" else measure(**task)
+    result = matmul_peak(task["precision"], task["device"]) if task["loop"] == "matmul" else measure(**task)
     print(json.dumps(result))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import seaborn as sns
+import torch
 from loops import step_flops
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
@@ -21,7 +22,7 @@ from tqdm.auto import tqdm
 from ecmlib import Architecture
 from ecmlib.figures.style import save_svg
 from ecmlib.record import write_atomically
-from ecmlib.workplace import WORKER_ENVIRONMENT
+from ecmlib.workplace import WORKER_ENVIRONMENT, resolve_device
 
 FOLDER = Path(__file__).parent
 CASES = [
@@ -68,8 +69,10 @@ def run_processes(task: dict[str, Any], n: int, threads: int) -> list[dict[str, 
     return [json.loads(output) for output in outputs]
 
 
-def timed(loop: str, case: tuple[int, int, int, int], budget: float, max_periods: int = 40) -> list[dict[str, float]]:
-    """Run one round of one loop: one process with all cores ("plain") or one a core ("fast")."""
+def timed(
+    loop: str, case: tuple[int, int, int, int], budget: float, device: str, max_periods: int = 40
+) -> list[dict[str, float]]:
+    """Run one round of one loop: one process with all cores ("plain") or one a core ("fast"); on CUDA one of each."""
     d, H, N, T = case
     task: dict[str, Any] = {
         "loop": loop,
@@ -77,16 +80,22 @@ def timed(loop: str, case: tuple[int, int, int, int], budget: float, max_periods
         "T": T,
         "budget": budget,
         "max_periods": max_periods,
+        "device": device,
     }
     task |= {"launched": time.time()}
-    return run_processes(task, 1, CORES) if loop == "plain" else run_processes(task, CORES, 1)
+    return run_processes(task, 1, CORES) if loop == "plain" else run_processes(task, at_once(device), 1)
 
 
-def row(case: tuple[int, int, int, int], peaks: dict[str, float], budget: float) -> dict[str, Any]:
+def at_once(device: str) -> int:
+    """Fast processes side by side: one a core, and one on a GPU."""
+    return 1 if device == "cuda" else CORES
+
+
+def row(case: tuple[int, int, int, int], peaks: dict[str, float], budget: float, device: str) -> dict[str, Any]:
     """Measure one case in interleaved rounds: a row of the table."""
     d, H, N, T = case
-    timed("fast", case, budget=0, max_periods=0)  # fills the compile cache; what follows are second processes
-    rounds = [{loop: timed(loop, case, budget) for loop in ("plain", "fast")} for _ in range(ROUNDS)]
+    timed("fast", case, 0, device, max_periods=0)  # fills the compile cache; what follows are second processes
+    rounds = [{loop: timed(loop, case, budget, device) for loop in ("plain", "fast")} for _ in range(ROUNDS)]
     speed = {loop: [sum(p["steps_per_s"] for p in r[loop]) for r in rounds] for loop in ("plain", "fast")}
     plain, fast = (float(np.median(speed[loop])) for loop in ("plain", "fast"))
     work = step_flops(Architecture(d=d, H=H, N=N), T, BATCH_SIZE)
@@ -98,13 +107,13 @@ def row(case: tuple[int, int, int, int], peaks: dict[str, float], budget: float)
         "first_step_s": float(np.median([max(p["first_step_s"] for p in r["fast"]) for r in rounds])),
         "plain_mib": max(p["peak_mib"] for r in rounds for p in r["plain"]),
         "fast_mib": max(p["peak_mib"] for r in rounds for p in r["fast"]),
-        "fast_gflops": fast / CORES * work / 1e9,
-        "peak_share": fast / CORES * work / peaks["bfloat16"],
-        "plain_peak_share": plain / CORES * work / peaks["float32"],
+        "fast_gflops": fast / at_once(device) * work / 1e9,
+        "peak_share": fast / at_once(device) * work / peaks["bfloat16"],
+        "plain_peak_share": plain / at_once(device) * work / peaks["float32"],
     }
 
 
-def slopes(budget: float) -> dict[str, float]:
+def slopes(budget: float, device: str) -> dict[str, float]:
     """Log-log slopes of ecmlib's seconds: a pass over the library against T, a step against N and P."""
     fitted = {}
     speeds: dict[tuple[int, int, int, int], float] = {}  # the base size is part of every line
@@ -114,7 +123,9 @@ def slopes(budget: float) -> dict[str, float]:
             size = SLOPE_BASE | variant
             d, H, N, T = (size[key] for key in ("d", "H", "N", "T"))
             if (d, H, N, T) not in speeds:
-                speeds[d, H, N, T] = float(np.median([p["steps_per_s"] for p in timed("fast", (d, H, N, T), budget)]))
+                speeds[d, H, N, T] = float(
+                    np.median([p["steps_per_s"] for p in timed("fast", (d, H, N, T), budget, device)])
+                )
             steps = T / BATCH_SIZE if name == "T" else 1
             sizes.append(Architecture(d=d, H=H, N=N).n_params if name == "P" else size[name])
             seconds.append(steps / speeds[d, H, N, T])
@@ -141,34 +152,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", nargs="*", help="only these, as d,H,N or d,H,N,T; slopes are then left out")
     parser.add_argument("--seconds", type=float, default=5.0, help="longest time measured of one process")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="cuda writes throughput-cuda.json")
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of throughput.json and throughput.svg")
     arguments = parser.parse_args()
+    device = str(resolve_device(arguments.device))
+    name = "throughput" if device == "cpu" else f"throughput-{device}"
     wanted = [tuple(map(int, text.split(","))) for text in arguments.cases or []]
     cases = [case for case in CASES if not wanted or case in wanted or case[:3] in wanted]
     if not cases:
         parser.error(f"--cases {' '.join(arguments.cases)}: known are {CASES}")
-    peaks = {
-        precision: float(
-            np.median([p["peak_flops"] for p in run_processes({"loop": "matmul", "precision": precision}, CORES, 1)])
-        )
-        for precision in ("float32", "bfloat16")
-    }
-    table = pd.DataFrame([row(case, peaks, arguments.seconds) for case in tqdm(cases, desc="cases")])
-    fitted = {} if wanted else slopes(arguments.seconds / 2)
+    peaks = {}
+    for precision in ("float32", "bfloat16"):
+        task = {"loop": "matmul", "precision": precision, "device": device}
+        peaks[precision] = float(np.median([p["peak_flops"] for p in run_processes(task, at_once(device), 1)]))
+    table = pd.DataFrame([row(case, peaks, arguments.seconds, device) for case in tqdm(cases, desc="cases")])
+    fitted = {} if wanted else slopes(arguments.seconds / 2, device)
     print(table.to_string(index=False, float_format="{:.3g}".format))
     print(f"median ratio {table['ratio'].median():.2f}, worst {table['ratio'].min():.2f}; goal 6 and 5")
     print("matrix product, GFLOP/s a core:", {name: round(peak / 1e9, 1) for name, peak in peaks.items()})
     print("log-log slopes (goal: at most 1):", {name: round(slope, 2) for name, slope in fitted.items()})
     content = {
         "columns": COLUMNS,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "cores": CORES,
         "rounds": ROUNDS,
         "matmul_peak_flops_per_core": peaks,
         "slopes": fitted,
         "cases": table.to_dict("records"),
     }
-    write_atomically(arguments.out / "throughput.json", json.dumps(content, indent=1) + "\n")
-    save_svg(bar_chart(table), arguments.out / "throughput.svg", "throughput")
+    write_atomically(arguments.out / f"{name}.json", json.dumps(content, indent=1) + "\n")
+    save_svg(bar_chart(table), arguments.out / f"{name}.svg", "throughput")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,7 @@ def beyond_generalising(count: float, T: int, known: float) -> float:
     """Remove from a raw count what is predicted without having been seen, as guesses are removed of random tokens.
 
     A count c of T contains ``C + (T - C) known`` sequences when C are memorised and the share ``known`` of all others
-    is predicted anyway. For uniform tokens, it is 1 / K and this is `ecmlib.statistics.guess_corrected`.
+    is predicted anyway. For uniform tokens, it is 1 / K and this is `ecmlib.chance.guess_corrected`.
     """
     return (count - T * known) / (1 - known) if known < 1 else math.nan
 

@@ -11,10 +11,12 @@ import torch
 from loops import forward_flops, training_flops
 from precision import compare, pooled
 from project import growth, slopes, synthetic
+from roofline import products_of_a_step
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecmlib import Architecture, Protocol, random_library
+from ecmlib.engine import make_logits
 from ecmlib.forward import Trainer, _shuffled_batches, make_forward
 from ecmlib.training import follow
 from ecmlib.workplace import can_compile
@@ -103,3 +105,18 @@ def test_growth_of_what_is_linear_has_slope_1() -> None:
     timed = growth([10])
     assert list(timed.columns) == ["records", "read_s", "fit_s"]
     assert (timed[["read_s", "fit_s"]] > 0).all(axis=None)
+
+
+@pytest.mark.parametrize("architecture", SMALL, ids=str)
+def test_products_of_the_roofline_have_the_flops_that_pytorch_counts(architecture: Architecture) -> None:
+    products = products_of_a_step(architecture, batch_size=8)
+    flops = sum(
+        2 * torch.Size(left.size).numel() * right.size[-1] * number for (left, right), number in products.items()
+    )
+    library = random_library(8, architecture.N, architecture.K, seed=0)
+    model = architecture.build(0)
+    weights = {name: weight for name, weight in model.named_parameters()}
+    with FlopCounterMode(display=False) as counter:
+        logits = make_logits(model, torch.bfloat16)(weights, library[:, :-1]).float()
+        functional.cross_entropy(logits.flatten(0, 1), library[:, 1:].flatten()).backward()
+    assert flops == counter.get_total_flops()

@@ -10,6 +10,7 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
 from ecmlib import Architecture, Protocol, forward, random_library
 from ecmlib.engine import make_logits
@@ -106,6 +107,33 @@ def test_update_takes_the_steps_of_pytorchs_optimizers(optimizer: Any, tiny: Arc
         moved = float((theirs.get_parameter(name) - tiny.build(0).get_parameter(name)).detach().abs().max())
         tolerance = 1e-5 if moments.get(name) is None or moments[name].square is not None else 0.02  # of bfloat16
         torch.testing.assert_close(weight, theirs.get_parameter(name), atol=tolerance * max(moved, 1e-9), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop because we have not yet implemented the batching rule")
+@pytest.mark.parametrize("muon", [False, True])
+def test_models_stacked_into_one_step_take_the_steps_that_each_takes_alone(
+    muon: bool, tiny: Architecture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    models = [tiny.build(seed) for seed in range(3)]
+    step = make_forward(models[0], compiled=True).step  # the engine's, of whatever weights
+    batches = random_library(48, tiny.N, tiny.K, seed=0).view(3, 16, tiny.N)
+    rates = rates_of(0.01, 1, torch.device("cpu"))
+    weights = [{name: weight.detach() for name, weight in model.named_parameters()} for model in models]
+    moments = [fresh_moments(model, muon) for model in models]
+    stacked = tree_map(lambda *parts: torch.stack(parts), *weights)
+    remembered = tree_map(lambda *parts: None if parts[0] is None else torch.stack(parts), *moments)
+    along = tree_map(lambda part: None if part is None else 0, remembered)
+    torch.vmap(lambda own, kept, batch: step(own, kept, batch, rates, "all"), in_dims=(0, along, 0), out_dims=None)(
+        stacked, remembered, batches
+    )
+    for own, kept, batch in zip(weights, moments, batches, strict=True):
+        step(own, kept, batch, rates, "all")
+    for name in moments[0]:
+        alone = torch.stack([own[name] for own in weights])
+        moved = alone - torch.stack([tiny.build(seed).state_dict()[name] for seed in range(3)])
+        off = (stacked[name] - alone).norm() / moved.norm()
+        assert off < (0.3 if muon else 1e-3), name  # the iteration of Muon is bfloat16; another model is 1.4 away
 
 
 class HostReads(TorchDispatchMode):

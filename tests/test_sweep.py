@@ -15,7 +15,7 @@ from conftest import curves
 from draw_holdout import draw_holdout
 from grids import GRIDS, Job, extra_records, load_grid
 
-from ecmlib import Architecture, CapacityRecord, Protocol, load_results, measure_mac
+from ecmlib import Architecture, CapacityRecord, Protocol, load_law, load_results, measure_mac
 
 
 def names(grid: str) -> set[str]:
@@ -48,6 +48,15 @@ def test_holdout_is_what_its_seed_draws_and_on_no_other_grid() -> None:
     stored = yaml.safe_load((GRIDS / "holdout.yaml").read_text())["configurations"]
     assert stored == draw_holdout()
     assert not names("holdout") & names("mac-cpu")
+
+
+def test_fresh_holdout_is_what_its_seed_draws_by_the_law_and_on_no_other_grid() -> None:
+    stored = yaml.safe_load((GRIDS / "holdout-2025.yaml").read_text())["configurations"]
+    assert len(stored) == 40
+    assert not names("holdout-2025") & (names("mac-cpu") | names("holdout"))
+    expected = [load_law().predict(**sizes, T=2048) for sizes in stored]
+    assert min(expected) > 20
+    assert max(expected) < 0.9 * 2048, "the law may be refitted since: it moves by little"
 
 
 def test_grid_of_precision_runs_every_architecture_on_both_paths() -> None:

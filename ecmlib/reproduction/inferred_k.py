@@ -1,0 +1,138 @@
+"""What was the paper's K? For which vocabulary its Table 1 predicts what its library and its rule give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ecmlib.chance import at_least_one
+from ecmlib.figures.style import new_panels, styled
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.points import scored
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, least_squares
+
+SURE = 0.95  # share of the likelihood with which one K is inferred
+CELL = ["d", "H", "N"]
+
+
+def compare(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put Table 1 beside what was counted for each K, at the configurations that all K of the frame have.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of `ecmlib.load_results`, of one layer, T = 16000 and several K; models with dropout are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``K``, ``d``, ``H``, ``N``, ``measured`` (best restart, under the paper's rule), ``telling`` (neither full nor
+        lost in guessing), ``published`` and ``off``, the logarithm of published over measured. Empty where two K do not
+        share two configurations.
+    """
+    plain = frame[frame["dropout"] == 0] if len(frame) else frame
+    if plain.empty:
+        return pd.DataFrame()
+    points = scored(plain, "C_paper_rule")
+    shared = points[points.groupby(CELL)["K"].transform("nunique") == points["K"].nunique()]
+    if shared["K"].nunique() < 2 or len(shared) < 2 * shared["K"].nunique():
+        return pd.DataFrame()
+    measured = at_least_one(shared["C_paper_rule"])
+    published = EmpiricalCapacityModel.published(L=1).predict_frame(shared)
+    table = shared[["K", *CELL, "telling"]].assign(measured=measured, published=published)
+    return table.assign(off=np.log(table["published"] / table["measured"])).reset_index(drop=True)
+
+
+def likelihoods(table: pd.DataFrame) -> pd.DataFrame:
+    """Say how likely each K makes what was counted, were Table 1 right but for log-normal errors of unknown size.
+
+    Returns
+    -------
+    DataFrame
+        ``K``, ``sigma`` (the likeliest standard deviation of the logarithm), ``log_likelihood`` with that sigma,
+        ``share`` of the likelihood of all K, and ``factor``, by which Table 1 is off on average.
+    """
+    rows = []
+    for K, cells in table.groupby("K"):
+        sigma = float(np.sqrt(np.mean(cells["off"] ** 2)))
+        likelihood = -len(cells) * (np.log(max(sigma, 1e-6)) + 0.5 * np.log(2 * np.pi * np.e))
+        rows.append((K, sigma, likelihood, np.exp(cells["off"].abs().mean())))
+    found = pd.DataFrame(rows, columns=["K", "sigma", "log_likelihood", "factor"])
+    weight = np.exp(found["log_likelihood"] - found["log_likelihood"].max())
+    return found.assign(share=weight / weight.sum())
+
+
+def by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the factor of published over measured: columns ``K``, ``d`` and ``ratio``."""
+    ratio = table.groupby(["K", "d"])["off"].mean().rename("ratio").reset_index()
+    return ratio.assign(ratio=np.exp(ratio["ratio"]))
+
+
+def judge(table: pd.DataFrame) -> Finding:
+    """Judge "Table 1 tells the paper's K, and capacity is linear in d there"."""
+    if table.empty:
+        return NOT_MEASURED
+    found = likelihoods(table).sort_values("share").iloc[-1]
+    there = table[table["K"] == found["K"]]
+    ratios = by_size(there).set_index("d")["ratio"]
+    nearest = np.abs(np.log(ratios)).idxmin()
+    statements = [
+        Statement(
+            f"Of the K measured, one has {SURE:.0%} of the likelihood that Table 1 is right.",
+            f"The likeliest is K = {found['K']:.0f}, with {found['share']:.0%} of the likelihood of the "
+            f"{table['K'].nunique()} that were measured; Table 1 is off by a factor {found['factor']:.2f} there, and "
+            f"least "
+            f"at d = {nearest} ({ratios[nearest]:.2f} times what is counted).",
+            bool(found["share"] >= SURE),
+        )
+    ]
+    powers = exponents(table)
+    if found["K"] in powers:
+        power = powers.pop(found["K"])
+        statements.append(
+            Statement(
+                "There capacity is linear in d: its exponent can be 1, and neither 0.5 nor 2.",
+                "There capacity grows as d to the power {}.",
+                equals(power, 1, 0.5, 2),
+                power,
+            )
+        )
+    elsewhere = "; ".join(f"{power} at K = {K}" for K, power in powers.items())
+    return Finding(
+        statements,
+        f"Judged by {len(there)} configurations that all K have, d from {there['d'].min()} to {there['d'].max()}."
+        + (f" Elsewhere the exponent is {elsewhere}." if elsewhere else ""),
+    )
+
+
+def exponents(table: pd.DataFrame) -> dict[int, Estimate]:
+    """Fit capacity as a power of d for each K, with a factor for each H and N, where it is neither full nor lost."""
+    found = {}
+    for K, cells in table[table["telling"]].groupby("K"):
+        line = cells["H"].astype(str) + "/" + cells["N"].astype(str)
+        lines = {name: line == name for name in line.unique()}
+        if cells["d"].nunique() > 1 and len(cells) > len(lines) + 1:
+            found[int(str(K))] = least_squares(np.log(cells["measured"]), {"d": np.log(cells["d"])} | lines)["d"]
+    return found
+
+
+def plot_inferred(table: pd.DataFrame) -> Figure:
+    """Draw published over measured capacity against d, a line a K, and the likelihood of each K.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `compare` returns.
+    """
+    figure, (sizes, vocabularies) = new_panels(2, share_y=False, share_x=False)
+    for (K, rows), color, marker in styled(by_size(table).groupby("K")):
+        sizes.plot(rows["d"], rows["ratio"], color=color, marker=marker, label=f"K={K}")
+    sizes.axhline(1, color="black", linewidth=0.8, linestyle="--")
+    sizes.set(xlabel="d", ylabel="Table 1 / counted", xscale="log", yscale="log")
+    sizes.legend(fontsize="x-small")
+    found = likelihoods(table)
+    vocabularies.plot(found["K"], found["share"], "ko-", markersize=4)
+    vocabularies.set(xlabel="K, tokens", ylabel="share of the likelihood", ylim=(0, 1.05))
+    vocabularies.set_xscale("log", base=2)
+    return figure
