@@ -43,8 +43,8 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``table`` with ``load`` (those bits over the stored ones), ``predicted``, ``ratio`` of that to the published one,
-        and ``full``: accuracies of 0.9 or more, where no law can be far off.
+        ``table`` with ``load`` (those bits over the stored ones), ``predicted``, ``ratio`` of that to the accuracy, and
+        ``full``: accuracies of 0.9 or more, where no law can be far off.
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
     stored = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
