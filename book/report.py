@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import design_hits
-from ecmlib.laws.points import SIZES, configurations
+from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.reproduction.measure import measured
 from ecmlib.reproduction.stats import bootstrapped
 
@@ -30,8 +31,8 @@ def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.m
 
 
 def errors(law: Law, frame: pd.DataFrame) -> np.ndarray:
-    """Return the absolute relative error of a law at each configuration of a frame of restarts."""
-    points = configurations(frame, law.evidence.target)
+    """Return the absolute relative error of a law at each configuration that is neither full nor lost in guessing."""
+    points = scored(frame, law.evidence.target).query("telling")
     return np.asarray(np.abs(law.predict_frame(points) / points[law.evidence.target] - 1), float)
 
 
@@ -43,10 +44,11 @@ def headlines(rows: pd.DataFrame) -> dict[str, float]:
     dict
         ``configurations``, ``restarts``, ``core_hours``; ``complete`` and ``unfinished``, the shares of configurations
         that memorised their whole library and of restarts that ended at ``max_steps``; ``paper_rule``, the median share
-        of `C_plateau` that the paper's stopping rule finds; ``bits_per_parameter``, the largest of all.
+        of `C_plateau` that the paper's stopping rule finds where the library is not full; ``bits_per_parameter``, the
+        largest of all.
     """
     best = configurations(rows, "C_plateau_raw")
-    grown = rows[rows["C_plateau"] > 1]
+    grown = rows[(rows["C_plateau"] > 1) & (rows["C_plateau_raw"] < FULL * rows["T"])]
     return {
         "configurations": len(best),
         "restarts": len(rows),

@@ -10,6 +10,7 @@ from ecmlib.validation import LARGEST, Parameters
 
 if TYPE_CHECKING:
     from x_transformers import TransformerWrapper
+HEAD_DIM = 64  # size of a head, by default (paper, section 4)
 FEED_FORWARD_WIDTH = 4  # hidden units of a feed-forward block per unit of d, by default (Vaswani et al. 2017)
 
 
@@ -60,7 +61,7 @@ class Architecture(Parameters):
     N: Annotated[int, Field(ge=2, le=LARGEST)] = 32
     L: Annotated[int, Field(ge=1, le=LARGEST)] = 1
     K: Annotated[int, Field(ge=2, le=LARGEST)] = 128
-    head_dim: Annotated[int, Field(ge=1, le=LARGEST)] = 64
+    head_dim: Annotated[int, Field(ge=1, le=LARGEST)] = HEAD_DIM
     ff: Literal["train", "identity"] = "train"
     ff_mult: Annotated[int, Field(ge=1, le=LARGEST)] = FEED_FORWARD_WIDTH
     embeddings: Literal["frozen", "trained", "tied"] = "frozen"

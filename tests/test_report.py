@@ -24,7 +24,7 @@ def test_headlines_of_a_made_grid() -> None:
         "core_hours": 1.0,
         "complete": 0.5,
         "unfinished": 0.5,
-        "paper_rule": 0.75,
+        "paper_rule": 1.0,
         "bits_per_parameter": 2.0,
     }
 

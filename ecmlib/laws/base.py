@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, overload
 
@@ -16,7 +16,7 @@ from pydantic import Field
 from ecmlib.architecture import Architecture
 from ecmlib.chance import at_least_one, tails
 from ecmlib.laws.fitting import Array, Evidence, FitLoss
-from ecmlib.laws.points import SIZES, checked_sizes, configurations, surviving
+from ecmlib.laws.points import SIZES, checked_components, checked_sizes, configurations, surviving
 from ecmlib.protocol import Protocol
 from ecmlib.record import read_json, write_atomically
 from ecmlib.validation import Parameters, shown
@@ -33,6 +33,7 @@ class Law(Parameters):
 
     name: ClassVar[str]
     variables: ClassVar[Sequence[str]] = SIZES  # what a frame must have
+    components: ClassVar[Collection[str]] = ()  # which of `ecmlib.laws.points.COMPONENTS` it has a variable for
     evidence: Annotated[Evidence, Field(repr=False)] = Evidence()
 
     @property
@@ -137,7 +138,9 @@ class Law(Parameters):
         Parameters
         ----------
         frame : DataFrame
-            The columns d, H and N, and L, K and T unless the law has no variable for them; others are passed over.
+            The columns d, H and N, and L, K and T unless the law has no variable for them. Of ``head_dim``, ``ff``,
+            ``ff_mult`` and ``embeddings``, what the law has no variable for must be as in the paper; others are passed
+            over.
         level : float, optional
             As in `predict`; the frame then needs all six columns.
 
@@ -151,7 +154,7 @@ class Law(Parameters):
             If a column is missing, or if a size or the level is out of range; the message names it.
         """
         if level is None:
-            return self._values(checked_sizes(frame, self.variables))
+            return self._values(self._sizes(frame, self.variables))
         ends = tails(level)
         low, high = np.quantile(self.predictive_draws(frame), ends, axis=0)
         return self.predict_frame(frame), low, high
@@ -222,7 +225,7 @@ class Law(Parameters):
         array of shape (draws, rows)
         """
         self._refuse_unfitted()
-        sizes = checked_sizes(frame, SIZES)
+        sizes = self._sizes(frame, SIZES)
         predicted = at_least_one(self._draws(sizes))
         if not len(predicted):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
@@ -233,6 +236,10 @@ class Law(Parameters):
     def save(self, path: str | Path) -> None:
         """Write the law with all that it rests on, every number in full."""
         write_atomically(Path(path), f'{{"law":"{self.name}",{self.model_dump_json()[1:]}\n')
+
+    @classmethod
+    def _sizes(cls, frame: pd.DataFrame, names: Sequence[str]) -> Sizes:
+        return checked_sizes(frame, names) | checked_components(frame, cls.components)
 
     def _usual(self, size: str) -> float:
         low, high = self.evidence.region.get(size, (math.nan, math.nan))

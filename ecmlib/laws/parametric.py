@@ -15,7 +15,7 @@ from pydantic import Field
 from ecmlib.chance import tails
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
-from ecmlib.laws.points import CONDITIONS, SIZES, checked_sizes, configurations, positive
+from ecmlib.laws.points import CONDITIONS, SIZES, configurations, positive
 from ecmlib.validation import Parameters
 
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken
@@ -158,7 +158,7 @@ class ParametricLaw(Law):
     def _fit_from(
         cls, frame: pd.DataFrame, points: pd.DataFrame, measured: Array, proposals: Array, options: FitOptions
     ) -> Self:
-        sizes = checked_sizes(points, SIZES)
+        sizes = cls._sizes(points, SIZES)
         low, high = np.array(list(cls.bounds.values())).T
 
         def predict(parameters: Numbers) -> Numbers:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.chance import FULL, guess_distribution
 from ecmlib.protocol import Protocol
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 _LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
-# No law has a variable for these: a frame that is fitted must not mix them.
+# What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
+COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
+# A frame that is fitted must not mix these.
 CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
 # What a law of d, H and N alone needs the same, too.
 ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in Protocol.model_fields if name not in (*CONDITIONS, "seed"))]
@@ -43,8 +46,8 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     Returns
     -------
     DataFrame
-        A row a configuration: d, H, N, L, K, T, P and head_dim where the frame has them, ``target``, and ``complete``:
-        whether the first target reached T, in which case the capacity is at least T.
+        A row a configuration: d, H, N, L, K, T, P and `COMPONENTS` where the frame has them, ``target``, and
+        ``complete``: whether the first target reached T, in which case the capacity is at least T.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     if len(bad):
         values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
         raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
-    follow = [column for column in ("P", "head_dim") if column in frame]  # from sizes and conditions
+    follow = [column for column in ("P", *COMPONENTS) if column in frame]  # from sizes and conditions
     points = frame.groupby(SIZES)[[*follow, *targets]].max().reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
 
@@ -107,6 +110,27 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
         if len(wrong):
             raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
     return sizes
+
+
+def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
+    """Return what a law knows of `COMPONENTS` as numbers; ``ff_mult`` is 0 where there are no feed-forward blocks.
+
+    Raises
+    ------
+    ValueError
+        If a column that the law does not know holds anything but the usual value; the message names it.
+    """
+    for name, usual in COMPONENTS.items():
+        if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
+            raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
+    values = {
+        name: np.broadcast_to(np.asarray(frame.get(name, COMPONENTS[name]), float), len(frame))
+        for name in ("head_dim", "ff_mult")
+        if name in known
+    }
+    if "ff" in known and "ff" in frame:
+        values["ff_mult"] = np.where(frame["ff"] == "identity", 0.0, values["ff_mult"])
+    return values
 
 
 def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:

@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from ecmlib.architecture import FEED_FORWARD_WIDTH
+from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.laws.base import Sizes
 from ecmlib.laws.ecm import EmpiricalCapacityModel, slope_of
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING
-from ecmlib.laws.signal import HEAD_DIM, detected, free_numbers
+from ecmlib.laws.signal import detected, free_numbers
 
 
 class UnsaturatedModel(ParametricLaw):

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from ecmlib.architecture import FEED_FORWARD_WIDTH
+from ecmlib.architecture import HEAD_DIM
 from ecmlib.laws.base import Sizes
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
 
-HEAD_DIM = 64  # of every measured architecture; see Architecture
 _NODES = np.linspace(-8, 8, 101)  # of the integral over the noise of the right token
 _EMPTY, _FULL = 1e-12, 1 - 1e-12  # shares between which the signal is neither 0 nor infinite
 _WEIGHTS = np.exp(-(_NODES**2) / 2) * (_NODES[1] - _NODES[0]) / np.sqrt(2 * np.pi)
@@ -22,9 +21,10 @@ _WEIGHTS = np.exp(-(_NODES**2) / 2) * (_NODES[1] - _NODES[0]) / np.sqrt(2 * np.p
 class SignalLaw(ParametricLaw):
     """Capacity from bits of memory and signal detection; covers d, H, N, L, K and T with three parameters.
 
-    1. A layer stores ``bits_ff`` bits in each of the ``8 d^2`` weights of its feed-forward block and ``bits_att`` bits
-       in each of the ``2 H r (2 d - r)`` free numbers of its attention, ``r = min(d, 64)``: Wq Wk' and Wv Wo are d x d
-       matrices of rank r (paper, eq. 3), however many weights they are made of. L layers store ``L^lam`` times that.
+    1. A layer stores ``bits_ff`` bits in each of the ``8 d^2`` weights of its feed-forward block (``2 ff_mult d^2``, if
+       it is of another width, or missing) and ``bits_att`` bits in each of the ``2 H r (2 d - r)`` free numbers of its
+       attention, ``r = min(d, head_dim)``: Wq Wk' and Wv Wo are d x d matrices of rank r (paper, eq. 3), however many
+       weights they are made of. L layers store ``L^lam`` times that.
     2. The library asks for ``T (N - 1) log2 K`` bits. The stored share u of them, at most 1, is spread evenly: each
        token stands out of the K - 1 others by ``s = sqrt(-2 ln K ln(1 - u))`` standard deviations. For small u this is
        what u log2 K bits of information amount to in Gaussian noise, and a full memory makes no error.
@@ -48,6 +48,7 @@ class SignalLaw(ParametricLaw):
     """
 
     name = "signal"
+    components = ("head_dim", "ff", "ff_mult")
     bounds: ClassVar[dict[str, tuple[float, float]]] = {"bits_ff": (0, 100), "bits_att": (0, 100), "lam": (-1, 4)}
 
     bits_ff: float
@@ -59,7 +60,8 @@ class SignalLaw(ParametricLaw):
         """Predict capacities; see the class."""
         d, H, N, L, K, T = (sizes[size] for size in ("d", "H", "N", "L", "K", "T"))
         bits_ff, bits_att, lam = np.moveaxis(parameters, -1, 0)[..., None]
-        stored = (bits_ff * 2 * FEED_FORWARD_WIDTH * d**2 + bits_att * free_numbers(d, H)) * L**lam
+        free = free_numbers(d, H, sizes["head_dim"])
+        stored = (bits_ff * 2 * sizes["ff_mult"] * d**2 + bits_att * free) * L**lam
         return np.asarray(T * detected(stored / (T * (N - 1) * np.log2(K)), K))
 
     @classmethod
@@ -69,9 +71,9 @@ class SignalLaw(ParametricLaw):
         return np.column_stack([drawn, np.ones(n)])
 
 
-def free_numbers(d: Array, H: Array) -> Array:
-    """Numbers that one layer's attention is free to choose: H pairs of d x d matrices of rank min(d, 64)."""
-    rank = np.minimum(d, HEAD_DIM)
+def free_numbers(d: Array, H: Array, head_dim: Array | float = HEAD_DIM) -> Array:
+    """Numbers that one layer's attention is free to choose: H pairs of d x d matrices of rank min(d, head_dim)."""
+    rank = np.minimum(d, head_dim)
     return np.asarray(2 * H * rank * (2 * d - rank))
 
 

@@ -87,16 +87,16 @@ def ratios_at_equal_parameters(results: pd.DataFrame, few: int, many: int) -> pd
     Returns
     -------
     DataFrame
-        Columns ``N``, ``P`` and ``ratio``, a row a configuration of ``many`` heads.
+        Columns ``N``, ``d``, ``P`` and ``ratio``, a row a configuration of ``many`` heads.
     """
     rows = []
     for N, here in growing(results, ONE_SETTING).sort_values("P").groupby("N"):
         line, others = here[here["H"] == few], here[here["H"] == many]
-        for P, C in zip(others["P"], others["C"], strict=True):
+        for d, P, C in others[["d", "P", "C"]].to_numpy().tolist():
             if len(line) > 1 and line["P"].min() <= P <= line["P"].max():
                 at_equal_P = np.exp(np.interp(np.log(P), np.log(line["P"]), np.log(line["C"])))
-                rows.append({"N": N, "P": P, "ratio": C / at_equal_P})
-    return pd.DataFrame(rows, columns=["N", "P", "ratio"])
+                rows.append({"N": N, "d": d, "P": P, "ratio": C / at_equal_P})
+    return pd.DataFrame(rows, columns=["N", "d", "P", "ratio"])
 
 
 def doublings(results: pd.DataFrame, quantity: str, sizes: Sequence[str] = ("d", "H", "N")) -> pd.DataFrame:

@@ -1,0 +1,111 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecmlib import SignalLaw, load_law
+from ecmlib.laws.signal import free_numbers
+from ecmlib.reproduction.external import (
+    DANA,
+    PAPER_AT_TWO_MILLION,
+    agreement,
+    at_two_million,
+    dana,
+    plot_external,
+    predict_dana,
+    shared_numbers,
+    stored_per_parameter,
+)
+
+LAW = SignalLaw(bits_ff=1.8, bits_att=2.9)
+
+
+def test_published_rows_are_all_there_with_their_kind() -> None:
+    table = dana("results/external")
+    assert len(table) == 109
+    assert set(table["kind"]) == set(DANA)
+    assert (table.loc[table["kind"] == DANA[2], "ff_width"] > 0).all()
+
+
+@pytest.mark.parametrize(("d", "H"), [(3, 1), (10, 11)])
+def test_shared_heads_of_the_whole_width_are_heads_of_their_own(d: int, H: int) -> None:
+    own = free_numbers(np.array(d), np.array(H), np.array(d))
+    assert shared_numbers(np.array(d), np.array(H), np.array(d)) == own == 2 * H * d**2
+
+
+def test_shared_compressions_are_counted_as_their_matrices_are() -> None:
+    rank_of_tangent = 0
+    rng = np.random.default_rng(0)
+    d, r, H = 5, 2, 3
+    before, after = rng.normal(size=(d, r)), rng.normal(size=(r, d))
+    inner = rng.normal(size=(H, r, r))
+    # Directions in which the H products before @ inner @ after can move, one parameter at a time.
+    moves = []
+    for i, j in np.ndindex(d, r):
+        step = np.zeros((d, r))
+        step[i, j] = 1
+        moves.append((step @ inner @ after).ravel())
+    for i, j in np.ndindex(r, d):
+        step = np.zeros((r, d))
+        step[i, j] = 1
+        moves.append((before @ inner @ step).ravel())
+    for h, i, j in np.ndindex(H, r, r):
+        step = np.zeros((H, r, r))
+        step[h, i, j] = 1
+        moves.append((before @ step @ after).ravel())
+    rank_of_tangent = np.linalg.matrix_rank(np.array(moves))
+    # Value-output products; queries and keys, behind the same matrix on both sides, add H r^2 without its d - r.
+    assert rank_of_tangent == H * r * r + 2 * r * (d - r)
+    assert shared_numbers(np.array(d), np.array(H), np.array(r)) == H * r * r + rank_of_tangent
+
+
+def test_accuracy_is_guessing_where_nothing_is_stored_and_one_where_all_is() -> None:
+    table = pd.DataFrame({"d": [3, 100], "head_dim": [3, 100], "H": [1, 50], "ff_width": 0, "K": 50, "accuracy": 0.5})
+    nothing, everything = predict_dana(SignalLaw(bits_ff=1e-9, bits_att=1e-9), table), predict_dana(LAW, table)
+    assert nothing["predicted"].iloc[0] == pytest.approx(1 / 50, rel=1e-2)
+    assert everything["predicted"].iloc[1] == pytest.approx(1.0)
+    assert everything["load"].iloc[0] == pytest.approx(50**2 * math.log2(50) / (2.9 * 18))
+
+
+def test_agreement_is_of_medians_by_kind() -> None:
+    ratio = [0.8, 0.9, 1.0, 1.1, 1.4, 2.0, 1.0, 0.5]
+    table = pd.DataFrame({"kind": ["a"] * 5 + ["b"] * 3, "ratio": ratio, "full": [False] * 6 + [True] * 2})
+    a, b = agreement(table.assign(predicted=[0.5] * 6 + [1.0, 0.5])).to_dict("records")
+    assert (b["n"], b["full"], b["right_full"]) == (1, 2, 1), "what is full says little, and is counted apart"
+    assert (a["n"], a["ratio"], round(a["error"], 9)) == (5, 1.0, 0.1)
+    assert a["ratio_low"] <= 1.0 <= a["ratio_high"]
+    assert b["ratio"] == 2.0
+    assert math.isnan(b["ratio_low"]), "one row has no interval"
+
+
+def test_two_million_puts_three_numbers_side_by_side() -> None:
+    sizes = {"N": 32, "L": 1, "K": 128, "T": 16000, "P": 2_000_000}
+    measured = pd.DataFrame([sizes | {"d": 469, "H": 2, "C": 7000.0}, sizes | {"d": 469, "H": 2, "C": 8000.0}])
+    (row,) = at_two_million(LAW, measured).to_dict("records")
+    assert (row["published"], row["C"]) == (PAPER_AT_TWO_MILLION[2], 7500)
+    assert row["predicted"] == pytest.approx(float(LAW.predict(d=469, H=2, N=32, T=16000)))
+
+
+def test_bits_of_blocks_do_not_depend_on_embeddings() -> None:
+    few, many = (stored_per_parameter(LAW, [64], [2], V=V).iloc[0] for V in (100, 10_000))
+    assert few["of_blocks"] == many["of_blocks"]
+    assert few["bits_per_parameter"] > 2 * many["bits_per_parameter"]
+
+
+def test_picture_shows_every_row_once() -> None:
+    predicted = predict_dana(LAW, dana("results/external"))
+    axes = plot_external(predicted).axes[0]
+    shown = {line.get_label(): len(line.get_xdata()) for line in axes.lines if line.get_label() in DANA}
+    assert shown == predicted["kind"].value_counts().to_dict()
+
+
+def test_shipped_law_predicts_attention_alone() -> None:
+    """The project's main claim on others' data; the law was fitted to our records alone."""
+    law = load_law(Path("results/law/signal.json"))
+    assert isinstance(law, SignalLaw)
+    table = agreement(predict_dana(law, dana("results/external"))).set_index("kind")
+    assert table.loc[DANA[0], "error_low"] < 0.15
+    assert table.loc[DANA[0], "ratio_low"] < 1.05
+    assert table.loc[DANA[0], "ratio_high"] > 0.95
