@@ -108,7 +108,7 @@ def table(frame: pd.DataFrame, caption: str, number: Callable[[float], str] | No
     typed = frame.convert_dtypes(
         convert_string=False
     )  # whole numbers become integers, which are written without decimals
-    named = typed.astype(object).where(typed.notna(), None).rename(columns=lambda name: str(name).replace("_", " "))
+    named = typed.astype(object).where(typed.notna(), "").rename(columns=lambda name: str(name).replace("_", " "))
     rows = named.to_html(index=False, border=0, float_format=number or significant, na_rep="", classes="data")
     titled = rows.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1)
     titled = titled.replace("<th>", '<th scope="col">')

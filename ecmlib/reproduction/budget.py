@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
@@ -199,7 +200,9 @@ def plot_budgets(table: pd.DataFrame, quantity: str = "bits_per_parameter") -> F
     size = table.iloc[0]
     label = "bits a parameter" if quantity == "bits_per_parameter" else "C, sequences"
     title = ", ".join(f"{name}={size[name]}" for name in SIZES)
-    axes.set(xscale="log", xlabel="training budget, steps", ylabel=label, ylim=(0, None), title=title)
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())  # budgets a factor of two apart leave no room between decades
+    axes.set(xlabel="training budget, steps", ylabel=label, ylim=(0, None), title=title)
     axes.legend(fontsize="small")
     return figure
 
