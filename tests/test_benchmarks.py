@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from ideas import VARIANTS
 from loops import forward_flops, training_flops
 from precision import compare, pooled
 from project import growth, slopes, synthetic
@@ -15,7 +16,7 @@ from roofline import products_of_a_step
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from ecmlib import Architecture, Protocol, random_library
+from ecmlib import Architecture, Protocol, engine, forward, random_library
 from ecmlib.engine import make_logits
 from ecmlib.forward import Trainer, _shuffled_batches, make_forward
 from ecmlib.training import follow
@@ -120,3 +121,23 @@ def test_products_of_the_roofline_have_the_flops_that_pytorch_counts(architectur
         logits = make_logits(model, torch.bfloat16)(weights, library[:, :-1]).float()
         functional.cross_entropy(logits.flatten(0, 1), library[:, 1:].flatten()).backward()
     assert flops == counter.get_total_flops()
+
+
+@pytest.mark.parametrize(
+    "variant", ["plain_attention", "kept_slope", "table_of_norms", "table_of_queries", "causal_blocks"]
+)
+def test_variants_of_the_engine_have_its_logits_and_gradients(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((engine, "functional"), (engine, "_merged_attention"), (forward, "make_logits")):
+        monkeypatch.setattr(module, name, getattr(module, name))  # to be put back
+    model = Architecture(d=16, H=2, N=7, K=8, head_dim=8).build(0)
+    weights = {name: weight for name, weight in model.named_parameters()}
+    trained = [weight for weight in weights.values() if weight.requires_grad]
+    tokens = random_library(40, 7, 8, seed=0)
+
+    def gradients() -> tuple[torch.Tensor, ...]:
+        logits = forward.make_logits(model, torch.float32)(weights, tokens[:, :-1])
+        return (logits, *torch.autograd.grad(logits.square().mean(), trained))
+
+    expected = gradients()
+    VARIANTS[variant]()
+    torch.testing.assert_close(gradients(), expected, atol=1e-5, rtol=1e-4)
