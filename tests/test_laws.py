@@ -20,20 +20,18 @@ from ecmlib.laws.comparison import (
     CELLS,
     HELD_OUT,
     OURS,
-    aicc,
     better_than,
     compare,
-    coverage,
     errors_by_grid,
     fit_all,
     fit_wider,
-    left_out,
     like_for_like,
 )
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import scored
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
+from ecmlib.laws.scores import aicc, coverage, left_out
 from ecmlib.laws.signal import SignalLaw, detected, free_numbers
 
 TRUTH = SignalLaw(bits_ff=1.8, bits_att=2.9)

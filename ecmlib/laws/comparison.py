@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from pydantic import Field
 
-from ecmlib.chance import FULL, at_least_one
+from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.laws.fitting import Array, FitLoss, FitWarning
-from ecmlib.laws.points import SIZES, configurations, scored, surviving
+from ecmlib.laws.fitting import FitLoss, FitWarning
+from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
+from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.record import write_atomically
 from ecmlib.validation import LARGEST, Parameters
@@ -170,30 +170,16 @@ def _scores(
     full = pd.concat([points, unseen]).query("full")
     return {
         "parameters": law.n_parameters if known else math.nan,
-        "in_sample": _error(points, predicted, target),
+        "in_sample": mean_error(points, predicted, target),
         "left_out_cell": left_out(law, points, target, points.index % (folds or len(points))),
         "left_out_H": left_out(law, points, target, points["H"]),
         "left_out_N": left_out(law, points, target, points["N"]),
         "beyond_d_32": left_out(law, points, target, points["d"] > NARROW, only=True),
-        "holdout": _error(unseen, bounded(law, unseen), target),
-        "paper_conditions": _error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
+        "holdout": mean_error(unseen, bounded(law, unseen), target),
+        "paper_conditions": mean_error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
         "right_full": float(np.mean(bounded(law, full) >= FULL * full["T"])) if len(full) else math.nan,
         "AICc": aicc(measured, predicted, law.n_parameters if law.is_fitted else 0) if known else math.nan,
     }
-
-
-def bounded(law: Law, points: pd.DataFrame) -> Array:
-    """Predict configurations as anyone would use a law: not less than one sequence, not more than the library."""
-    if points.empty:
-        return np.array([])
-    return np.asarray(np.clip(law.predict_frame(points), 1.0, points["T"].to_numpy(float)))
-
-
-def _error(points: pd.DataFrame, predicted: Array, target: str) -> float:
-    told = points["telling"].to_numpy(bool)
-    if not told.any():
-        return math.nan
-    return float(np.mean(np.abs(predicted[told] / points[target].to_numpy(float)[told] - 1)))
 
 
 def like_for_like(
@@ -227,54 +213,6 @@ def like_for_like(
             }
             rows.append(points[SIZES].assign(loss=loss, law=name, **errors))
     return pd.concat(rows, ignore_index=True)
-
-
-def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:
-    """Akaike's information criterion for small samples, of normal errors of the logarithm; NaN for too few points.
-
-    The errors' variance counts as a parameter; capacities of less than one sequence count as one.
-    """
-    residuals = np.log(at_least_one(np.asarray(predicted)) / at_least_one(np.asarray(measured)))
-    n, k = residuals.size, n_parameters + 1
-    if n <= k + 1:
-        return float("nan")
-    return float(n * np.log(np.mean(residuals**2)) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
-
-
-def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:
-    """Mean relative error on configurations that a refit has not seen, one group left out at a time; NaN without data.
-
-    Parameters
-    ----------
-    law : Law
-        A fitted one.
-    points : DataFrame
-        As `ecmlib.laws.points.scored` returns it; those at which a prediction can be wrong are scored.
-    target : str
-    groups : iterable
-        Of the length of ``points``.
-    only : optional
-        The one group to leave out.
-    """
-    if not law.is_fitted:
-        return math.nan
-    membership = np.asarray(list(groups))
-    predicted = np.full(len(points), math.nan)
-    for group in [only] if only is not None else np.unique(membership):
-        out = membership == group
-        if np.count_nonzero(~out) <= law.n_parameters:
-            return math.nan
-        predicted[out] = bounded(law.refit(points[~out]), points[out])
-    seen = ~np.isnan(predicted)
-    return _error(points[seen], predicted[seen], target)
-
-
-def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
-    """Share of restarts whose capacity lies in the law's prediction interval, ends included."""
-    alive = surviving(frame)
-    _, low, high = law.predict_frame(alive, level)
-    measured = alive[target].to_numpy(float)
-    return float(np.mean((low <= measured) & (measured <= high)))
 
 
 def fit_wider(
@@ -313,7 +251,7 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Law]) 
         if len(frame):
             target = next(iter(laws.values())).evidence.target
             points = scored(frame, target)
-            errors = {law: _error(points, bounded(laws[law], points), target) for law in laws}
+            errors = {law: mean_error(points, bounded(laws[law], points), target) for law in laws}
             rows[name] = {"scored": float(points["telling"].sum()), "full": float(points["full"].sum())} | errors
     return pd.DataFrame(rows).T
 

@@ -1,0 +1,82 @@
+"""How wrong a law is: its errors where it can be wrong, on what it was fitted to and on what was left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ecmlib.chance import at_least_one
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitting import Array
+from ecmlib.laws.points import surviving
+
+
+def bounded(law: Law, points: pd.DataFrame) -> Array:
+    """Predict configurations as anyone would use a law: not less than one sequence, not more than the library."""
+    if points.empty:
+        return np.array([])
+    return np.asarray(np.clip(law.predict_frame(points), 1.0, points["T"].to_numpy(float)))
+
+
+def mean_error(points: pd.DataFrame, predicted: Array, target: str) -> float:
+    """Mean of |predicted / measured - 1| over the configurations at which a prediction can be wrong; NaN without any.
+
+    ``points`` are what `ecmlib.laws.points.scored` returns.
+    """
+    told = points["telling"].to_numpy(bool)
+    if not told.any():
+        return math.nan
+    return float(np.mean(np.abs(predicted[told] / points[target].to_numpy(float)[told] - 1)))
+
+
+def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:
+    """Mean relative error on configurations that a refit has not seen, one group left out at a time; NaN without data.
+
+    Parameters
+    ----------
+    law : Law
+        A fitted one.
+    points : DataFrame
+        As `ecmlib.laws.points.scored` returns it; those at which a prediction can be wrong are scored.
+    target : str
+    groups : iterable
+        Of the length of ``points``.
+    only : optional
+        The one group to leave out.
+    """
+    if not law.is_fitted:
+        return math.nan
+    membership = np.asarray(list(groups))
+    predicted = np.full(len(points), math.nan)
+    for group in [only] if only is not None else np.unique(membership):
+        out = membership == group
+        if np.count_nonzero(~out) <= law.n_parameters:
+            return math.nan
+        predicted[out] = bounded(law.refit(points[~out]), points[out])
+    seen = ~np.isnan(predicted)
+    return mean_error(points[seen], predicted[seen], target)
+
+
+def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
+    """Share of restarts whose capacity lies in the law's prediction interval, ends included."""
+    alive = surviving(frame)
+    _, low, high = law.predict_frame(alive, level)
+    measured = alive[target].to_numpy(float)
+    return float(np.mean((low <= measured) & (measured <= high)))
+
+
+def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:
+    """Akaike's information criterion for small samples, of normal errors of the logarithm; NaN for too few points.
+
+    The errors' variance counts as a parameter; capacities of less than one sequence count as one.
+    """
+    residuals = np.log(at_least_one(np.asarray(predicted)) / at_least_one(np.asarray(measured)))
+    n, k = residuals.size, n_parameters + 1
+    if n <= k + 1:
+        return float("nan")
+    return float(n * np.log(np.mean(residuals**2)) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
