@@ -45,6 +45,12 @@ def test_contributing_names_what_exists() -> None:
         assert Path(path).exists(), path
 
 
+def test_readme_names_every_notebook() -> None:
+    (table,) = re.findall(r"^\| notebook \|.*\n\| ---.*\n((?:\|.*\n)+)", Path("README.md").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()))
+    assert sorted(named) == sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
+
+
 def test_lint_before_a_commit_is_lint() -> None:
     (repository,) = yaml.safe_load(Path(".pre-commit-config.yaml").read_text())["repos"]
     assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
