@@ -46,7 +46,8 @@ def test_contributing_names_what_exists() -> None:
 
 
 def test_readme_names_every_notebook() -> None:
-    (table,) = re.findall(r"^\| notebook \|.*\n\| ---.*\n((?:\|.*\n)+)", Path("README.md").read_text(), flags=re.MULTILINE)
+    readme = Path("README.md").read_text()
+    (table,) = re.findall(r"^\| notebook \|.*\n\| ---.*\n((?:\|.*\n)+)", readme, flags=re.MULTILINE)
     named = re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines()))
     assert sorted(named) == sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
 
