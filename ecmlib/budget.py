@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets
+from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets, ends_of
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged
 from ecmlib.forward import Trainer
@@ -134,7 +134,9 @@ class _Flight:
                     return "complete"
         except DivergedError:
             return "diverged"
-        return "diverged" if has_diverged(self.trunk, K) else "max_steps"
+        ends = ends_of(columns(self.trunk), self.branches)
+        lost = self._protocol.loss == "all" and any(has_diverged(end, K) for end in ends)
+        return "diverged" if lost else "max_steps"
 
     def _follow_branch(self, protocol: Protocol, bar: tqdm[Any]) -> None:
         if not self._branch:

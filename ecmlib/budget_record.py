@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
 
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
-from ecmlib.curve import Count, Curve, columns
+from ecmlib.curve import Count, Curve, CurvePoint, check_complete, check_curve, check_not_diverged, columns
+from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record, record_name
-from ecmlib.restart import CAPACITIES, Provenance, capacities
-from ecmlib.validation import Parameters
+from ecmlib.restart import CAPACITIES, Provenance, Seconds, capacities, check_seed
+from ecmlib.validation import Parameters, said_of
 
 
 class Branch(Curve):
     """The end of a run of one budget: its curve from where the rate begins to fall."""
 
     budget: Positive
-    core_seconds: Annotated[float, Field(ge=0)]  # that a run of this budget alone would have taken, trunk included
+    core_seconds: Seconds  # that a run of this budget alone would have taken, trunk included
 
 
 class BudgetRun(Parameters):
@@ -45,7 +47,45 @@ class BudgetRecord(Record):
     @model_validator(mode="after")
     def _budgets_are_sensible(self) -> Self:
         check_budgets(self.budgets, self.protocol)
+        LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
+        for number, run in enumerate(self.restarts):
+            with said_of(f"restarts.{number}"):
+                check_seed(run.seed, self.protocol, number)
+                self._check_run(run)
         return self
+
+    def _check_run(self, run: BudgetRun) -> None:
+        protocol, trunk = self.protocol, run.trunk
+        with said_of("trunk"):
+            check_curve(trunk, protocol.T, protocol.stable_until)
+        if run.status != "diverged" and not trunk.step:
+            raise ValueError(f"status = {run.status!r}: there is no trunk")
+        if [branch.budget for branch in run.branches] != self.budgets[: len(run.branches)]:
+            raise ValueError(f"branches: input should be of the budgets {self.budgets}, in order")
+        if run.branches and protocol.schedule == "constant":
+            raise ValueError("branches: schedule = 'constant' has none")
+        for number, branch in enumerate(run.branches):
+            with said_of(f"branches.{number}"):
+                check_curve(branch, protocol.T, branch.budget)
+                start = protocol.until(branch.budget).stable_until
+                if not branch.step or branch.points[0] not in trunk.points or branch.step[0] != start:
+                    raise ValueError(f"step: a branch of budget {branch.budget} begins on the trunk, at step {start}")
+                if branch.step[-1] != branch.budget:
+                    raise ValueError(f"step = {branch.step[-1]}: input should end at the budget, {branch.budget}")
+        if run.status == "max_steps" and (missing := self._missing(run)):
+            raise ValueError(f"status = 'max_steps': {missing}")
+        check_complete(run.status, run.branches[-1].last_count[-1] if run.branches else 0, protocol.T)
+        if protocol.loss == "all":
+            for end in ends_of(run.trunk, run.branches):
+                check_not_diverged(run.status, end, self.architecture.K)
+
+    def _missing(self, run: BudgetRun) -> str:
+        """Say what a run to the end has and this one lacks; nothing if it is whole."""
+        if run.trunk.step[-1] < self.protocol.stable_until:
+            return f"the trunk ends at step {run.trunk.step[-1]}"
+        if self.protocol.schedule != "constant" and len(run.branches) < len(self.budgets):
+            return f"{len(run.branches)} branches of {len(self.budgets)} budgets"
+        return ""
 
     @property
     def file_name(self) -> str:
@@ -84,6 +124,12 @@ def check_budgets(budgets: list[int], protocol: Protocol) -> None:
     if not budgets or sorted(set(budgets)) != budgets or budgets[-1] != protocol.max_steps:
         raise ValueError(f"budgets = {budgets}: input should rise, and end with max_steps = {protocol.max_steps}")
     protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
+
+
+def ends_of(trunk: Curve, branches: Sequence[Branch]) -> list[list[CurvePoint]]:
+    """Return first and last point of each run that a trunk and its branches make, as they tell whether it diverged."""
+    last = [curve.points[-1] for curve in (trunk, *branches) if curve.step]
+    return [[trunk.points[0], point] for point in last]
 
 
 def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]]:

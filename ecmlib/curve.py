@@ -60,6 +60,34 @@ def columns(points: Sequence[CurvePoint]) -> Curve:
     return Curve(step=list(step), last_count=list(last_count), full_count=list(full_count), bits=list(bits))
 
 
+def check_counts(last_count: int, full_count: int, T: int) -> None:
+    """Refuse counts that no library of T sequences has."""
+    if last_count > T:
+        raise ValueError(f"last_count = {last_count}: input should be at most T = {T}")
+    if full_count > last_count:
+        raise ValueError(f"full_count = {full_count}: a sequence memorised in full is one whose last token is")
+
+
+def check_curve(curve: Curve, T: int, max_steps: int) -> None:
+    """Refuse a curve that no run of so many steps on T sequences leaves."""
+    if curve.step and curve.step[-1] > max_steps:
+        raise ValueError(f"step = {curve.step[-1]}: input should be at most max_steps = {max_steps}")
+    for last_count, full_count in zip(curve.last_count, curve.full_count, strict=True):
+        check_counts(last_count, full_count, T)
+
+
+def check_complete(status: str, count: int, T: int) -> None:
+    """Refuse ``complete`` of a run that did not memorise all T sequences."""
+    if status == "complete" and count != T:
+        raise ValueError(f"status = 'complete': the last count is {count}, not T = {T}")
+
+
+def check_not_diverged(status: str, curve: Sequence[CurvePoint], K: int) -> None:
+    """Refuse any status but ``diverged`` of a run that has."""
+    if status != "diverged" and has_diverged(curve, K):
+        raise ValueError(f"status = {status!r}: a run that ends at {curve[-1].bits} bits diverged (K = {K})")
+
+
 def patience_stop(steps: Sequence[int], counts: Sequence[int], patience_steps: int) -> int | None:
     """Replay the paper's rule: stop when the count has not improved for ``patience_steps`` steps.
 
@@ -83,7 +111,7 @@ def on_plateau(steps: Sequence[int], counts: Sequence[int], share: float = 0.25,
     return max(counts) - before <= tolerance * before
 
 
-def has_diverged(curve: list[CurvePoint], K: int) -> bool:
+def has_diverged(curve: Sequence[CurvePoint], K: int) -> bool:
     """Whether a run has ended worse than it began, and worse than guessing: fresh weights alone do the latter."""
     return curve[-1].bits > max(curve[0].bits, math.log2(K))
 

@@ -19,12 +19,11 @@ from ecmlib.ngram import ngram_bits
 from ecmlib.progress import Bar, announce
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
-from ecmlib.text_record import Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
+from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
 from ecmlib.training import Trainers, run_restart
 from ecmlib.workplace import Workplace, workplace
 
 Array = NDArray[np.float64]
-REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
 def measure_text(

@@ -7,11 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, PlainSerializer, model_validator
 
 from ecmlib.architecture import Architecture
-from ecmlib.curve import Count
+from ecmlib.curve import Count, check_complete
+from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol, applied
 from ecmlib.record import Record, record_name
-from ecmlib.restart import Provenance, Status
-from ecmlib.validation import Parameters
+from ecmlib.restart import Provenance, Status, seed_of_restart
+from ecmlib.validation import Parameters, said_of
 
 # By the training of a try, whose size the search chooses and which ends on a plateau.
 UNAPPLIED = ("T", "patience_steps", "stop", "forecast_within", "vary")
@@ -84,15 +85,24 @@ class MlsRecord(Record):
 
     @model_validator(mode="after")
     def _trials_are_possible(self) -> Self:
-        training = self.protocol.training
+        search, seen = self.protocol, set()
+        LibrarySize(T=search.T_max, N=self.architecture.N, K=self.architecture.K)
+        seeds = [
+            seed_of_restart(search.training.seed, number) for number in range(min(search.restarts, len(self.trials)))
+        ]
         for number, trial in enumerate(self.trials):
             wrong = {
-                f"T = {trial.T} is above T_max": self.protocol.T_max < trial.T,
-                f"steps = {trial.steps} is above max_steps": trial.steps > training.max_steps,
+                f"T = {trial.T} with seed = {trial.seed} is there twice": (trial.T, trial.seed) in seen,
+                f"T = {trial.T} is above T_max": search.T_max < trial.T,
+                f"steps = {trial.steps} is above max_steps": trial.steps > search.training.max_steps,
                 f"best_count = {trial.best_count} is above T": trial.best_count > trial.T,
+                f"seed = {trial.seed} is that of none of {search.restarts} restarts": trial.seed not in seeds,
             }
-            if any(wrong.values()):
-                raise ValueError(f"trials.{number}: {next(reason for reason, true in wrong.items() if true)}")
+            with said_of(f"trials.{number}"):
+                if any(wrong.values()):
+                    raise ValueError(next(reason for reason, true in wrong.items() if true))
+                check_complete(trial.status, trial.best_count, trial.T)
+            seen.add((trial.T, trial.seed))
         return self
 
     @property

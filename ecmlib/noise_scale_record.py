@@ -11,12 +11,14 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import tails
-from ecmlib.curve import Count
+from ecmlib.curve import Count, check_counts
+from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol, applied
 from ecmlib.record import Record, record_name
 from ecmlib.restart import Provenance
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, said_of
 
+SquaredNorm = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 UNAPPLIED = (  # it runs to the last step
     "patience_steps",
     "min_steps",
@@ -74,8 +76,8 @@ class NoisePoint(Parameters):
 
     step: Count
     last_count: Count
-    small: list[float]
-    big: list[float]
+    small: list[SquaredNorm]
+    big: list[SquaredNorm]
 
 
 class NoiseScaleRecord(Record):
@@ -92,6 +94,19 @@ class NoiseScaleRecord(Record):
     sampling: Sampling
     points: list[NoisePoint]
     provenance: Provenance
+
+    @model_validator(mode="after")
+    def _points_are_possible(self) -> Self:
+        LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
+        steps = [-1, *(point.step for point in self.points)]
+        for number, point in enumerate(self.points):
+            with said_of(f"points.{number}"):
+                if not steps[number] < point.step <= self.protocol.max_steps:
+                    raise ValueError(f"step = {point.step}: steps rise to max_steps = {self.protocol.max_steps}")
+                check_counts(point.last_count, 0, self.protocol.T)
+                if {len(point.small), len(point.big)} != {self.sampling.repetitions}:
+                    raise ValueError(f"small and big: input should be {self.sampling.repetitions} numbers each")
+        return self
 
     @property
     def file_name(self) -> str:

@@ -15,9 +15,19 @@ from pydantic import Field, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import FULL, guess_corrected, guess_deviation, is_guessing
-from ecmlib.curve import Bits, Count, Curve, last_tenth, patience_stop
+from ecmlib.curve import (
+    Bits,
+    Count,
+    Curve,
+    check_complete,
+    check_counts,
+    check_curve,
+    check_not_diverged,
+    last_tenth,
+    patience_stop,
+)
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, said_of
 
 Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
 CAPACITIES = (  # what `capacities` says
@@ -35,6 +45,7 @@ CAPACITIES = (  # what `capacities` says
     "paper_rule_step",
     "full_count",
 )
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 WeightBits = Annotated[int, Field(ge=1, le=16)]
 _PARTS = ("library", "weights", "order")
 
@@ -51,8 +62,8 @@ class Provenance(Parameters):
     device: str
     threads: Positive
     compiled: bool
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # on the clock
-    core_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # of all cores together, whatever else ran
+    seconds: Seconds  # on the clock
+    core_seconds: Seconds  # of all cores together, whatever else ran
 
 
 class Widths(Parameters):
@@ -164,6 +175,41 @@ def seeds_of_restart(protocol: Protocol, number: int) -> Seeds:
 def seed_of_restart(seed: int, number: int) -> int:
     """Draw a seed from that of a protocol and the number of a restart (from 0); it differs for every pair."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def check_seed(seed: int, protocol: Protocol, number: int) -> None:
+    """Refuse a seed that is not that of restart ``number`` (from 0): no restart is there twice, or of another record.
+
+    Raises
+    ------
+    ValueError
+        Naming both seeds.
+    """
+    if seed != (expected := seeds_of_restart(protocol, number).weights):
+        raise ValueError(f"seed = {seed}: the seed of restart {number} is {expected}")
+
+
+def check_restarts(restarts: Sequence[Restart], protocol: Protocol, K: int) -> None:
+    """Refuse what no restart of a protocol can leave.
+
+    Raises
+    ------
+    ValueError
+        Naming the restart, and what of it cannot be.
+    """
+    for number, restart in enumerate(restarts):
+        with said_of(f"restarts.{number}"):
+            check_seed(restart.seed, protocol, number)
+            check_curve(restart, protocol.T, protocol.max_steps)
+            if restart.step:
+                check_complete(restart.status, restart.last_count[-1], protocol.T)
+            if restart.step and protocol.loss == "all":  # else positions that are not trained become worse than guesses
+                check_not_diverged(restart.status, restart.points, K)
+            if len({counted.weight_bits for counted in restart.rounded}) < len(restart.rounded):
+                raise ValueError("rounded: a number of weight_bits is there twice")
+            for counted in restart.rounded:
+                with said_of("rounded"):
+                    check_counts(counted.last_count, counted.full_count, protocol.T)
 
 
 def provenance(device: str, threads: int, compiled: bool, seconds: float, core_seconds: float) -> Provenance:

@@ -15,7 +15,7 @@ from ecmlib.chance import guess_corrected
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.record import Record, load_folder, record_name
-from ecmlib.restart import CAPACITIES, Restart, capacities, seeds_of_restart
+from ecmlib.restart import CAPACITIES, Restart, capacities, check_restarts
 
 
 class CapacityRecord(Record):
@@ -41,9 +41,7 @@ class CapacityRecord(Record):
     @model_validator(mode="after")
     def _restarts_are_possible(self) -> Self:
         LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
-        for number, restart in enumerate(self.restarts):
-            if reason := self._impossible(restart, number):
-                raise ValueError(f"restarts.{number}: {reason}")
+        check_restarts(self.restarts, self.protocol, self.architecture.K)
         return self
 
     @property
@@ -124,30 +122,6 @@ class CapacityRecord(Record):
             best = [guess_corrected(count, T, K) for count in curve["last_count"].cummax()]
             curves.append(curve.assign(**common, restart=number, status=restart.status, C=best))
         return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
-
-    def _impossible(self, restart: Restart, number: int) -> str | None:
-        """Say why a restart cannot be one of this record, None if it can."""
-        T, most_steps = self.protocol.T, self.protocol.max_steps
-        if restart.seed != (seed := seeds_of_restart(self.protocol, number).weights):
-            return f"seed = {restart.seed}: the seed of restart {number} is {seed}"
-        if not restart.step:
-            return None
-        if restart.step[-1] > most_steps:
-            return f"step = {restart.step[-1]}: input should be at most max_steps = {most_steps}"
-        if max(restart.last_count) > T:
-            return f"last_count = {max(restart.last_count)}: input should be at most T = {T}"
-        if any(full > last for full, last in zip(restart.full_count, restart.last_count, strict=True)):
-            return "full_count: a sequence memorised in full is one whose last token is"
-        if restart.status == "complete" and restart.last_count[-1] != T:
-            return f"status = 'complete': the last count is {restart.last_count[-1]}, not T = {T}"
-        # Bits are of all positions: where only the last one is trained, the others become worse than guessing.
-        if self.protocol.loss == "all" and restart.status != "diverged":
-            worst = max(restart.bits[0], math.log2(self.architecture.K))
-            if restart.bits[-1] > worst:
-                return (
-                    f"status = {restart.status!r}: a run that ends at {restart.bits[-1]} bits, above {worst}, diverged"
-                )
-        return None
 
     def _best(self, quantity: str) -> float:
         return max(self._counted(quantity))

@@ -63,6 +63,8 @@ class ShatterRecord(Record):
             raise ValueError(f"epochs: {len(self.epochs)} of them, and trials = {self.protocol.trials}")
         if (most := max((epochs or 0 for epochs in self.epochs), default=0)) > self.protocol.max_epochs:
             raise ValueError(f"epochs = {most}: input should be at most max_epochs = {self.protocol.max_epochs}")
+        if not bool(self.epochs) <= len(self.provenance) <= len(self.epochs):
+            raise ValueError(f"provenance: {len(self.provenance)} stacks of {len(self.epochs)} trials")
         return self
 
     @property

@@ -12,15 +12,15 @@ from scipy import stats
 
 from ecmlib.architecture import Architecture
 from ecmlib.contents import Content
-from ecmlib.curve import Count
+from ecmlib.curve import Bits, Count, check_counts
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record, record_name
-from ecmlib.restart import Provenance, Restart, end_value
+from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart
 from ecmlib.text import TextSource
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, said_of
 
-Bits = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
 class TextProtocol(Protocol):
@@ -56,8 +56,7 @@ class Told(Parameters):
 
     @model_validator(mode="after")
     def _counts_fit(self) -> Self:
-        if max(self.last_count, self.full_count) > self.n:
-            raise ValueError(f"a count is larger than n = {self.n}")
+        check_counts(self.last_count, self.full_count, self.n)
         return self
 
 
@@ -75,7 +74,13 @@ class Unintended(Parameters):
     """Bits of a library that a model holds and a reference lacks (Morris et al. 2025: unintended memorisation)."""
 
     floored: Bits  # sum over sequences of reference code length less model code length, where this is positive
-    net: float  # the same sum with the negative ones
+    net: Annotated[float, Field(allow_inf_nan=False)]  # the same sum with the negative ones
+
+    @model_validator(mode="after")
+    def _floor_is_above(self) -> Self:
+        if self.floored < self.net:
+            raise ValueError(f"floored = {self.floored}: input should be at least net = {self.net}")
+        return self
 
 
 class TextRestart(Restart):
@@ -105,7 +110,29 @@ class TextRecord(Record):
             raise ValueError("restarts without source, ngram_bits or reference: none of them is measured before these")
         if self.source is not None and self.source.tokenizer.K != self.architecture.K:
             raise ValueError(f"K = {self.architecture.K}: the tokenizer's is {self.source.tokenizer.K}")
+        check_restarts(self.restarts, self.protocol, self.architecture.K)
+        for number, restart in enumerate(self.restarts):
+            with said_of(f"restarts.{number}"):
+                self._check_told(restart)
+        if self.reference is not None:
+            with said_of("reference"):
+                self._check_reference(self.reference)
         return self
+
+    def _check_told(self, restart: TextRestart) -> None:
+        told = [part is not None for part in (restart.held_out, restart.beyond_model, restart.beyond_ngram)]
+        if told != [restart.status != "diverged"] * 3:
+            raise ValueError(f"held_out, beyond_model, beyond_ngram: status = {restart.status!r} has all or none")
+        if restart.held_out is not None and restart.held_out.n != self.protocol.T:
+            raise ValueError(f"held_out.n = {restart.held_out.n}: input should be T = {self.protocol.T}")
+
+    def _check_reference(self, reference: Reference) -> None:
+        if reference.seed != (seed := seed_of_restart(self.protocol.seed, REFERENCE)):
+            raise ValueError(f"seed = {reference.seed}: the seed of the reference is {seed}")
+        if reference.steps > (most := self.protocol.max_steps):
+            raise ValueError(f"steps = {reference.steps}: input should be at most max_steps = {most}")
+        if reference.library.n != (T := self.protocol.T) or reference.held_out.n < T:
+            raise ValueError(f"n: the library has T = {T} sequences, and at least as many are held out")
 
     @property
     def file_name(self) -> str:

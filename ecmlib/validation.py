@@ -6,7 +6,8 @@ import ast
 import math
 import os
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -57,6 +58,15 @@ def shown(value: object) -> str:
         return f"an integer of about {round(value.bit_length() * math.log10(2))} digits"
     written = " ".join(_SHORT.repr(value).split())
     return written if len(written) <= LONGEST else f"{written[: LONGEST - 3]}..."
+
+
+@contextmanager
+def said_of(place: str) -> Iterator[None]:
+    """Put before what is refused inside where it stands, such as ``restarts.0``."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
 
 
 def refuse_beyond_memory(needed: int, what: str, available: int | None = None) -> None:

@@ -1,5 +1,6 @@
 """What several tests share: the smallest architecture that learns, and a protocol that takes a second."""
 
+import json
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -7,7 +8,20 @@ from typing import Any
 import pytest
 import torch
 
-from ecmlib import Architecture, CapacityRecord
+from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord
+from ecmlib.budget_record import BudgetRecord
+from ecmlib.noise_scale_record import NoiseScaleRecord
+from ecmlib.record import Record
+from ecmlib.text_record import TextRecord
+
+KINDS: dict[str, type[Record]] = {
+    "mac": CapacityRecord,
+    "mls": MlsRecord,
+    "shatter": ShatterRecord,
+    "noise-scale": NoiseScaleRecord,
+    "budget": BudgetRecord,
+    "text": TextRecord,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +50,20 @@ def quick() -> dict[str, Any]:
 def curves(record: CapacityRecord) -> list[dict[str, Any]]:
     """Return what two measurements of one configuration have in common: all but times and places."""
     return [restart.model_dump(exclude={"provenance"}) for restart in record.restarts]
+
+
+def spoiled(stored: dict[str, Any], where: str, value: object) -> dict[str, Any]:
+    """Return a copy with another value at a place such as ``restarts.0.bits.1``; ``...`` deletes what is there."""
+    copy = json.loads(json.dumps(stored))
+    *parents, last = [int(name) if name.lstrip("-").isdigit() else name for name in where.split(".")]
+    holder = copy
+    for name in parents:
+        holder = holder[name]
+    if value is ...:
+        del holder[last]
+    else:
+        holder[last] = value
+    return copy
 
 
 def prose(sentences: int) -> str:

@@ -10,21 +10,14 @@ import grids
 import nbformat
 import pytest
 import yaml
+from conftest import KINDS
 from grids import load_grid
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord
-from ecmlib.noise_scale_record import NoiseScaleRecord
-from ecmlib.record import Record
+from ecmlib import Architecture, CapacityRecord
 
 SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-0/*/*.json"))}
-KINDS: dict[str, type[Record]] = {
-    "mac": CapacityRecord,
-    "mls": MlsRecord,
-    "shatter": ShatterRecord,
-    "noise-scale": NoiseScaleRecord,
-}
 # Those that train: a value they accept would cost minutes, and ends the notebook where the first weights are drawn.
 NOTEBOOKS = ["batch_size", "design", "feedforward", "layers", "mac", "mls", "shatter", "vocabulary"]
 

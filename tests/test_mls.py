@@ -8,15 +8,23 @@ from hypothesis import strategies as st
 from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
 from ecmlib.mls_record import MlsProtocol, MlsTrial
 from ecmlib.record import record_name
-from ecmlib.restart import Provenance, Status
+from ecmlib.restart import Provenance, Status, seed_of_restart
 
 PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=0)
 SMALL = Architecture(d=8, N=3, K=8, head_dim=4)
+ROOMY = Architecture(d=8, N=8, K=8, head_dim=4)  # has libraries of every size that is searched
 QUICK = {"T_max": 32, "T_start": 2, "restarts": 2, "lr": 0.01, "min_steps": 62, "max_steps": 310}
 
 
-def trial(T: int, status: Status) -> MlsTrial:
-    return MlsTrial(T=T, seed=0, status=status, steps=1, best_count=0, provenance=PROVENANCE)
+def trial(T: int, status: Status, number: int = 0) -> MlsTrial:
+    return MlsTrial(
+        T=T,
+        seed=seed_of_restart(0, number),
+        status=status,
+        steps=1,
+        best_count=T if status == "complete" else 0,
+        provenance=PROVENANCE,
+    )
 
 
 @given(
@@ -29,12 +37,12 @@ def test_search_ends_within_tolerance_of_any_threshold(
     threshold: int, T_start: int, tolerance: float, restarts: int
 ) -> None:
     protocol = MlsProtocol(T_start=T_start, T_max=4000, tolerance=tolerance, restarts=restarts, training=Protocol())
-    record = MlsRecord(architecture=SMALL, protocol=protocol, trials=[])
+    record = MlsRecord(architecture=ROOMY, protocol=protocol, trials=[])
     tried: set[int] = set()
     while (T := record.next_size()) is not None:
         assert T not in tried
         tried.add(T)
-        new = [trial(T, "complete")] if threshold >= T else [trial(T, "plateau")] * restarts
+        new = [trial(T, "complete")] if threshold >= T else [trial(T, "plateau", n) for n in range(restarts)]
         record = record.model_copy(update={"trials": [*record.trials, *new]})
     assert record.censored == (threshold >= 4000)
     assert record.memorised <= threshold
@@ -46,7 +54,7 @@ def test_search_ends_within_tolerance_of_any_threshold(
 
 def test_one_success_among_restarts_is_enough() -> None:
     protocol = MlsProtocol(T_start=4, T_max=64, restarts=2, training=Protocol())
-    record = MlsRecord(architecture=SMALL, protocol=protocol, trials=[trial(4, "plateau"), trial(4, "complete")])
+    record = MlsRecord(architecture=SMALL, protocol=protocol, trials=[trial(4, "plateau"), trial(4, "complete", 1)])
     assert record.memorised == 4
     assert record.next_size() == 8
     assert record.model_copy(update={"trials": [trial(4, "plateau")]}).next_size() == 4, "one restart is left"

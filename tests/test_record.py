@@ -11,18 +11,11 @@ from typing import Any
 
 import kill_writers
 import pytest
-from conftest import curves
+from conftest import KINDS, curves, spoiled
 
-from ecmlib import Architecture, CapacityRecord, MlsRecord, ShatterRecord, load_results, measure_mac
-from ecmlib.noise_scale_record import NoiseScaleRecord
-from ecmlib.record import Record, read_folder, writable_folder, write_atomically
+from ecmlib import Architecture, CapacityRecord, load_results, measure_mac
+from ecmlib.record import read_folder, writable_folder, write_atomically
 
-KINDS: dict[str, type[Record]] = {
-    "mac": CapacityRecord,
-    "mls": MlsRecord,
-    "shatter": ShatterRecord,
-    "noise-scale": NoiseScaleRecord,
-}
 SAMPLES = sorted(Path("tests/records").glob("*/*/*.json"))
 
 
@@ -104,20 +97,6 @@ def test_bad_file_stops_no_folder_and_is_not_replaced(how: str, record: Capacity
     with pytest.raises(ValueError, match=r"bad\.json: "):
         record.save(bad)
     assert sorted(tmp_path.glob("*.json")) == sorted([tmp_path / record.file_name, bad]), "nothing is written beside"
-
-
-def spoiled(stored: dict[str, Any], where: str, value: object) -> dict[str, Any]:
-    """Return a copy with another value at a place such as ``restarts.0.bits.1``; ``...`` deletes what is there."""
-    copy = json.loads(json.dumps(stored))
-    *parents, last = [int(name) if name.lstrip("-").isdigit() else name for name in where.split(".")]
-    holder = copy
-    for name in parents:
-        holder = holder[name]
-    if value is ...:
-        del holder[last]
-    else:
-        holder[last] = value
-    return copy
 
 
 CONTENTS: dict[str, tuple[str, object, str]] = {
