@@ -12,6 +12,8 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
 RENDER_text := -p results results/text-tiny
+# The fits in full take many minutes, and write the laws in results/: papermill notebooks/fit.ipynb runs/fit.ipynb.
+RENDER_fit := -p starts 20 -p bootstraps 50 -p folds 8 -p results runs/law
 # What a grid needs that is not in the repository.
 NEEDED_text := runs/kjv.txt
 NEEDED_text-tiny := runs/kjv.txt

@@ -12,9 +12,11 @@ from torch.nn import functional
 from ecmlib.architecture import Architecture
 from ecmlib.library import random_library
 from ecmlib.progress import Bar
+from ecmlib.protocol import Positive
 from ecmlib.restart import seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.training import Clock
+from ecmlib.validation import Parameters
 from ecmlib.workplace import workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -68,7 +70,8 @@ def epochs_to_shatter(
     3
     """
     protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
-    here = workplace(architecture, T, batch_size=T, stack=min(stack, trials), device=device, compiled=False)
+    stack = min(_Stack(stack=stack).stack, trials)
+    here = workplace(architecture, T, batch_size=T, stack=stack, device=device, compiled=False)
     record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
         results
     )
@@ -85,6 +88,10 @@ def epochs_to_shatter(
                 record = record.save(path)
             bar.update(len(epochs))
     return record
+
+
+class _Stack(Parameters):
+    stack: Positive
 
 
 def _train_stack(

@@ -12,6 +12,7 @@ from ecmlib.chance import guess_distribution
 from ecmlib.reproduction.batch_size import plot_batch_size
 from ecmlib.reproduction.bits import plot_bits_per_parameter
 from ecmlib.reproduction.critical_batch import plot_noise_scale
+from ecmlib.reproduction.distributions import FITS
 from ecmlib.reproduction.feedforward import plot_feedforward
 from ecmlib.reproduction.growth import plot_doublings
 from ecmlib.reproduction.guessing import plot_guesses
@@ -116,7 +117,7 @@ def test_guesses() -> None:
 def test_epochs() -> None:
     counts = [5, 6, 7, 7, 8, 8, 9, 12, 20, 31]
     axes = only(plot_epochs(counts))
-    assert legend(axes) == ["measured", "negative binomial", "Poisson", "log-normal"]
+    assert legend(axes) == ["measured", *FITS]
     measured, *fits = axes.lines
     assert measured.get_xydata()[-1].tolist() == [31, 1]
     assert all((np.diff(fit.get_ydata()) >= 0).all() and fit.get_ydata()[-1] > 0.9 for fit in fits)

@@ -32,6 +32,8 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
         **{"content": ["uniform", "text"], "max_steps": 31, "precision": "float32", "compiled": False},
     },
     "budget": SMALLEST | {"N": 4, "d": 8, "budgets": [20, 40], "warmup_steps": 5},
+    "forecast": {"results": ["results/mac-cpu-L2"], "within": [0.1]},
+    "external": {},
     "stopping": {"results": "results/mac-cpu", "patience_steps": [62, 310], "starts": 2, "bootstraps": 2},
 }
 
