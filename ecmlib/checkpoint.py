@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ecmlib.record import write_atomically
 
 Tensors = dict[str, torch.Tensor]
 FOLDER = "in-flight"  # below that of the records; git ignores it
+FORMAT = 1  # of what is kept; to be raised with every change to what runs keep or how they train
 _EVERY = 300.0  # seconds between two checkpoints
 
 
@@ -30,26 +33,36 @@ class Checkpoint:
     path : path, optional
         Of the JSON file; None keeps nothing.
     identity : dict
-        What the run is: configuration, seeds, path of computation. What another one has left is not loaded.
+        What the run is: configuration, seeds, path of computation. What another one has left, or another version of
+        this library, is discarded.
     """
 
     def __init__(self, path: Path | None, identity: dict[str, Any]) -> None:
         self._path = path
-        self._identity = json.loads(json.dumps(identity))
+        self._identity = json.loads(json.dumps({"format": FORMAT, "ecmlib": version("ecmlib"), **identity}))
         self._due = time.monotonic() + _EVERY
         self._state: Callable[[], tuple[dict[str, Any], Tensors]] | None = None
 
     def load(self) -> tuple[dict[str, Any], Tensors] | None:
-        """Return what `save` has kept, None if there is nothing, nothing whole, or another run's."""
+        """Return what `save` has kept, None if there is nothing, nothing whole, or another run's.
+
+        Warns
+        -----
+        UserWarning
+            If what is there was kept by another run or by other code: it is deleted, and the run begins anew.
+        """
         if self._path is None or not self._path.exists():
             return None
         try:
             kept = json.loads(self._path.read_text(encoding="utf-8"))
-            if kept["identity"] != self._identity:
-                return None
-            return kept["progress"], load_file(self._path.parent / kept["tensors"])
-        except (ValueError, TypeError, KeyError, OSError, SafetensorError):
+            if kept["identity"] == self._identity:
+                return kept["progress"], load_file(self._path.parent / kept["tensors"])
+            other = [name for name, value in self._identity.items() if kept["identity"].get(name) != value]
+        except (ValueError, TypeError, KeyError, AttributeError, OSError, SafetensorError):
             return None  # a run that starts anew loses minutes, not a measurement
+        warnings.warn(f"{self._path}: discarded, of another {', '.join(other) or 'run'}", stacklevel=2)
+        self.clear()
+        return None
 
     def keeps(self, state: Callable[[], tuple[dict[str, Any], Tensors]]) -> None:
         """Say how to ask a run for its progress, which JSON can hold, and its tensors."""

@@ -6,17 +6,16 @@ import os
 import tempfile
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
 
 from filelock import FileLock
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from ecmlib.migration import SCHEMA_VERSION, migrated
 from ecmlib.validation import Parameters, one_sentence, shown
 
-SCHEMA_VERSION: Final = 1
 _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
 _TEMPORARY = ".tmp"  # ending of a file that is being written
 _PROBE = 2**20  # bytes, more than any record has
@@ -30,7 +29,7 @@ class Record(Parameters):
     """
 
     parts: ClassVar[str]
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
 
     @property
     @abstractmethod
@@ -77,7 +76,7 @@ class Record(Parameters):
         """
         content = read_json(path)
         try:
-            return cls.model_validate(_migrated(content) if isinstance(content, dict) else content)
+            return cls.model_validate(migrated(content) if isinstance(content, dict) else content)
         except ValidationError as error:
             reason = one_sentence(error)
         except ValueError as error:
@@ -142,7 +141,7 @@ def read_folder(folder: str | Path, kind: type[R]) -> Folder[R]:
     FileNotFoundError
         If there is no such folder.
     """
-    folder = Path(folder)
+    folder = named_folder(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder = {str(folder)!r}: there is no such folder")
     found: Folder[R] = Folder([], {})
@@ -271,45 +270,3 @@ def _flush_directory(folder: Path) -> None:
 def _locked(folder: Path) -> FileLock:
     """Lock a folder of records against other writers; the lock ends with the process that has it."""
     return FileLock(folder / ".lock", timeout=60)
-
-
-def _migrated(content: dict[str, Any]) -> dict[str, Any]:
-    """Bring what an older version of this library has written to the form of today."""
-    version = content.get("schema_version", 0)
-    if type(version) is not int or not 0 <= version <= SCHEMA_VERSION:
-        raise ValueError(
-            f"schema_version = {shown(version)}: this library reads versions 0 to {SCHEMA_VERSION}; "
-            "a newer one wrote this, or none"
-        )
-    for step in _MIGRATIONS[version:]:
-        content = step(content)
-    return content | {"schema_version": SCHEMA_VERSION}
-
-
-def _from_0(content: dict[str, Any]) -> dict[str, Any]:
-    """Before version 1 no record said its version, and the first ones only what could be chosen then."""
-    filled = dict(content)
-    for name, value in content.items():
-        if isinstance(value, dict):
-            filled[name] = _from_0(value)
-            if name == "architecture":
-                filled[name] = _ARCHITECTURE_OF_0 | filled[name]
-            elif "max_steps" in value:
-                filled[name] = _PROTOCOL_OF_0 | filled[name]
-    return filled
-
-
-_ARCHITECTURE_OF_0 = {"ff_mult": 4, "embeddings": "frozen", "dropout": 0.0}
-_PROTOCOL_OF_0 = {
-    "optimizer": "adam",
-    "schedule": "constant",
-    "warmup_steps": 0,
-    "decay_share": 0.3,
-    "eval_growth": 0.0,
-    "plateau_share": 0.25,
-    "plateau_tolerance": 0.005,
-    "vary": "weights+order",
-}
-
-
-_MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_from_0,)  # each from the version of its place

@@ -15,7 +15,7 @@ from ecmlib.contents import Content
 from ecmlib.curve import Bits, Count, check_counts
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.record import Record, record_name
+from ecmlib.record import Record, load_folder, named_folder, record_name
 from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
@@ -221,9 +221,14 @@ def load_text_records(folder: str | Path) -> list[TextRecord]:
     FileNotFoundError
         If there is no such folder, or no record in it.
     ValueError
-        If a file is no record, or if two records are of different texts.
+        If two records are of different texts.
+
+    Warns
+    -----
+    UserWarning
+        For each file that is no such record, with the reason. It is left out.
     """
-    records = [TextRecord.load(path) for path in sorted(Path(folder).glob("*.json"))]
+    records = load_folder(folder, TextRecord) if named_folder(folder).is_dir() else []
     if not records:
         raise FileNotFoundError(f"results = {str(folder)!r}: no record of a text is there; train = True measures one")
     texts = {record.source.model_dump_json(include={"files"}) for record in records if record.source is not None}

@@ -46,6 +46,9 @@ def workplace(
 ) -> Workplace:
     """Choose with what to measure; see `ecmlib.measure_mac` for device and compiled.
 
+    On a CPU this process has one thread from then on, unless the environment says ``OMP_NUM_THREADS``: small models
+    gain nothing from more, and beside another busy process threads that wait for each other make no progress.
+
     Raises
     ------
     ValueError
@@ -53,7 +56,10 @@ def workplace(
     """
     run = _Run(restarts=restarts, stack=stack, compiled=can_compile() if compiled == "auto" else compiled)
     refuse_impossible(architecture, T, batch_size, run.stack)
-    return Workplace(resolve_device(device), run.compiled)
+    here = Workplace(resolve_device(device), run.compiled)
+    if here.device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(1)
+    return here
 
 
 def refuse_impossible(

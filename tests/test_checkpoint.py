@@ -109,9 +109,24 @@ def test_spoilt_checkpoint_is_as_none(how: str, tmp_path: Path) -> None:
     found = Checkpoint(path, {"seed": 1}).load()
     assert found is not None
     assert found[0] == {"step": 3}
-    assert Checkpoint(path, {"seed": 2}).load() is None
     spoil(path, how)
     assert Checkpoint(path, {"seed": 1}).load() is None
+
+
+@pytest.mark.parametrize(
+    ("older", "said"),
+    [({"seed": 2}, "seed"), ({"seed": 1, "format": 0}, "format"), ({"seed": 1, "ecmlib": "0.1.0"}, "ecmlib")],
+)
+def test_checkpoint_of_another_run_or_of_older_code_is_discarded_with_a_word(
+    older: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.0.json"
+    checkpoint = Checkpoint(path, older)
+    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
+    checkpoint.save()
+    with pytest.warns(UserWarning, match=rf"run\.0\.json: discarded, of another {said}$"):
+        assert Checkpoint(path, {"seed": 1}).load() is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_checkpoint_of_another_configuration_is_not_gone_on_with(
@@ -122,6 +137,7 @@ def test_checkpoint_of_another_configuration_is_not_gone_on_with(
     foreign = Checkpoint(tmp_path / "in-flight" / f"{path.stem}.1.json", {"another": "run"})
     foreign.keeps(lambda: ({"step": 50, "curve": [], "seconds": [0, 0]}, {"weights": torch.ones(5)}))
     foreign.save()
-    both: CapacityRecord = measure_mac(tiny, **quick, results=tmp_path)
+    with pytest.warns(UserWarning, match="discarded, of another"):
+        both: CapacityRecord = measure_mac(tiny, **quick, results=tmp_path)
     assert curves(both)[0] == curves(record)[0]
     assert curves(both) == curves(measure_mac(tiny, **quick))

@@ -15,7 +15,7 @@ from ecmlib.reproduction.mac_and_mls import plot_mac_and_mls
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.shattering import plot_quantiles, plot_reach
 from ecmlib.reproduction.stats import NOT_MEASURED
-from ecmlib.restart import Status, provenance
+from ecmlib.restart import Status, provenance, seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol
 
 PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)
@@ -27,7 +27,8 @@ def search(d: int, H: int, memorised: int, T_max: int = 16384) -> MlsRecord:
     """A search that found ``memorised`` at once, and that one sequence more is too many."""
 
     def trial(size: int, status: Status) -> MlsTrial:
-        return MlsTrial(T=size, seed=0, status=status, steps=1, best_count=0, provenance=PROVENANCE)
+        count, seed = size if status == "complete" else 0, seed_of_restart(0, 0)
+        return MlsTrial(T=size, seed=seed, status=status, steps=1, best_count=count, provenance=PROVENANCE)
 
     trials = [trial(memorised, "complete")] + [trial(memorised + 1, "plateau")] * (memorised < T_max)
     protocol = MlsProtocol(restarts=1, T_max=T_max, training=Protocol(T=T_max))
@@ -94,7 +95,7 @@ def test_possible_ends_before_the_first_unreachable_token() -> None:
     )
     small, large = table["possible"]
     last = random_library(16384, 8, K, 0)[:, -1]
-    reach = token_reach(output_rows(Architecture(8, N=8), seed=0), last[: small + 1].numpy())
+    reach = token_reach(output_rows(Architecture(8, N=8), seed=seed_of_restart(0, 0)), last[: small + 1].numpy())
     assert (reach[:-1] > 0).all()
     assert reach[-1] == 0
     assert large == 16384

@@ -134,7 +134,8 @@ def test_another_text_is_refused(corpus: Corpus, of_text: TextRecord, tmp_path: 
         measure_text(SMALL, read_corpus(tmp_path / "other.txt", K), of_text.protocol, results=tmp_path, **RUN)
     assert len(load_text_records(tmp_path)) == 1
     other = of_text.source.model_copy(update={"files": [of_text.source.files[0].model_copy(update={"name": "b"})]})
-    of_text.model_copy(update={"source": other}).save(tmp_path / "b.json")
+    protocol = of_text.protocol.model_copy(update={"order": 4})
+    of_text.model_copy(update={"source": other, "protocol": protocol}).save(tmp_path / record_name(SMALL, protocol))
     with pytest.raises(ValueError, match="its records are of 2 different texts"):
         load_text_records(tmp_path)
 
@@ -181,7 +182,7 @@ def test_record_that_is_not_whole_is_refused(of_text: TextRecord) -> None:
     ):
         with pytest.raises(ValueError, match=r"restarts without source|the tokenizer's is"):
             TextRecord(**whole | broken)
-    with pytest.raises(ValueError, match="a count is larger than n = 5"):
+    with pytest.raises(ValueError, match="last_count = 6: input should be at most T = 5"):
         Told(n=5, last_count=6, full_count=0, bits=1.0)
 
 

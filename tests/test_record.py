@@ -48,7 +48,20 @@ def test_every_version_of_every_kind_is_read(path: Path) -> None:
     new = json.loads(record.model_dump_json())
     assert includes(new[record.parts], old[record.parts]), "what was measured is there unchanged"
     assert includes(new["architecture"], old["architecture"])
-    assert new["schema_version"] == 1
+    assert new["schema_version"] == 2
+
+
+def test_fields_that_version_1_got_late_are_kept_where_they_are(stored: dict[str, Any], tmp_path: Path) -> None:
+    late = stored | {"schema_version": 1}
+    late["protocol"] = {**stored["protocol"], "stop": "patience", "min_steps": 5000}
+    early = json.loads(json.dumps(stored | {"schema_version": 1}))
+    for name in ("stop", "forecast_within"):
+        del early["protocol"][name]
+    for restart in early["restarts"]:
+        del restart["rounded"]
+    for content, stop in ((late, "patience"), (early, "plateau")):
+        (tmp_path / "record.json").write_text(json.dumps(content))
+        assert CapacityRecord.load(tmp_path / "record.json").protocol.stop == stop
 
 
 def includes(whole: Any, part: Any) -> bool:
@@ -62,11 +75,11 @@ def includes(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
-@pytest.mark.parametrize("version", [2, 10**30, -1, "1", True, None, 0.5])
+@pytest.mark.parametrize("version", [3, 10**30, -1, "1", True, None, 0.5])
 def test_other_versions_are_refused_by_name(version: object, stored: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text(json.dumps(stored | {"schema_version": version}))
-    with pytest.raises(ValueError, match=r"record\.json: schema_version = .*: this library reads versions 0 to 1;"):
+    with pytest.raises(ValueError, match=r"record\.json: schema_version = .*: this library reads versions 0 to 2;"):
         CapacityRecord.load(path)
 
 

@@ -13,9 +13,9 @@ from ecmlib import Architecture, SignalLaw
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.reproduction.stats import NOT_MEASURED, Statement
 from ecmlib.reproduction.text import compare, judge, law_errors, paired, plot_text, statements
-from ecmlib.restart import Provenance
+from ecmlib.restart import Provenance, seed_of_restart, seeds_of_restart
 from ecmlib.text import TextSource, TokenizerSettings
-from ecmlib.text_record import Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
+from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
 
 BITS = {"uniform": 7.0, "unigram": 6.0, "bigram": 5.0, "shuffled": 4.5, "text": 4.0}
 PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=2)
@@ -115,7 +115,7 @@ def record(content: str, seed: int, counted: int, held_out: int, diverged: bool 
     told = Told(n=100, last_count=held_out, full_count=0, bits=5.0)
     beyond = Unintended(floored=300.0, net=290.0)
     values: dict[str, Any] = {
-        "seed": 0,
+        "seed": seeds_of_restart(protocol, 0).weights,
         "status": "max_steps",
         "step": [0, 10],
         "last_count": [0, counted],
@@ -133,7 +133,9 @@ def record(content: str, seed: int, counted: int, held_out: int, diverged: bool 
         protocol=protocol,
         source=TextSource(files=[{"name": "a", "sha256": "0" * 64}], tokenizer=TokenizerSettings(K=128)),
         ngram_bits=4.5,
-        reference=Reference(seed=0, steps=10, held_out=told, library=told, provenance=PROVENANCE),
+        reference=Reference(
+            seed=seed_of_restart(seed, REFERENCE), steps=10, held_out=told, library=told, provenance=PROVENANCE
+        ),
         restarts=[TextRestart(**values)],
     )
 

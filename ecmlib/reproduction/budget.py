@@ -17,6 +17,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 
 from ecmlib.budget_record import BudgetRecord
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.record import load_folder
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, mean
 
 SIZES = ["d", "H", "N", "L", "K", "T"]
@@ -55,8 +56,19 @@ FORMS = {
 
 
 def load_budgets(folder: str | Path) -> pd.DataFrame:
-    """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget_record.BudgetRecord.frame`)."""
-    frames = [BudgetRecord.load(path).frame() for path in sorted(Path(folder).glob("*.json"))]
+    """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget_record.BudgetRecord.frame`).
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+
+    Warns
+    -----
+    UserWarning
+        For each file that is no such record, with the reason. It is left out.
+    """
+    frames = [record.frame() for record in load_folder(folder, BudgetRecord) if record.restarts]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

@@ -17,7 +17,7 @@ from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import named_folder, record_name
 from ecmlib.reproduction.batch_size import SAMPLE, one_for_each
-from ecmlib.reproduction.measure import configured
+from ecmlib.reproduction.measure import configured, records_of
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
 
@@ -190,8 +190,8 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
 
 def noise_scales_in(results: str | Path) -> pd.DataFrame:
     """Return the noise scales measured along training, a row a point; none if nothing is measured yet."""
-    records = sorted((Path(results) / "batch-size" / "noise-scale").glob("*.json"))
-    return pd.concat([NoiseScaleRecord.load(path).frame() for path in records]) if records else pd.DataFrame()
+    records = records_of(Path(results, "batch-size"), "noise-scale", NoiseScaleRecord)
+    return pd.concat([record.frame() for record in records]) if records else pd.DataFrame()
 
 
 def _critical(B: np.ndarray, S: np.ndarray) -> Estimate:
