@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, shown
 
 Tokens = NDArray[np.int64]
 Paths = str | Path | Sequence[str | Path]
@@ -97,7 +97,12 @@ def read_corpus(text: Paths, K: int) -> Corpus:
 def _files(text: Paths) -> dict[str, Path]:
     """Return files by the names that records keep: without the folder they are in, or that was given."""
     files: dict[str, Path] = {}
-    for path in [text] if isinstance(text, str | Path) else text:
+    paths = [text] if isinstance(text, str | Path) else text
+    if not isinstance(paths, Sequence) or not all(
+        isinstance(path, str | Path) and "\0" not in str(path) for path in paths
+    ):
+        raise ValueError(f"text = {shown(text)}: {_NO_PATH}")
+    for path in paths:
         found = _files_of(path)
         if twice := sorted(files.keys() & found.keys()):
             raise ValueError(f"text = {str(path)!r}: two files are called {twice[0]}")

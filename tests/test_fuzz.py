@@ -10,16 +10,28 @@ import grids
 import nbformat
 import pytest
 import yaml
-from conftest import KINDS
+from conftest import KINDS, prose
 from grids import load_grid
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, CapacityRecord
 
-SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-0/*/*.json"))}
+SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-1/*/*.json"))}
 # Those that train: a value they accept would cost minutes, and ends the notebook where the first weights are drawn.
-NOTEBOOKS = ["batch_size", "design", "feedforward", "layers", "mac", "mls", "shatter", "vocabulary"]
+NOTEBOOKS = [
+    "batch_size",
+    "budget",
+    "design",
+    "feedforward",
+    "layers",
+    "mac",
+    "mls",
+    "parameters",
+    "shatter",
+    "text",
+    "vocabulary",
+]
 
 
 def code_of(notebook: str) -> list[str]:
@@ -29,6 +41,7 @@ def code_of(notebook: str) -> list[str]:
 
 CELLS = {name: code_of(name)[:2] for name in NOTEBOOKS}
 RESULTS = Path("results").resolve()
+TEXT = prose(2000)
 
 numbers = st.integers(-3, 40) | st.sampled_from([10**6, 10**9, 10**12, 10**20, -(10**20), 10**400]) | st.floats()
 texts = st.text(max_size=8) | st.sampled_from(["auto", "8", "1e-3", "$(touch x)", "'; touch x #", "/sys", "../x", "\0"])
@@ -102,6 +115,8 @@ def test_notebook_parameter(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     for module in ("mls", "noise_scale", "shatter"):
         monkeypatch.setattr(f"ecmlib.{module}.random_library", stop)
     monkeypatch.chdir(tmp_path)
+    Path("runs").mkdir(exist_ok=True)
+    Path("runs/kjv.txt").write_text(TEXT)
     if not Path("results").exists():
         Path("results").symlink_to(RESULTS)  # laws, and records that are read; nothing is written where training stops
     accepted(lambda: exec(first, variables | {"In": ["", declared, first]}))
