@@ -145,7 +145,7 @@ def test_missing_text_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match=r"text = '.*': there is no .*; input should be a file, a folder"):
             read_corpus(missing, K)
     for none in (None, 3, [None], "\0"):
-        with pytest.raises(ValueError, match="text = .*: input should be a file"):
+        with pytest.raises(ValueError, match=r"text = .*: input should be a file"):
             read_corpus(none, 128)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"text = \[\]: input should be a file"):
         read_corpus([], K)
