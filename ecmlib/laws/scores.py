@@ -24,7 +24,7 @@ def bounded(law: Law, points: pd.DataFrame) -> Array:
 
 
 def mean_error(points: pd.DataFrame, predicted: Array, target: str) -> float:
-    """Mean of |predicted / measured - 1| over the configurations at which a prediction can be wrong; NaN without any.
+    """Mean of ``|predicted / measured - 1|`` over configurations at which a prediction can be wrong; NaN without any.
 
     ``points`` are what `ecmlib.laws.points.scored` returns.
     """

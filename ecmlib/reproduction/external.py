@@ -62,7 +62,7 @@ def agreement(predicted: pd.DataFrame, by: str = "kind") -> pd.DataFrame:
     DataFrame
         A row a value of ``by``: ``full``, rows that are full and count no further, and ``right_full``, those that are
         predicted to be; of the ``n`` others the median ``ratio`` of predicted to published and the median ``error``
-        |ratio - 1|, each with the ends of its 95 % interval (rows resampled) where there are three rows or more.
+        ``|ratio - 1|``, each with the ends of its 95 % interval (rows resampled) where there are three rows or more.
     """
     rows = []
     for name, group in predicted.groupby(by, sort=False):

@@ -112,7 +112,8 @@ def savings(
     -------
     DataFrame
         A row a width: ``within``; ``ended``, the share of runs that would have ended before; ``core_hours`` they all
-        took and ``saved`` of them; ``error``, the mean of |forecast / count - 1| at the end, over those that ended.
+        took and ``saved`` of them; ``error``, the mean of ``|forecast / count - 1|`` at the end,
+        over those that ended.
     """
     rows = []
     for width in within:
