@@ -115,8 +115,8 @@ def compare(
     """Table of errors on what was fitted, on what was left out, and on data that no fit has seen.
 
     A law's error is the mean of ``|predicted / measured - 1|`` over the configurations at which it can be wrong:
-    neither full nor lost in guessing (`ecmlib.laws.points.scored`). Predictions are held between 1 and T, all alike. A law
-    is refitted without the left-out configurations from where its full fit ended.
+    neither full nor lost in guessing (`ecmlib.laws.points.scored`). Predictions are held between 1 and T, all alike.
+    A law is refitted without the left-out configurations from where its full fit ended.
 
     Parameters
     ----------
