@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets, ends_of
+from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets, ends_of, last_of
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged
 from ecmlib.forward import Trainer
@@ -57,7 +57,7 @@ def measure_budgets(
     ValueError
         Before any training, if a parameter is out of range or ``results`` holds another measurement under this name.
     """
-    longest = {"max_steps": budgets[-1]} if budgets else {}
+    longest = {"max_steps": last_of(budgets)}
     protocol = chosen_protocol(protocol, values if protocol else longest | values)
     check_budgets(budgets, protocol)
     here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)

@@ -14,7 +14,7 @@ from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record, record_name
 from ecmlib.restart import CAPACITIES, Provenance, Seconds, capacities, check_seed
-from ecmlib.validation import Parameters, said_of
+from ecmlib.validation import Parameters, said_of, shown
 
 
 class Branch(Curve):
@@ -111,6 +111,13 @@ class BudgetRecord(Record):
                 )
         columns_ = [*Architecture.model_fields, *Protocol.model_fields, "P", "restart", "status", *CAPACITIES]
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns_)
+
+
+def last_of(budgets: object) -> int:
+    """Return the longest of budgets; a ValueError says so if they are no list of whole numbers."""
+    if not isinstance(budgets, list) or not budgets or not all(type(budget) is int for budget in budgets):
+        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps")
+    return int(max(budgets))
 
 
 def check_budgets(budgets: list[int], protocol: Protocol) -> None:

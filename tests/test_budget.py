@@ -87,7 +87,9 @@ def test_killed_on_trunk_or_branch_it_goes_on_and_equals_an_undisturbed_run(
 @pytest.mark.parametrize(
     ("budgets", "values", "message"),
     [
-        ([], {}, "budgets = \\[\\]: input should rise"),
+        ([], {}, "budgets = \\[\\]: input should be a list of steps"),
+        ({"": None}, {}, "budgets = {'': None}: input should be a list of steps"),
+        ([40, 80.0], {}, "budgets = \\[40, 80.0\\]: input should be a list of steps"),
         ([80, 40], {}, "budgets = \\[80, 40\\]: input should rise"),
         ([40, 40], {}, "budgets = \\[40, 40\\]: input should rise"),
         ([40, 80], {"max_steps": 100}, "budgets = \\[40, 80\\]: input should rise, and end with max_steps = 100"),

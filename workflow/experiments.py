@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import stretches
-from ecmlib.budget_record import BudgetRecord
+from ecmlib.budget_record import BudgetRecord, last_of
 from ecmlib.mls_record import MlsProtocol
 from ecmlib.record import record_name
 from ecmlib.restart import Widths
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
-from ecmlib.validation import Parameters, shown
+from ecmlib.validation import Parameters
 
 
 class Machine(Parameters):
@@ -46,11 +46,10 @@ def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> Capacit
 
 
 def _plan_budget(architecture: Architecture, parameters: dict[str, Any]) -> BudgetRecord:
-    budgets = parameters.get("budgets")
-    if not isinstance(budgets, list) or not budgets or not all(type(budget) is int for budget in budgets):
-        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps")
+    budgets: Any = parameters.get("budgets")
+    longest = last_of(budgets)
     training = {name: value for name, value in parameters.items() if name not in ("restarts", "budgets")}
-    protocol = Protocol(**training | {"max_steps": max(budgets)})
+    protocol = Protocol(**training | {"max_steps": longest})
     return BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
 
 
