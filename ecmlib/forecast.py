@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ecmlib.curve import last_tenth
-from ecmlib.record import read_json
+from ecmlib.record import read_json, shipped_file
 from ecmlib.validation import Parameters
 
 FEWEST = 15.0  # sequences: what is less tells guesses, not growth
@@ -102,6 +101,4 @@ def evidence(steps: Sequence[int], capacities: Sequence[float], T: int, at: floa
 @cache
 def shipped_forecaster() -> Forecaster:
     """Return the forecaster that ships with the package, taught by the curves of the main grid."""
-    packaged = Path(__file__).parent / "forecast.json"  # the build puts it there: pyproject.toml
-    path = packaged if packaged.is_file() else Path(__file__).parents[1] / "results" / "law" / "forecast.json"
-    return Forecaster(**read_json(path))
+    return Forecaster(**read_json(shipped_file("forecast.json")))

@@ -129,8 +129,8 @@ class Protocol(Parameters):
     def reference(cls, **values: Any) -> Protocol:
         """Return the protocol that grids are measured by where the paper's own conditions are not the question.
 
-        Of those that the budget experiment compares it holds the most in so many steps, and each tenfold increase of
-        them adds little (the book's chapter "How long is long enough?").
+        A first choice, made by runs of 2,500 steps; what other rates and more steps hold is what the grids ``tuning``
+        and ``budget`` say (the book's chapter "How long is long enough?").
 
         Parameters
         ----------

@@ -190,7 +190,8 @@ def _to_the_end(
 ) -> Status:
     try:
         for point in follow(trainer, protocol, protocol.max_steps, curve, checkpoint):
-            forecast = forecast_of(protocol, K, curve)
+            asked = protocol.stop == "forecast" or not bar.disable
+            forecast = forecast_of(protocol, K, curve) if asked else None
             shown: dict[str, int | str] = {"count": point.last_count, "best": max(p.last_count for p in curve)}
             if forecast is not None:
                 shown["forecast"] = f"{forecast.low:.0f}-{forecast.high:.0f}"

@@ -16,6 +16,7 @@ from ecmlib.laws.rivals import (
     UnsaturatedModel,
 )
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.record import shipped_file
 from ecmlib.validation import shown
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
@@ -52,6 +53,5 @@ def load_law(path: str | Path | None = None) -> Law:
 
 
 def shipped_law() -> Path:
-    """Return the file of the law that ships with the package; in a checkout it is the fitted one itself."""
-    packaged = Path(__file__).parent / "signal.json"  # the build puts it there: pyproject.toml
-    return packaged if packaged.is_file() else Path(__file__).parents[2] / "results" / "law" / "signal.json"
+    """Return the file of the law that ships with the package."""
+    return shipped_file("laws/signal.json")

@@ -17,10 +17,11 @@ from scipy.optimize import OptimizeWarning, curve_fit
 
 from ecmlib.budget_record import BudgetRecord
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.laws.points import SIZES
 from ecmlib.record import load_folder
+from ecmlib.reproduction.bits import offered_load
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, mean
 
-SIZES = ["d", "H", "N", "L", "K", "T"]
 PROTOCOL = ["optimizer", "lr", "schedule"]
 SURE = 2.0  # a limit is known where its interval is narrower than this factor, from end to end
 _FEWEST = 6  # budgets without which no form is fitted
@@ -94,8 +95,7 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
         lost=("lost", "all"),
         restarts=("restart", "nunique"),
     ).reset_index()
-    table["load"] = table["T"] * (table["N"] - 1) * np.log2(table["K"]) / table["P"]
-    return table
+    return table.assign(load=offered_load(table))
 
 
 def limits(table: pd.DataFrame, quantity: str = "bits", level: float = 0.95) -> pd.DataFrame:

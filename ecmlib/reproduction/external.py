@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from ecmlib.chance import FULL
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.signal import SignalLaw, detected
+from ecmlib.laws.signal import SignalLaw, detected, free_numbers
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
@@ -117,7 +117,7 @@ def stored_per_parameter(
             H = max(1, width // 64)
             blocks = layers * (12 * width**2 + 13 * width)
             P = blocks + (V + S) * width + 2 * width
-            free = 2 * H * min(width, 64) * (2 * width - min(width, 64))
+            free = float(free_numbers(np.array(width), np.array(H)))
             stored = (law.bits_ff * 8 * width**2 + law.bits_att * free) * layers**law.lam
             rows.append(
                 {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": stored / blocks}

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from ecmlib.figures.style import new_figure, styled
-
-SIZES = ["d", "H", "N", "L", "K", "T"]
+from ecmlib.laws.points import SIZES
 
 
 def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd.DataFrame:

@@ -76,8 +76,7 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
-        """All statements hold, some do, or none; where none fails and one cannot be told, the claim cannot be "
-        "tested."""
+        """All statements hold, some do, or none; where none fails and one cannot be told, it is not testable."""
         if not self.statements:
             return "not measured yet"
         holds = {statement.holds for statement in self.statements}
