@@ -23,7 +23,10 @@ def grid(law: EmpiricalCapacityModel, noise: float = 0.0, seed: int = 0, **colum
     frame = pd.MultiIndex.from_product(axes.values(), names=list(axes)).to_frame(index=False)
     frame = frame.assign(L=1, K=128, T=16000)
     scatter = np.random.default_rng(seed).standard_normal(len(frame))
-    return frame.assign(C_plateau=law.predict_frame(frame) * np.exp(noise * scatter))
+    C = law.predict_frame(frame)
+    raw = C + frame["T"] / frame["K"]
+    spread = np.sqrt(noise**2 + raw / C**2) if noise else 0.0  # counts scatter, too
+    return frame.assign(C_plateau=C * np.exp(spread * scatter))
 
 
 def quick_fit(frame: pd.DataFrame, **options: object) -> EmpiricalCapacityModel:
@@ -87,7 +90,7 @@ def test_drawn_parameters_are_recovered_without_noise(law: EmpiricalCapacityMode
 def test_noisy_parameters_lie_in_their_intervals() -> None:
     inside = []
     for number, law in enumerate(drawn_laws(20)):
-        fitted = quick_fit(grid(law, noise=0.05, seed=number), starts=4, bootstraps=30)
+        fitted = quick_fit(grid(law, noise=0.1, seed=number), starts=4, bootstraps=30)
         table = fitted.intervals(0.9).assign(truth=law.parameters)
         inside += table["truth"].between(table["low"], table["high"]).tolist()
     # 140 intervals of parameters that depend on each other; percentile bootstraps are a little narrow.

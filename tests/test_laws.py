@@ -109,24 +109,28 @@ def test_capacity_lies_between_nothing_and_the_library_and_more_of_anything_help
 
 @given(st.integers(1, 200), st.integers(1, 9))
 def test_free_numbers_are_those_of_matrices_of_their_rank(d: int, H: int) -> None:
-    free = free_numbers(np.array(d), np.array(H))
+    sizes = {"d": np.array(d), "H": np.array(H), "N": np.array(8), "K": np.array(1000)}
+    free = free_numbers(sizes)
     assert free == 2 * H * d**2 if d <= 64 else free < 2 * H * d**2
     assert free <= 4 * d * 64 * H if d > 64 else True
 
 
 @pytest.mark.parametrize("loss", ["log", "mape", "squares"])
 def test_known_bits_are_recovered_from_grids_of_all_sizes(loss: str) -> None:
-    truth = SignalLaw(bits_ff=1.5, bits_att=3.5, lam=0.8)
-    frame = grid(truth, d=[16, 32], L=[1, 2], K=[32, 128], T=[2048, 16000])
+    truth = SignalLaw(bits_ff=1.5, bits_att=3.5, lam=0.8, uneven=0.4, lacking=0.15)
+    frame = grid(truth, d=[16, 32], L=[1, 2], K=[32, 128], T=[2048, 16000], max_steps=[2500, 10_000])
     fitted = SignalLaw.fit(frame, loss=loss, starts=3, bootstraps=0)  # type: ignore[arg-type]
     np.testing.assert_allclose(fitted.parameters, truth.parameters, rtol=1e-5)
 
 
 def test_single_L_leaves_layers_to_add_up_and_says_so() -> None:
-    with pytest.warns(FitWarning, match="lam is not identifiable: no point depends on it"):
-        fitted = SignalLaw.fit(grid(noise=0.1), starts=3, bootstraps=5)
-    assert fitted.lam == 1
-    assert np.ptp(np.array(fitted.evidence.draws)[:, 2]) == 0
+    with pytest.warns(FitWarning) as said:
+        fitted = SignalLaw.fit(grid(TRUTH.model_copy(update={"uneven": 0.5}), noise=0.1), starts=3, bootstraps=5)
+    held = [f"{name} is held: these data do not tell it" for name in ("lam = 1", "lacking = 0")]
+    assert [str(warning.message) for warning in said] == held == fitted.evidence.doubts
+    assert (fitted.lam, fitted.lacking) == (1, 0)
+    assert np.ptp(np.array(fitted.evidence.draws)[:, [2, 4]], axis=0).tolist() == [0, 0]
+    assert np.ptp(np.array(fitted.evidence.draws)[:, 0]) > 0
 
 
 def test_wider_fit_takes_all_grids() -> None:
@@ -198,8 +202,7 @@ def test_candidate_counts_parameters_as_the_architecture_does() -> None:
 
 
 def test_boosting_follows_its_data() -> None:
-    predicted = BoostingModel.fit(grid()).predict_frame(grid())
-    assert np.abs(predicted / grid()["C_plateau"] - 1).mean() < 0.05
+    assert BoostingModel.fit(grid()).score(grid()) > 0.99
 
 
 # The comparison.

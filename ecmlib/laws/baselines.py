@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss
-from ecmlib.laws.points import ONE_SETTING, configurations, positive
+from ecmlib.laws.points import ONE_SETTING, positive, scored, weights
 
 _INPUTS = ["d", "H", "N"]
 _MOST = 8  # degree
@@ -81,7 +81,8 @@ class PolynomialModel(Law):
         """
         if not 0 <= degree <= _MOST:
             raise ValueError(f"degree = {degree}: should be between 0 and {_MOST}")
-        points = configurations(frame, target, ONE_SETTING)
+        points = scored(frame, target, ONE_SETTING)
+        told = weights(points, target)
         coefficients = math.comb(degree + 3, 3)
         if len(points) < coefficients:
             raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
@@ -99,9 +100,9 @@ class PolynomialModel(Law):
             logarithmic=loss == "log",
             centre=centre.tolist(),
             scale=scale.tolist(),
-            coefficients=solve(terms, measured).tolist(),
+            coefficients=solve(terms, measured, told).tolist(),
         )
-        draws = [solve(terms[rows], measured[rows]).tolist() for rows in resampled]
+        draws = [solve(terms[rows], measured[rows], told[rows]).tolist() for rows in resampled]
         return law._with_evidence(frame, points, target, loss, draws=draws)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
@@ -132,6 +133,8 @@ class BoostingModel(Law):
         d, H and N of the fitted configurations.
     measured : list of float
         Their capacities.
+    weights : list of float
+        How much each counts (`ecmlib.laws.points.weights`).
     """
 
     name = "boosting"
@@ -140,6 +143,7 @@ class BoostingModel(Law):
 
     inputs: list[list[float]]
     measured: list[float]
+    weights: list[float]
 
     @property
     def n_parameters(self) -> int:
@@ -155,8 +159,12 @@ class BoostingModel(Law):
         ValueError
             As `ecmlib.laws.ecm.EmpiricalCapacityModel.fit`.
         """
-        points = configurations(frame, target, ONE_SETTING)
-        law = cls(inputs=points[_INPUTS].to_numpy(float).tolist(), measured=positive(points, target).tolist())
+        points = scored(frame, target, ONE_SETTING)
+        law = cls(
+            inputs=points[_INPUTS].to_numpy(float).tolist(),
+            measured=positive(points, target).tolist(),
+            weights=weights(points, target).tolist(),
+        )
         return law._with_evidence(frame, points, target, "log")
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
@@ -175,7 +183,8 @@ class BoostingModel(Law):
         from sklearn.ensemble import GradientBoostingRegressor  # reading laws need not wait for scikit-learn
 
         trees = GradientBoostingRegressor(random_state=0)
-        trees.fit(np.array(self.inputs)[rows], np.log(np.array(self.measured)[rows]))
+        measured, weights = np.array(self.measured)[rows], np.array(self.weights)[rows]
+        trees.fit(np.array(self.inputs)[rows], np.log(measured), sample_weight=weights)
         return np.asarray(np.exp(trees.predict(_inputs(sizes))))
 
 
@@ -189,17 +198,17 @@ def _terms(inputs: Array, centre: Array, scale: Array, degree: int) -> Array:
     return np.asarray(PolynomialFeatures(degree).fit_transform((inputs - centre) / scale))
 
 
-def _solve(terms: Array, measured: Array) -> Array:
+def _solve(terms: Array, measured: Array, weights: Array) -> Array:
     from sklearn.linear_model import LinearRegression
 
-    return np.asarray(LinearRegression(fit_intercept=False).fit(terms, measured).coef_)
+    return np.asarray(LinearRegression(fit_intercept=False).fit(terms, measured, weights).coef_)
 
 
-def _solve_relative(terms: Array, measured: Array) -> Array:
-    """Minimise the sum of relative errors, a linear programme: each error is bounded from both sides."""
+def _solve_relative(terms: Array, measured: Array, weights: Array) -> Array:
+    """Minimise the weighted sum of relative errors, a linear programme: each error is bounded from both sides."""
     scaled, n = terms / measured[:, None], len(measured)
     bounds = np.block([[scaled, -np.eye(n)], [-scaled, -np.eye(n)]])
     ones = np.ones(n)
-    costs = np.concatenate([np.zeros(terms.shape[1]), ones])
+    costs = np.concatenate([np.zeros(terms.shape[1]), weights])
     found = linprog(costs, bounds, np.concatenate([ones, -ones]), bounds=(None, None))
     return np.asarray(found.x)[: terms.shape[1]]

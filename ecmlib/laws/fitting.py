@@ -91,6 +91,7 @@ def minimise(
     bounds: tuple[Array, Array],
     loss: FitLoss,
     weights: Array,
+    censored: Array | None = None,
     tolerance: float = 1e-12,
 ) -> Optimum:
     """Fit by `scipy.optimize.least_squares` from every start, with exact derivatives; the lowest cost wins.
@@ -107,7 +108,9 @@ def minimise(
         What is summed: squared differences of logarithms, absolute relative errors (quadratic below 1 %), or
         squared differences. Sums, not means: the tolerances then mean the same for every n.
     weights : array of shape (n,)
-        How often each point counts.
+        How much each point counts.
+    censored : array of bool of shape (n,), optional
+        Points that are known to be at least as measured: to predict more is no error.
     tolerance : float
         Relative change of cost or parameters below which a run ends.
 
@@ -115,7 +118,7 @@ def minimise(
     -------
     Optimum
     """
-    residuals, jacobian = _objective(formula, measured, loss, weights)
+    residuals, jacobian = _objective(formula, measured, loss, weights, censored)
     lower, upper = bounds
     runs = [
         least_squares(
@@ -146,6 +149,8 @@ def bootstrap(
     loss: FitLoss,
     n_bootstraps: int,
     seed: int,
+    weights: Array,
+    censored: Array | None = None,
 ) -> Array:
     """Refit to configurations drawn with replacement: parameters of shape (n_bootstraps, p).
 
@@ -155,11 +160,12 @@ def bootstrap(
     n, found = len(measured), optimum.parameters
     draws = []
     for _ in range(n_bootstraps):
-        weights = np.bincount(random.integers(n, size=n), minlength=n).astype(float)
+        times = np.bincount(random.integers(n, size=n), minlength=n)
         starts = [found]
         if optimum.share_of_starts < 1:
             starts.append(found * (1 + 0.2 * random.standard_normal(len(found))))
-        draws.append(minimise(formula, measured, np.array(starts), bounds, loss, weights, 1e-8).parameters)
+        fit = minimise(formula, measured, np.array(starts), bounds, loss, times * weights, censored, 1e-8)
+        draws.append(fit.parameters)
     return np.array(draws).reshape(n_bootstraps, len(found))
 
 
@@ -190,27 +196,32 @@ def doubts(
 
 
 def _objective(
-    formula: Formula, measured: Array, loss: FitLoss, weights: Array
+    formula: Formula, measured: Array, loss: FitLoss, weights: Array, censored: Array | None = None
 ) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """Return residuals (n,) and their Jacobian (n, p) as functions of the parameters."""
     # soft_l1 grows like the residual itself, so a weight enters it as it is and a squared one by its root.
     factor = weights if loss == "mape" else np.sqrt(weights)
     scale = {"log": np.ones_like(measured), "mape": measured, "squares": np.full_like(measured, np.std(measured) or 1)}
     divisor = scale[loss] / factor.clip(1e-300)
+    exact = np.ones(len(measured), bool) if censored is None else ~censored
+
+    def counts(predicted: Array) -> NDArray[np.bool_]:
+        return exact | (predicted < measured)
 
     def residuals(parameters: Array) -> Array:
         predicted = np.real(formula(parameters))
         if loss == "log":
-            return np.asarray(factor * (np.log(np.maximum(predicted, _TINY)) - np.log(measured)))
-        return np.asarray((predicted - measured) / divisor)
+            off = factor * (np.log(np.maximum(predicted, _TINY)) - np.log(measured))
+        else:
+            off = (predicted - measured) / divisor
+        return np.asarray(np.where(counts(predicted), off, 0))
 
     def jacobian(parameters: Array) -> Array:
         # A complex step has no rounding error: imag(f(x + ih)) / h is the derivative to the last digit.
         step = 1e-30
         values = formula(parameters + 1j * step * np.eye(len(parameters)))
         slopes = values.imag / step
-        if loss == "log":
-            return np.asarray((factor * np.where(values.real > _TINY, slopes / values.real, 0)).T)
-        return np.asarray((slopes / divisor).T)
+        by_loss = factor * np.where(values.real > _TINY, slopes / values.real, 0) if loss == "log" else slopes / divisor
+        return np.asarray(np.where(counts(values.real[0]), by_loss, 0).T)
 
     return residuals, jacobian

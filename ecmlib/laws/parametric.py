@@ -15,7 +15,7 @@ from pydantic import Field
 from ecmlib.chance import tails
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
-from ecmlib.laws.points import CONDITIONS, SIZES, configurations, positive
+from ecmlib.laws.points import CONDITIONS, SIZES, positive, scored, weights
 from ecmlib.validation import Parameters
 
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken
@@ -60,6 +60,11 @@ class ParametricLaw(Law):
     @abstractmethod
     def starts(cls, points: pd.DataFrame, measured: Array, n: int, seed: int) -> Array:
         """Propose parameters (n, p) to start from."""
+
+    @classmethod
+    def held(cls, points: pd.DataFrame) -> dict[str, float]:
+        """Name the parameters that these configurations cannot tell, with the values at which they stay."""
+        return {}
 
     @property
     def n_parameters(self) -> int:
@@ -114,7 +119,7 @@ class ParametricLaw(Law):
             If a parameter sits on a bound or is not determined by the data; ``evidence.doubts`` has the same words.
         """
         options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
-        points = configurations(frame, target, cls.same)
+        points = scored(frame, target, cls.same)
         if len(points) <= len(cls.bounds):
             raise ValueError(f"{len(points)} configurations: {len(cls.bounds)} parameters need more than that")
         measured = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
@@ -126,7 +131,7 @@ class ParametricLaw(Law):
         self._refuse_unfitted()
         evidence = self.evidence
         options = FitOptions(target=evidence.target, loss=evidence.loss, bootstraps=bootstraps)
-        points = configurations(frame, options.target, self.same)
+        points = scored(frame, options.target, self.same)
         measured = points[options.target].to_numpy(float)
         with warnings.catch_warnings(action="ignore", category=FitWarning):
             return self._fit_from(frame, points, measured, self.parameters[None, :], options)
@@ -159,23 +164,37 @@ class ParametricLaw(Law):
         cls, frame: pd.DataFrame, points: pd.DataFrame, measured: Array, proposals: Array, options: FitOptions
     ) -> Self:
         sizes = cls._sizes(points, SIZES)
-        low, high = np.array(list(cls.bounds.values())).T
+        held = cls.held(points)
+        free = np.array([name not in held for name in cls.bounds])
+        at_rest = np.array([held.get(name, 0.0) for name in cls.bounds])
+        low, high = np.array(list(cls.bounds.values()))[free].T
 
-        def predict(parameters: Numbers) -> Numbers:
-            return cls.formula(parameters, sizes)
+        def whole(found: Numbers) -> Numbers:
+            values = np.tile(at_rest.astype(found.dtype), (*found.shape[:-1], 1))
+            values[..., free] = found
+            return values
 
-        optimum = minimise(predict, measured, proposals, (low, high), options.loss, np.ones(len(measured)))
+        def predict(found: Numbers) -> Numbers:
+            return cls.formula(whole(found), sizes)
+
+        told = weights(points, options.target)
+        full = points["full"].to_numpy() if "T" in cls.variables else None
+        optimum = minimise(predict, measured, proposals[:, free], (low, high), options.loss, told, full)
         found = optimum.parameters
-        doubted = doubts(tuple(cls.bounds), predict, measured, found, (low, high))
+        names = tuple(name for name in cls.bounds if name not in held)
+        doubted = [f"{name} = {value:g} is held: these data do not tell it" for name, value in held.items()]
+        doubted += doubts(names, predict, measured, found, (low, high))
         for doubt in doubted:
             warnings.warn(doubt, FitWarning, stacklevel=3)
-        draws = bootstrap(predict, measured, optimum, (low, high), options.loss, options.bootstraps, options.seed)
-        return cls.from_parameters(found.tolist())._with_evidence(
+        draws = bootstrap(
+            predict, measured, optimum, (low, high), options.loss, options.bootstraps, options.seed, told, full
+        )
+        return cls.from_parameters(whole(found).tolist())._with_evidence(
             frame,
             points,
             options.target,
             options.loss,
             share_of_starts=optimum.share_of_starts,
             doubts=doubted,
-            draws=draws.tolist(),
+            draws=whole(draws).tolist(),
         )

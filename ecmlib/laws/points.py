@@ -15,9 +15,12 @@ from ecmlib.protocol import Protocol
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
+_EXPECTED = 0.1  # relative error of a good law
+_AVERAGED = ("C", "C_raw")  # over restarts
 _LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
 COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
+USUAL_STEPS = 10_000  # of training, for a law that asks how many
 # A frame that is fitted must not mix these.
 CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
 # What a law of d, H and N alone needs the same, too.
@@ -32,7 +35,8 @@ def surviving(frame: pd.DataFrame) -> pd.DataFrame:
 def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
     """Reduce restarts to configurations: the best restart counts, one that diverged never does.
 
-    Best-of-n rises with n: where configurations have different numbers of restarts, part of the difference is luck.
+    Best-of-n rises with n: where configurations have different numbers of restarts, part of the difference is luck. So
+    ``C``, the count at the end of a run, is averaged over restarts; the paper's capacities are the best of them.
 
     Parameters
     ----------
@@ -46,8 +50,9 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     Returns
     -------
     DataFrame
-        A row a configuration: d, H, N, L, K, T, P and `COMPONENTS` where the frame has them, ``target``, and
-        ``complete``: whether the first target reached T, in which case the capacity is at least T.
+        A row a configuration, budgets of training apart: d, H, N, L, K, T, ``max_steps``, P and `COMPONENTS` where the
+        frame has them, ``target``, ``restarts``, and ``complete``: whether the first target reached T, in which case
+        the capacity is at least T.
 
     Raises
     ------
@@ -72,11 +77,13 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
         values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
         raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
     follow = [column for column in ("P", *COMPONENTS) if column in frame]  # from sizes and conditions
-    points = frame.groupby(SIZES)[[*follow, *targets]].max().reset_index()
+    one = frame.groupby([*SIZES, *(["max_steps"] if "max_steps" in frame else [])])
+    reduced = {name: "mean" if name in _AVERAGED else "max" for name in [*follow, *targets]}
+    points = one.agg(reduced).assign(restarts=one.size()).reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
 
 
-def scored(frame: pd.DataFrame, target: str) -> pd.DataFrame:
+def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
     """Return the configurations, and of which a law's prediction can be wrong.
 
     Returns
@@ -85,12 +92,35 @@ def scored(frame: pd.DataFrame, target: str) -> pd.DataFrame:
         As `configurations`, with ``full``, whether at least 0.9 T were counted, guesses included, ``lost``, whether the
         count cannot be told from guessing (at 95 %, one-sided), and ``telling``, neither of them.
     """
-    points = configurations(frame, target)
-    T, K = points["T"], points["K"]
-    raw = points[target] * (1 - 1 / K) + T / K
-    chance = [guess_distribution(*sizes).ppf(0.95) for sizes in zip(T, K, strict=True)]
-    points = points.assign(full=raw >= FULL * T, lost=raw <= chance)
+    points = configurations(frame, target, same)
+    raw = _raw(points, target)
+    points = points.assign(full=raw >= FULL * points["T"], lost=raw <= _guessed(points))
     return points.assign(telling=~points["full"] & ~points["lost"])
+
+
+def weights(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
+    """Weigh configurations by what is known of each: how sure its count is, beside how near a law can be expected.
+
+    A count has the variance of a binomial number, shared by the restarts over which it is averaged; a law is not
+    expected to be nearer than a tenth. What cannot be told from guessing weighs nothing.
+
+    Parameters
+    ----------
+    points : DataFrame
+        What `scored` returns.
+    target : str
+        Column of capacities.
+
+    Returns
+    -------
+    array
+        Between 0 and 1.
+    """
+    raw, averaged = _raw(points, target), points["restarts"] if target in _AVERAGED else 1
+    variance = raw * (1 - raw / points["T"]).clip(lower=0) / averaged
+    relative = variance / (points[target] * (1 - 1 / points["K"])).clip(lower=1) ** 2
+    told = _EXPECTED**2 / (_EXPECTED**2 + relative)
+    return np.asarray(told.where(~points["lost"], 0.0), float)
 
 
 def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -113,7 +143,7 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
 
 
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
-    """Return what a law knows of `COMPONENTS` as numbers; ``ff_mult`` is 0 where there are no feed-forward blocks.
+    """Return what a law knows of `COMPONENTS`, and of ``max_steps``, as numbers; no feed-forward is a ``ff_mult`` of 0.
 
     Raises
     ------
@@ -123,9 +153,10 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
     for name, usual in COMPONENTS.items():
         if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
             raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
+    usual_numbers = {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}
     values = {
-        name: np.broadcast_to(np.asarray(frame.get(name, COMPONENTS[name]), float), len(frame))
-        for name in ("head_dim", "ff_mult")
+        name: np.broadcast_to(np.asarray(frame.get(name, usual), float), len(frame))
+        for name, usual in usual_numbers.items()
         if name in known
     }
     if "ff" in known and "ff" in frame:
@@ -177,6 +208,17 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown
+
+
+def _raw(points: pd.DataFrame, target: str) -> pd.Series[float]:
+    """Return what was counted, guesses included."""
+    return points[target] * (1 - 1 / points["K"]) + points["T"] / points["K"]
+
+
+def _guessed(points: pd.DataFrame) -> pd.Series[float]:
+    """Return the count that guessing alone stays below, or at, with 95 %."""
+    ends = [guess_distribution(*sizes).ppf(0.95) for sizes in zip(points["T"], points["K"], strict=True)]
+    return pd.Series(ends, index=points.index)
 
 
 def _named(row: pd.Series[Any]) -> str:

@@ -9,11 +9,13 @@ import pandas as pd
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.laws.base import Sizes
+from ecmlib.laws.demand import knowable_bits
+from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel, slope_of
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING
-from ecmlib.laws.signal import detected, free_numbers
+from ecmlib.laws.signal import free_numbers, usable_weights
 
 
 class UnsaturatedModel(ParametricLaw):
@@ -116,7 +118,7 @@ class ThresholdLaw(_Candidate):
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
         bits_ff, bits_att, k, s = np.moveaxis(parameters, -1, 0)[..., None]
-        share = _stored(bits_ff, bits_att, sizes) / (sizes["T"] * _bits_a_sequence(sizes))
+        share = _stored(bits_ff, bits_att, sizes) / _asked(sizes)
         return _smooth_minimum(sizes["T"] * share**k, sizes["T"], s)
 
 
@@ -135,7 +137,7 @@ class SignalOfWeights(_Candidate):
         bits_ff, bits_att = np.moveaxis(parameters, -1, 0)[..., None]
         d, H = sizes["d"], sizes["H"]
         stored = (bits_ff * 2 * FEED_FORWARD_WIDTH * d**2 + bits_att * 4 * HEAD_DIM * d * H) * sizes["L"]
-        return np.asarray(sizes["T"] * detected(stored / (sizes["T"] * _bits_a_sequence(sizes)), sizes["K"]))
+        return np.asarray(sizes["T"] * detected(stored / _asked(sizes), sizes["K"]))
 
 
 class SignalOfOneKind(_Candidate):
@@ -150,13 +152,16 @@ class SignalOfOneKind(_Candidate):
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
         (bits,) = np.moveaxis(parameters, -1, 0)[..., None]
-        share = _stored(bits, bits, sizes) / (sizes["T"] * _bits_a_sequence(sizes))
+        share = _stored(bits, bits, sizes) / _asked(sizes)
         return np.asarray(sizes["T"] * detected(share, sizes["K"]))
 
 
 def _stored(bits_ff: Numbers, bits_att: Numbers, sizes: Sizes) -> Numbers:
-    weights = 2 * FEED_FORWARD_WIDTH * sizes["d"] ** 2
-    return np.asarray((bits_ff * weights + bits_att * free_numbers(sizes["d"], sizes["H"])) * sizes["L"])
+    return np.asarray((bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"])
+
+
+def _asked(sizes: Sizes) -> Array:
+    return knowable_bits(sizes["N"], sizes["K"], sizes["T"])
 
 
 def _P(sizes: Sizes) -> Array:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from ecmlib.chance import FULL
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.signal import SignalLaw, detected, free_numbers
+from ecmlib.laws.signal import SignalLaw, free_numbers, usable_weights
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
@@ -49,7 +50,7 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
     stored = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
     asked = K**2 * np.log2(K)
-    predicted = detected(stored / asked, K) * (1 - 1 / K) + 1 / K
+    predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
     return table.assign(load=asked / stored, predicted=predicted, ratio=predicted / accuracy, full=accuracy >= FULL)
 
@@ -117,8 +118,10 @@ def stored_per_parameter(
             H = max(1, width // 64)
             blocks = layers * (12 * width**2 + 13 * width)
             P = blocks + (V + S) * width + 2 * width
-            free = float(free_numbers(np.array(width), np.array(H)))
-            stored = (law.bits_ff * 8 * width**2 + law.bits_att * free) * layers**law.lam
+            values = {"d": width, "H": H, "N": S, "K": V}
+            sizes = {name: np.array(value) for name, value in values.items()}
+            in_layer = law.bits_ff * usable_weights(sizes) + law.bits_att * free_numbers(sizes)
+            stored = float(in_layer) * layers**law.lam
             rows.append(
                 {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": stored / blocks}
             )
