@@ -22,7 +22,7 @@ from ecmlib.laws.registry import LAWS, load_law
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
-PARAMETERS = {"ecm": [600.0, -0.1, 1.4, 3.0, 0.5, 90.0, 1500.0], "signal": [1.8, 2.9, 1.1]}
+PARAMETERS = {"ecm": [600.0, -0.1, 1.4, 3.0, 0.5, 90.0, 1500.0], "signal": [1.8, 2.9, 1.1, 0.4, 0.1]}
 BEGINNINGS = tuple(f'{{"law":"{name}",' for name in PARAMETERS)
 COMMITTED = sorted(path.stem for path in Path("results/law").glob("*.json") if path.read_text().startswith(BEGINNINGS))
 SHOWN = "scattered-ecm"

@@ -28,7 +28,7 @@ from ecmlib.laws.comparison import (
     like_for_like,
 )
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import scored
+from ecmlib.laws.points import scored, weights
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scores import aicc, coverage, left_out
@@ -145,7 +145,9 @@ def test_polynomial_is_that_of_scikit_learn_and_has_56_coefficients() -> None:
     frame = grid(noise=0.2)
     inputs = frame[["d", "H", "N"]]
     reference = make_pipeline(StandardScaler(), PolynomialFeatures(5), LinearRegression(fit_intercept=False))
-    reference.fit(inputs, frame["C_plateau"])
+    told = weights(scored(frame, "C_plateau"), "C_plateau")
+    assert np.ptp(told) > 0.5
+    reference.fit(inputs, frame["C_plateau"], linearregression__sample_weight=told)
     fitted = PolynomialModel.fit(frame, degree=5, bootstraps=2)
     assert fitted.n_parameters == 56
     np.testing.assert_allclose(fitted.predict_frame(frame), reference.predict(inputs), rtol=1e-6, atol=1e-6)

@@ -21,11 +21,15 @@ const LAWS = {
   },
   // ecmlib/laws/signal.py
   signal: {
-    parameters: ["bits_ff", "bits_att", "lam"],
-    capacity([bits_ff, bits_att, lam], { d, H, N, L, K, T }) {
-      const rank = Math.min(d, HEAD_DIM);
-      const stored = (bits_ff * 8 * d ** 2 + bits_att * 2 * H * rank * (2 * d - rank)) * L ** lam;
-      return T * detected(stored / (T * (N - 1) * Math.log2(K)), K);
+    parameters: ["bits_ff", "bits_att", "lam", "uneven", "lacking"],
+    capacity([bits_ff, bits_att, lam, uneven, lacking], { d, H, N, L, K, T }) {
+      const [goingIn, goingOut] = [Math.min(d, K + N - 2), Math.min(d, K - 1)];
+      const matching = Math.min(goingIn, HEAD_DIM);
+      const moving = Math.min(goingIn, goingOut, HEAD_DIM);
+      const free = H * (matching * (2 * goingIn - matching) + moving * (goingIn + goingOut - moving));
+      const weights = 4 * d * (goingIn + goingOut);
+      const stored = (bits_ff * weights + bits_att * free) * L ** lam * (1 - lacking); // after 10,000 steps
+      return T * detected(stored / knowableBits(N, K, T), K, uneven);
     },
   },
 };
@@ -156,32 +160,76 @@ function quantile(sorted, q) {
   return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
 }
 
-// Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/laws/signal.py).
-function detected(share, K) {
+// Keeps the last results of a function of a few numbers: intervals ask for the same library a thousand times.
+function remembered(f, most = 1000) {
+  const known = new Map();
+  return (...numbers) => {
+    const key = numbers.join();
+    if (known.size >= most) known.clear();
+    if (!known.has(key)) known.set(key, f(...numbers));
+    return known.get(key);
+  };
+}
+
+// Bits of a random library that can be known from the tokens before (ecmlib/laws/demand.py).
+const knowableBits = remembered((N, K, T) => {
+  let [positions, others, known] = [N - 1, (T - 1) / K, 0];
+  for (; positions >= 1 && others > 1e-9; positions--, others /= K) {
+    known += Math.log2(K) - logCount(others) + logCount(others / K);
+  }
+  return T * (known + positions * Math.log2(K));
+});
+
+// E log2(1 + Poisson(mean)), summed from the likeliest number outwards.
+const logCount = remembered((mean) => {
+  const [mode, reach] = [Math.floor(mean), 12 * Math.sqrt(mean) + 12];
+  let [sum, total] = [0, 0];
+  for (const step of [1, -1]) {
+    let weight = 1;
+    for (let n = mode; n >= 0 && Math.abs(n - mean) <= reach; n += step) {
+      if (n !== mode || step === 1) {
+        sum += weight * Math.log2(1 + n);
+        total += weight;
+      }
+      weight *= step === 1 ? mean / (n + 1) : n / mean;
+    }
+  }
+  return sum / total;
+});
+
+// Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/laws/detection.py).
+function detected(share, K, uneven) {
   const stored = Math.min(Math.max(share, 1e-12), 1 - 1e-12);
-  const chance = chanceToDetect(K)(Math.sqrt(-2 * Math.log(K) * Math.log1p(-stored)));
-  return (chance - 1 / K) / (1 - 1 / K);
-}
-
-// The chance, as a function of the signal, that the largest of K Gaussian numbers is the one that the signal shifts. An
-// interval asks for it a thousand times, so the integral is done at the nodes of an interpolation, once for each K.
-const chances = new Map();
-function chanceToDetect(K) {
-  if (!chances.has(K)) {
-    const most = Math.sqrt(-2 * Math.log(K) * Math.log(1e-12));
-    chances.set(K, interpolated((signal) => integratedChance(signal, K), most));
-  }
-  return chances.get(K);
-}
-
-function integratedChance(signal, K) {
+  const square = (-2 * Math.log(K) * Math.log1p(-stored)) / (1 + uneven ** 2);
+  const [signal, noise, allBelow] = [Math.sqrt(square), Math.sqrt(1 + uneven ** 2 * square), chanceOfAllBelow(K)];
   let sum = 0;
-  for (let node = -50; node <= 50; node++) {
-    const x = 0.16 * node;
-    sum += Math.exp((-x * x) / 2) * normalDistribution(x + signal) ** (K - 1);
-  }
-  return (0.16 * sum) / Math.sqrt(2 * Math.PI);
+  for (let node = -50; node <= 50; node++) sum += WEIGHTS[node + 50] * allBelow(signal + noise * 0.16 * node);
+  return (sum - 1 / K) / (1 - 1 / K);
 }
+
+const WEIGHTS = Array.from({ length: 101 }, (_, i) => (0.16 * Math.exp(-((0.16 * (i - 50)) ** 2) / 2)) / Math.sqrt(2 * Math.PI));
+
+// Phi(x)^(K-1), the chance that K - 1 Gaussian numbers lie below x, read from a table with cubic interpolation: an
+// interval asks for it a hundred thousand times.
+const chanceOfAllBelow = remembered((K) => {
+  const [least, most, step] = [-9, 9, 1 / 1024];
+  const table = Float64Array.from(
+    { length: (most - least) / step + 4 },
+    (_, i) => normalDistribution(least + (i - 1) * step) ** (K - 1),
+  );
+  return (x) => {
+    if (x <= least || x >= most) return x <= least ? 0 : 1;
+    const place = (x - least) / step;
+    const i = Math.floor(place);
+    const t = place - i;
+    return (
+      (-t * (t - 1) * (t - 2) * table[i]) / 6 +
+      ((t + 1) * (t - 1) * (t - 2) * table[i + 1]) / 2 -
+      ((t + 1) * t * (t - 2) * table[i + 2]) / 2 +
+      ((t + 1) * t * (t - 1) * table[i + 3]) / 6
+    );
+  };
+}, 8);
 
 // Phi(x), by its Taylor series (Marsaglia, Journal of Statistical Software 11(4), 2004).
 function normalDistribution(x) {
@@ -193,21 +241,6 @@ function normalDistribution(x) {
     sum += term;
   }
   return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
-}
-
-// A smooth function on [0, end] as a Chebyshev series, summed by Clenshaw's recurrence.
-function interpolated(f, end, n = 200) {
-  const angles = Array.from({ length: n }, (_, j) => ((j + 0.5) * Math.PI) / n);
-  const values = angles.map((angle) => f((end / 2) * (1 + Math.cos(angle))));
-  const coefficients = angles.map(
-    (_, k) => (2 / n) * values.reduce((sum, value, j) => sum + value * Math.cos(k * angles[j]), 0),
-  );
-  return (x) => {
-    const t = (2 * x) / end - 1;
-    let [one, two] = [0, 0];
-    for (let k = n - 1; k > 0; k--) [one, two] = [2 * t * one - two + coefficients[k], one];
-    return t * one - two + coefficients[0] / 2;
-  };
 }
 
 window.ecmlib = { Law, SIZES, parameterCount };

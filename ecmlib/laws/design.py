@@ -64,7 +64,7 @@ def smallest_architectures(
         Of the prediction interval, between 0 and 1.
     bits : float, optional
         That a token takes for who knows the library's source, above 0 and at most log2 K, which random tokens take: the
-        law is told 2**bits in place of K.
+        law must know ``token_bits``, as the one that ships does.
 
     Returns
     -------
@@ -94,6 +94,8 @@ def smallest_architectures(
         T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K))) if N > 1 else 1
     target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level, bits=bits)
     target.refuse_impossible()
+    if bits is not None and "token_bits" not in law.components:
+        raise ValueError(f"bits = {bits:g}: law {law.name!r} knows random tokens alone")
     widest = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
     if bits is not None:
         widest = widest.assign(bits=bits)

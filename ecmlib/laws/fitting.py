@@ -91,7 +91,7 @@ def minimise(
     bounds: tuple[Array, Array],
     loss: FitLoss,
     weights: Array,
-    censored: Array | None = None,
+    censored: NDArray[np.bool_] | None = None,
     tolerance: float = 1e-12,
 ) -> Optimum:
     """Fit by `scipy.optimize.least_squares` from every start, with exact derivatives; the lowest cost wins.
@@ -150,7 +150,7 @@ def bootstrap(
     n_bootstraps: int,
     seed: int,
     weights: Array,
-    censored: Array | None = None,
+    censored: NDArray[np.bool_] | None = None,
 ) -> Array:
     """Refit to configurations drawn with replacement: parameters of shape (n_bootstraps, p).
 
@@ -196,17 +196,17 @@ def doubts(
 
 
 def _objective(
-    formula: Formula, measured: Array, loss: FitLoss, weights: Array, censored: Array | None = None
+    formula: Formula, measured: Array, loss: FitLoss, weights: Array, censored: NDArray[np.bool_] | None = None
 ) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """Return residuals (n,) and their Jacobian (n, p) as functions of the parameters."""
     # soft_l1 grows like the residual itself, so a weight enters it as it is and a squared one by its root.
     factor = weights if loss == "mape" else np.sqrt(weights)
     scale = {"log": np.ones_like(measured), "mape": measured, "squares": np.full_like(measured, np.std(measured) or 1)}
     divisor = scale[loss] / factor.clip(1e-300)
-    exact = np.ones(len(measured), bool) if censored is None else ~censored
+    exact = np.ones(len(measured), np.bool_) if censored is None else np.logical_not(censored)
 
     def counts(predicted: Array) -> NDArray[np.bool_]:
-        return exact | (predicted < measured)
+        return np.logical_or(exact, predicted < measured)
 
     def residuals(parameters: Array) -> Array:
         predicted = np.real(formula(parameters))

@@ -143,7 +143,9 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
 
 
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
-    """Return what a law knows of `COMPONENTS`, and of ``max_steps``, as numbers; no feed-forward is a ``ff_mult`` of 0.
+    """Return what a law knows of `COMPONENTS`, and of ``max_steps`` and ``token_bits``, as numbers.
+
+    No feed-forward is a ``ff_mult`` of 0; a token takes log2 K bits where the frame does not say otherwise.
 
     Raises
     ------
@@ -153,20 +155,21 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
     for name, usual in COMPONENTS.items():
         if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
             raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
-    usual_numbers = {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}
     values = {
         name: np.broadcast_to(np.asarray(frame.get(name, usual), float), len(frame))
-        for name, usual in usual_numbers.items()
+        for name, usual in {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}.items()
         if name in known
     }
+    if "token_bits" in known:
+        values["token_bits"] = np.asarray(frame.get("token_bits", np.log2(frame["K"])), float)
     if "ff" in known and "ff" in frame:
         values["ff_mult"] = np.where(frame["ff"] == "identity", 0.0, values["ff_mult"])
     return values
 
 
 def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:
-    """Return a frame as a law of random tokens is to see what takes so many bits a token: K is 2**bits."""
-    return frame.assign(K=2.0**bits)
+    """Return a frame as a law of random tokens is to see what takes so many bits a token."""
+    return frame.assign(token_bits=bits)
 
 
 def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:

@@ -34,6 +34,9 @@ class SignalLaw(ParametricLaw):
     4. A sequence counts when its last token is the largest of K Gaussian numbers, one of which is shifted by the
        signal (`ecmlib.laws.detection.detected`). Less the guesses, that is C, between 0 and T.
 
+    Of text, which takes fewer bits a token than log2 K, steps 3 and 4 are told these (column ``token_bits``): K is then
+    the number of tokens among which a guess is as hard.
+
     Parameters
     ----------
     bits_ff : float
@@ -55,7 +58,7 @@ class SignalLaw(ParametricLaw):
     """
 
     name = "signal"
-    components = ("head_dim", "ff", "ff_mult", "max_steps")
+    components = ("head_dim", "ff", "ff_mult", "max_steps", "token_bits")
     bounds: ClassVar[dict[str, tuple[float, float]]] = {
         "bits_ff": (0, 100),
         "bits_att": (0, 100),
@@ -77,8 +80,9 @@ class SignalLaw(ParametricLaw):
         weights, free = usable_weights(sizes), free_numbers(sizes)
         trained = 1 - lacking / np.sqrt(sizes["max_steps"] / USUAL_STEPS)
         stored = (bits_ff * weights + bits_att * free) * sizes["L"] ** lam * trained
-        asked = knowable_bits(sizes["N"], sizes["K"], sizes["T"])
-        return np.asarray(sizes["T"] * detected(stored / asked, sizes["K"], uneven))
+        choices = 2 ** sizes["token_bits"]  # K, where tokens are random
+        asked = knowable_bits(sizes["N"], choices, sizes["T"])
+        return np.asarray(sizes["T"] * detected(stored / asked, choices, uneven))
 
     @classmethod
     def starts(cls, points: pd.DataFrame, measured: Array, n: int, seed: int) -> Array:
