@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecmlib.reproduction.budget import best_forms, compare, judge, limits, plot_budgets, shares
+from ecmlib.reproduction.budget import best_forms, compare, judge, limits, plot_budgets, same_protocol, shares
 
 BUDGETS = np.array([1250, 2500, 5000, 10000, 20000, 40000, 80000, 160000])
 PAPER = {"optimizer": "adam", "lr": 0.001, "schedule": "constant"}
@@ -30,6 +30,13 @@ def test_limit_of_a_power_law_is_found(limit: float, lacking: float, exponent: f
     assert best["limit"].iloc[0] == pytest.approx(limit, rel=0.01)
     S_90 = 1000 * (lacking / 0.1) ** (1 / exponent)
     assert best["steps_90"].iloc[0] == pytest.approx(S_90, rel=0.05)
+
+
+def test_rows_of_another_protocol_are_left_out() -> None:
+    both = pd.concat([rows(np.arange(3.0), **MUON), rows(np.arange(3.0), **PAPER)])
+    assert (same_protocol(both, pd.DataFrame([PAPER]))["lr"] == PAPER["lr"]).all()
+    assert same_protocol(both, both).equals(both)
+    assert same_protocol(pd.DataFrame(), both).empty
 
 
 def test_limit_of_an_exponential_is_found_and_a_logarithm_has_none() -> None:

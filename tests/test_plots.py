@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from ecmlib import CapacityRecord, EmpiricalCapacityModel, load_law
 from ecmlib.figures import (
+    plot_collapse,
     plot_curves,
     plot_extrapolation,
     plot_grid,
@@ -149,15 +150,29 @@ def test_laws_are_drawn_as_predicted_over_measured_and_what_was_fitted_is_shaded
         assert shaded == ([(8, 16)] if across == "d" else [])
 
 
+def test_capacities_of_all_sizes_fall_on_the_curve_of_the_law_that_made_them() -> None:
+    law = load_law().model_copy(update={"uneven": 0.3})
+    frames = {f"K={K}": grid((1,)).assign(K=K) for K in (32, 128)}
+    frames = {name: rows.assign(C_plateau=np.maximum(law.predict_frame(rows), 1)) for name, rows in frames.items()}
+    (axes,) = plot_collapse(frames, law).axes
+    *points, least, most = axes.lines
+    assert [line.get_label() for line in axes.lines] == ["K=32", "K=128", "law, K=32", "law, K=128"]
+    for drawn, curve in zip(points, (least, most), strict=True):
+        x, y = np.array(drawn.get_xdata()), np.array(drawn.get_ydata())
+        assert len(x) > 5
+        np.testing.assert_allclose(np.interp(np.log(x), np.log(curve.get_xdata()), curve.get_ydata()), y, rtol=0.01)
+
+
 def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollow() -> None:
     law = load_law()
     frame = grid((1,)).assign(C_plateau=lambda here: np.where(here["d"] == 32, 2048.0, 100.0))
     (axes,) = plot_predicted({"a grid": frame}, law).axes
     C, low, high = law.predict_frame(frame, 0.9)
-    error = np.mean(np.abs(C / frame["C_plateau"] - 1))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"a grid, error {error:.0%}", "equal"]
-    filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     full = (frame["C_plateau"] == 2048).to_numpy()
+    error = np.mean(np.abs(C[~full] / 100 - 1))
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == [f"a grid, error {error:.0%} of {np.sum(~full)}", "equal"]
+    filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     assert sorted(filled.get_xdata().tolist()) == pytest.approx(sorted(C[~full]))
     assert set(filled.get_ydata()) == {100}
     assert sorted(hollow.get_xdata().tolist()) == pytest.approx(sorted(C[full]))

@@ -173,29 +173,39 @@ function remembered(f, most = 1000) {
 
 // Bits of a random library that can be known from the tokens before (ecmlib/laws/demand.py).
 const knowableBits = remembered((N, K, T) => {
-  let [positions, others, known] = [N - 1, (T - 1) / K, 0];
-  for (; positions >= 1 && others > 1e-9; positions--, others /= K) {
-    known += Math.log2(K) - logCount(others) + logCount(others / K);
+  let [known, n] = [Math.log2(K), 1]; // the last token
+  for (; n < N - 1 && T / K ** n > 1e-9; n++) {
+    known += Math.log2(K) - logSharing(n, N, K, T) + logSharing(n + 1, N, K, T);
   }
-  return T * (known + positions * Math.log2(K));
+  return T * (known + (N - 1 - n) * Math.log2(K));
 });
 
-// E log2(1 + Poisson(mean)), summed from the likeliest number outwards.
-const logCount = remembered((mean) => {
-  const [mode, reach] = [Math.floor(mean), 12 * Math.sqrt(mean) + 12];
-  let [sum, total] = [0, 0];
-  for (const step of [1, -1]) {
-    let weight = 1;
-    for (let n = mode; n >= 0 && Math.abs(n - mean) <= reach; n += step) {
-      if (n !== mode || step === 1) {
-        sum += weight * Math.log2(1 + n);
-        total += weight;
-      }
-      weight *= step === 1 ? mean / (n + 1) : n / mean;
-    }
+// E log2(1 + X), X others that share their first n tokens with a sequence: binomial, or Poisson where there are many ways
+// to go on. Summed from the likeliest number outwards.
+function logSharing(n, N, K, T) {
+  const mean = (T - 1) / K ** n;
+  const reach = 12 * Math.sqrt(mean) + 12;
+  const ways = Math.exp(Math.min((N - 1 - n) * Math.log(K), Math.log(1e6)));
+  const few = ways < 1e6;
+  const others = Math.max(Math.round(ways) - 1, 0);
+  const chance = Math.min(mean / Math.max(ways - 1, mean, 1e-12), 1);
+  if (few && chance === 1) return Math.log2(1 + others);
+  // The weight of count + 1 over that of count.
+  const ratio = (count) => (few ? ((others - count) / (count + 1)) * (chance / (1 - chance)) : mean / (count + 1));
+  const mode = Math.floor(few ? (others + 1) * chance : mean);
+  let [sum, total] = [Math.log2(1 + mode), 1];
+  for (let [count, weight] = [mode, 1]; count - mean <= reach && weight > 0; count++) {
+    weight *= ratio(count);
+    sum += weight * Math.log2(2 + count);
+    total += weight;
+  }
+  for (let [count, weight] = [mode, 1]; count > 0 && mean - count <= reach; count--) {
+    weight /= ratio(count - 1);
+    sum += weight * Math.log2(count);
+    total += weight;
   }
   return sum / total;
-});
+}
 
 // Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/laws/detection.py).
 function detected(share, K, uneven) {

@@ -8,6 +8,7 @@ from ecmlib.figures.design import (
 )
 from ecmlib.figures.grid import plot_grid
 from ecmlib.figures.law import (
+    plot_collapse,
     plot_extrapolation,
     plot_predicted,
     plot_ratios,
@@ -18,6 +19,7 @@ from ecmlib.figures.law import (
 __all__ = [
     "plot_candidates",
     "plot_capacity_over_parameters",
+    "plot_collapse",
     "plot_curves",
     "plot_design_hits",
     "plot_extrapolation",

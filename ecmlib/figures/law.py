@@ -10,14 +10,16 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
-from sklearn.metrics import mean_absolute_percentage_error
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import predicted
+from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.laws.points import configurations, growing
+from ecmlib.laws.points import configurations, growing, scored
+from ecmlib.laws.scores import mean_error
+from ecmlib.laws.signal import SignalLaw
 
 
 def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
@@ -132,8 +134,8 @@ def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
 def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """Draw measured against predicted capacity of several grids, a colour a grid.
 
-    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points memorised
-    their whole library. The legend gives each grid's mean absolute error, as a share of what was measured.
+    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points are full, or
+    lost in guessing; the legend gives the mean relative error at the others, where there are any, and their number.
 
     Parameters
     ----------
@@ -145,18 +147,63 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     figure, axes = new_figure(5, 4.4)
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
-        points = predicted(configurations(frame, target), law)
-        error = mean_absolute_percentage_error(points[target], points["C"])
+        points = predicted(scored(frame, target), law)
+        told = points["telling"]
+        error = (
+            f"error {mean_error(points, points['C'].to_numpy(), target):.0%} of {told.sum()}" if told.any() else "full"
+        )
         arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
         axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
-        for complete, face in ((False, color), (True, "none")):
-            here = points[points["complete"] == complete]
+        for telling, face in ((True, color), (False, "none")):
+            here = points[told == telling]
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"_{name}, full" if complete else f"{name}, error {error:.0%}"
+            label = f"{name}, {error}" if telling else f"_{name}, not telling"
             axes.plot(here["C"], here[target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
+    axes.legend(fontsize="x-small")
+    return figure
+
+
+def plot_collapse(frames: Mapping[str, pd.DataFrame], law: SignalLaw) -> Figure:
+    """Draw the share of the library that was memorised over the share of its bits that the law says is stored.
+
+    A colour a grid, for all sizes: a law that misses nothing puts them on one curve, which differs a little with K and is
+    drawn for the smallest and the largest.
+
+    Parameters
+    ----------
+    frames : mapping
+        Rows of `ecmlib.load_results` by the grid's name.
+    law : SignalLaw
+    """
+    target = law.evidence.target
+    figure, axes = new_figure(5, 4.4)
+    shares, sizes = [], []
+    for (name, frame), color, marker in styled(frames.items()):
+        points = scored(frame, target)
+        points = points[~points["lost"]]
+        share = law.share(points)
+        axes.plot(
+            share,
+            points[target] / points["T"],
+            marker,
+            color=color,
+            label=name,
+            markersize=4,
+            alpha=0.8,
+            linestyle="none",
+        )
+        shares.append(share)
+        sizes.append(points["K"])
+    least, most = np.concatenate(shares).min(), np.concatenate(shares).max()
+    across = np.geomspace(least, most, 200)
+    K = pd.concat(sizes)
+    for vocabulary, dashes in zip(sorted({K.min(), K.max()}), ("-", "--"), strict=False):
+        curve = detected(across, np.full(len(across), float(vocabulary)), law.uneven)
+        axes.plot(across, curve, color="black", linestyle=dashes, linewidth=0.8, label=f"law, K={vocabulary:.0f}")
+    axes.set(xscale="log", yscale="log", xlabel="share of the knowable bits that is stored, M / A", ylabel="C / T")
     axes.legend(fontsize="x-small")
     return figure
 

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import poisson
+from scipy.stats import binom, poisson
 
 Array = NDArray[np.float64]
 
-_ALONE = 1e-9  # expected others that begin alike, below which every beginning counts as unique
-_WIDTHS = 12.0  # standard deviations of a Poisson variable beyond which nothing is summed
+_ALONE = 1e-9  # expected others that begin alike, below which every beginning is unique
+_MANY = 1e6  # ways to go on, from which on their numbers are Poisson
+_WIDTHS = 12.0  # standard deviations of a Poisson number beyond which nothing is summed
 
 
 def knowable_bits(N: Array, K: Array, T: Array) -> Array:
@@ -19,9 +20,10 @@ def knowable_bits(N: Array, K: Array, T: Array) -> Array:
 
     Sequences that begin alike go on differently: the first token alone, shared by about T / K of them, says little of
     the second. Who knows the library by heart still needs ``log2(m / g)`` bits for a token when m sequences share what
-    stands before it, g of them this token, too; how many others do is Poisson. So after n tokens the next can be known
-    to ``log2 K - f(T / K^n) + f(T / K^(n+1))`` bits, ``f(x) = E log2(1 + Poisson(x))``. Where T is far below K that is
-    log2 K, and the sum ``T (N - 1) log2 K``.
+    stands before it, g of them this token, too. So after n tokens the next can be known to ``log2 K - f(n) + f(n + 1)``
+    bits, where ``f(n) = E log2(1 + X)`` and X others share a beginning of n tokens: each of the other ``K^(N-1-n) - 1``
+    ways to go on up to the last token but one, all of which differ, is in the library with the same chance. The last
+    token can be known whole. Where T is far below K that is log2 K for each, and the sum ``T (N - 1) log2 K``.
 
     Parameters
     ----------
@@ -47,16 +49,22 @@ def knowable_bits(N: Array, K: Array, T: Array) -> Array:
 
 @lru_cache(maxsize=100_000)
 def _of_one(N: float, K: float, T: float) -> float:
-    positions, others, known = N - 1, (T - 1) / K, 0.0
-    while positions >= 1 and others > _ALONE:
-        known += float(np.log2(K)) - _log_count(others) + _log_count(others / K)
-        positions, others = positions - 1, others / K
-    return float(T * (known + positions * np.log2(K)))
+    known, n = float(np.log2(K)), 1  # the last token
+    while n < N - 1 and T / K**n > _ALONE:
+        known += float(np.log2(K)) - _log_sharing(n, N, K, T) + _log_sharing(n + 1, N, K, T)
+        n += 1
+    return float(T * (known + (N - 1 - n) * np.log2(K)))
 
 
 @lru_cache(maxsize=100_000)
-def _log_count(mean: float) -> float:
-    """``E log2(1 + Poisson(mean))``."""
+def _log_sharing(n: int, N: float, K: float, T: float) -> float:
+    """``E log2(1 + X)``, X other sequences that share their first n tokens with one."""
+    mean = (T - 1) / K**n
     reach = _WIDTHS * np.sqrt(mean) + _WIDTHS
     counts = np.arange(max(0, int(mean - reach)), int(mean + reach) + 1)
-    return float(poisson.pmf(counts, mean) @ np.log2(1.0 + counts))
+    ways = np.exp(min((N - 1 - n) * np.log(K), np.log(_MANY)))
+    if ways < _MANY:
+        chance = binom.pmf(counts, max(round(ways) - 1, 0), min(mean / max(ways - 1, mean, 1e-12), 1))
+    else:
+        chance = poisson.pmf(counts, mean)
+    return float(chance @ np.log2(1.0 + counts))

@@ -228,7 +228,7 @@ class _Target(Parameters):
 
 def _told(frame: pd.DataFrame) -> pd.DataFrame:
     """Return what a law of random tokens is told of the library."""
-    return with_bits(frame[SIZES], frame["bits"]) if "bits" in frame else frame[SIZES]
+    return with_bits(frame, frame["bits"]) if "bits" in frame else frame
 
 
 def _combinations(values: dict[str, Iterable[int]]) -> pd.DataFrame:

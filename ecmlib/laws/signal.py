@@ -64,7 +64,7 @@ class SignalLaw(ParametricLaw):
         "bits_att": (0, 100),
         "lam": (-1, 4),
         "uneven": (0, 2),
-        "lacking": (0, 0.3),
+        "lacking": (0, 0.5),
     }
 
     bits_ff: float
@@ -76,13 +76,18 @@ class SignalLaw(ParametricLaw):
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
         """Predict capacities; see the class."""
-        bits_ff, bits_att, lam, uneven, lacking = np.moveaxis(parameters, -1, 0)[..., None]
-        weights, free = usable_weights(sizes), free_numbers(sizes)
-        trained = 1 - lacking / np.sqrt(sizes["max_steps"] / USUAL_STEPS)
-        stored = (bits_ff * weights + bits_att * free) * sizes["L"] ** lam * trained
-        choices = 2 ** sizes["token_bits"]  # K, where tokens are random
-        asked = knowable_bits(sizes["N"], choices, sizes["T"])
-        return np.asarray(sizes["T"] * detected(stored / asked, choices, uneven))
+        uneven = np.moveaxis(parameters, -1, 0)[3, ..., None]
+        return np.asarray(sizes["T"] * detected(_share(parameters, sizes), _choices(sizes), uneven))
+
+    def share(self, frame: pd.DataFrame) -> Array:
+        """Return stored bits over those that can be known, one a row: from 1 on, the library is known whole.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            As `predict_frame` takes it.
+        """
+        return np.asarray(_share(self.parameters, self._sizes(frame, self.variables)), float)
 
     @classmethod
     def starts(cls, points: pd.DataFrame, measured: Array, n: int, seed: int) -> Array:
@@ -122,3 +127,15 @@ def carried(sizes: Sizes) -> tuple[Array, Array]:
     """Return the dimensions, of d, in which tokens and positions come in, and in which K tokens are told apart."""
     d, N, K = sizes["d"], sizes["N"], sizes["K"]
     return np.minimum(d, K + N - 2), np.minimum(d, K - 1)
+
+
+def _share(parameters: Numbers, sizes: Sizes) -> Numbers:
+    bits_ff, bits_att, lam, _, lacking = np.moveaxis(parameters, -1, 0)[..., None]
+    trained = 1 - lacking / np.sqrt(sizes["max_steps"] / USUAL_STEPS)
+    stored = (bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"] ** lam * trained
+    return np.asarray(stored / knowable_bits(sizes["N"], _choices(sizes), sizes["T"]))
+
+
+def _choices(sizes: Sizes) -> Array:
+    """Return the number of tokens among which a guess is as hard: K, where they are random."""
+    return np.asarray(2 ** sizes["token_bits"])

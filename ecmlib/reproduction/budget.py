@@ -73,6 +73,14 @@ def load_budgets(folder: str | Path) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+def same_protocol(budgets: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows over budgets that were trained as the one protocol of other results says, but for its length."""
+    if budgets.empty:
+        return budgets
+    alike = np.logical_and.reduce([budgets[name].isin(results[name].unique()) for name in PROTOCOL])
+    return budgets[alike]
+
+
 def compare(frame: pd.DataFrame) -> pd.DataFrame:
     """Average the restarts of each architecture, protocol and budget.
 
