@@ -149,15 +149,14 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     for (name, frame), color, marker in styled(frames.items()):
         points = predicted(scored(frame, target), law)
         told = points["telling"]
-        error = (
-            f"error {mean_error(points, points['C'].to_numpy(), target):.0%} of {told.sum()}" if told.any() else "full"
-        )
+        error = mean_error(points, points["C"].to_numpy(), target)
+        says = f"error {error:.0%} of {told.sum()}" if told.any() else "full"
         arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
         axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
         for telling, face in ((True, color), (False, "none")):
             here = points[told == telling]
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"{name}, {error}" if telling else f"_{name}, not telling"
+            label = f"{name}, {says}" if telling else f"_{name}, not telling"
             axes.plot(here["C"], here[target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
@@ -169,8 +168,8 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
 def plot_collapse(frames: Mapping[str, pd.DataFrame], law: SignalLaw) -> Figure:
     """Draw the share of the library that was memorised over the share of its bits that the law says is stored.
 
-    A colour a grid, for all sizes: a law that misses nothing puts them on one curve, which differs a little with K and is
-    drawn for the smallest and the largest.
+    A colour a grid, for all sizes: a law that misses nothing puts them on one curve, which differs a little with K and
+    is drawn for the smallest and the largest.
 
     Parameters
     ----------
@@ -184,17 +183,8 @@ def plot_collapse(frames: Mapping[str, pd.DataFrame], law: SignalLaw) -> Figure:
     for (name, frame), color, marker in styled(frames.items()):
         points = scored(frame, target)
         points = points[~points["lost"]]
-        share = law.share(points)
-        axes.plot(
-            share,
-            points[target] / points["T"],
-            marker,
-            color=color,
-            label=name,
-            markersize=4,
-            alpha=0.8,
-            linestyle="none",
-        )
+        share, known = law.share(points), points[target] / points["T"]
+        axes.plot(share, known, marker, color=color, label=name, markersize=4, alpha=0.8, linestyle="none")
         shares.append(share)
         sizes.append(points["K"])
     least, most = np.concatenate(shares).min(), np.concatenate(shares).max()
