@@ -23,7 +23,7 @@ const LAWS = {
   signal: {
     parameters: ["bits_ff", "bits_att", "lam", "uneven", "lacking"],
     capacity([bits_ff, bits_att, lam, uneven, lacking], { d, H, N, L, K, T }) {
-      const [goingIn, goingOut] = [Math.min(d, K + N - 2), Math.min(d, K - 1)];
+      const [goingIn, goingOut] = [Math.min(d - 1, K + N - 2), Math.min(d - 1, K - 1)];
       const matching = Math.min(goingIn, HEAD_DIM);
       const moving = Math.min(goingIn, goingOut, HEAD_DIM);
       const free = H * (matching * (2 * goingIn - matching) + moving * (goingIn + goingOut - moving));

@@ -34,6 +34,7 @@ class Law(Parameters):
     name: ClassVar[str]
     variables: ClassVar[Sequence[str]] = SIZES  # what a frame must have
     components: ClassVar[Collection[str]] = ()  # which of `ecmlib.laws.points.COMPONENTS` it has a variable for
+    nearness: ClassVar[float] = 0.5  # relative error to be expected of it: about what the paper publishes of its law
     evidence: Annotated[Evidence, Field(repr=False)] = Evidence()
 
     @property

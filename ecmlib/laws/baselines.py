@@ -82,7 +82,7 @@ class PolynomialModel(Law):
         if not 0 <= degree <= _MOST:
             raise ValueError(f"degree = {degree}: should be between 0 and {_MOST}")
         points = scored(frame, target, ONE_SETTING)
-        told = weights(points, target)
+        told = weights(points, target, cls.nearness)
         coefficients = math.comb(degree + 3, 3)
         if len(points) < coefficients:
             raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
@@ -163,7 +163,7 @@ class BoostingModel(Law):
         law = cls(
             inputs=points[_INPUTS].to_numpy(float).tolist(),
             measured=positive(points, target).tolist(),
-            weights=weights(points, target).tolist(),
+            weights=weights(points, target, cls.nearness).tolist(),
         )
         return law._with_evidence(frame, points, target, "log")
 

@@ -177,7 +177,7 @@ class ParametricLaw(Law):
         def predict(found: Numbers) -> Numbers:
             return cls.formula(whole(found), sizes)
 
-        told = weights(points, options.target)
+        told = weights(points, options.target, cls.nearness)
         full = points["full"].to_numpy() if "T" in cls.variables else None
         optimum = minimise(predict, measured, proposals[:, free], (low, high), options.loss, told, full)
         found = optimum.parameters

@@ -15,7 +15,6 @@ from ecmlib.protocol import Protocol
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
-_EXPECTED = 0.1  # relative error of a good law
 _AVERAGED = ("C", "C_raw")  # over restarts
 _LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
@@ -98,11 +97,11 @@ def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -
     return points.assign(telling=~points["full"] & ~points["lost"])
 
 
-def weights(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
-    """Weigh configurations by what is known of each: how sure its count is, beside how near a law can be expected.
+def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.float64]:
+    """Weigh configurations by what is known of each: how sure its count is, beside how near a law can come to it.
 
-    A count has the variance of a binomial number, shared by the restarts over which it is averaged; a law is not
-    expected to be nearer than a tenth. What cannot be told from guessing weighs nothing.
+    A count has the variance of a binomial number, shared by the restarts over which it is averaged. What cannot be told
+    from guessing weighs nothing.
 
     Parameters
     ----------
@@ -110,6 +109,8 @@ def weights(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
         What `scored` returns.
     target : str
         Column of capacities.
+    nearness : float
+        Relative error of the law that is fitted, where counts are sure.
 
     Returns
     -------
@@ -119,7 +120,7 @@ def weights(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
     raw, averaged = _raw(points, target), points["restarts"] if target in _AVERAGED else 1
     variance = raw * (1 - raw / points["T"]).clip(lower=0) / averaged
     relative = variance / (points[target] * (1 - 1 / points["K"])).clip(lower=1) ** 2
-    told = _EXPECTED**2 / (_EXPECTED**2 + relative)
+    told = nearness**2 / (nearness**2 + relative)
     return np.asarray(told.where(~points["lost"], 0.0), float)
 
 

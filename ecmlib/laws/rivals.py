@@ -46,6 +46,7 @@ class UnsaturatedModel(ParametricLaw):
 class _Candidate(ParametricLaw):
     """A formula that is started from around ``start``."""
 
+    nearness = 0.1
     start: ClassVar[list[float]]
 
     @classmethod

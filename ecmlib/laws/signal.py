@@ -20,8 +20,8 @@ class SignalLaw(ParametricLaw):
     """Capacity from bits of memory and signal detection; covers d, H, N, L, K, T and steps with five parameters.
 
     1. Not every weight can be used. What comes in are sums of K token and N - 1 position vectors, what goes out is
-       compared with K frozen vectors: of the d dimensions ``i = min(d, K + N - 2)`` carry something in and
-       ``o = min(d, K - 1)`` something out. A layer stores ``bits_ff`` bits in each of the ``4 d (i + o)`` usable
+       compared with K frozen vectors, and a norm takes the mean away before either: of the d dimensions
+       ``i = min(d - 1, K + N - 2)`` carry something in and ``o = min(d - 1, K - 1)`` something out. A layer stores ``bits_ff`` bits in each of the ``4 d (i + o)`` usable
        weights of its feed-forward block (``ff_mult d (i + o)``, if it is of another width, or missing), and
        ``bits_att`` bits in each free number of its attention: Wq Wk' and Wv Wo are matrices of rank at most head_dim
        (paper, eq. 3), however many weights they are made of (`free_numbers`). L layers store ``L^lam`` times that.
@@ -58,6 +58,7 @@ class SignalLaw(ParametricLaw):
     """
 
     name = "signal"
+    nearness = 0.1
     components = ("head_dim", "ff", "ff_mult", "max_steps", "token_bits")
     bounds: ClassVar[dict[str, tuple[float, float]]] = {
         "bits_ff": (0, 100),
@@ -126,7 +127,7 @@ def free_numbers(sizes: Sizes) -> Array:
 def carried(sizes: Sizes) -> tuple[Array, Array]:
     """Return the dimensions, of d, in which tokens and positions come in, and in which K tokens are told apart."""
     d, N, K = sizes["d"], sizes["N"], sizes["K"]
-    return np.minimum(d, K + N - 2), np.minimum(d, K - 1)
+    return np.minimum(d - 1, K + N - 2), np.minimum(d - 1, K - 1)
 
 
 def _share(parameters: Numbers, sizes: Sizes) -> Numbers:
