@@ -110,7 +110,7 @@ function code(sizes) {
 
 function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, take) {
   const found = law.smallestArchitectures(C, { N, K, T }, { H: upTo(most_H), L: upTo(most_L), p }).slice(0, SHOWN);
-  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "take it"];
+  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "above"];
   const table = element("table");
   table.createCaption().textContent = `The smallest architectures that hold ${count(C)} sequences with a probability of ${p}`;
   table.createTHead().insertRow().append(...names.map((name) => element("th", name, { scope: "col" })));
@@ -120,7 +120,7 @@ function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, take) {
     const cells = [row.d, row.H, row.L, count(row.P), count(row.C), interval(row), row.probability.toFixed(3), row.MPP.toPrecision(3), outside];
     const line = body.insertRow();
     line.append(...cells.map((cell) => element("td", cell)));
-    const button = element("button", `d = ${row.d}, H = ${row.H}, L = ${row.L}`, { type: "button" });
+    const button = element("button", "take", { type: "button", ariaLabel: `take d = ${row.d}, H = ${row.H}, L = ${row.L}` });
     button.addEventListener("click", () => take(row));
     line.insertCell().append(button);
     [...line.cells].forEach((cell, place) => (cell.dataset.name = names[place]));
