@@ -44,7 +44,11 @@ function addSlider(field) {
   slider.addEventListener("input", (event) => {
     event.stopPropagation(); // the number says it, once it has changed
     const value = back(slider.valueAsNumber);
-    field.value = field.step === "1" || far ? Math.round(value) : Number(value.toFixed(3));
+    const before = field.valueAsNumber;
+    const rounded = field.step === "1" || far ? Math.round(value) : Number(value.toFixed(3));
+    // A step of a logarithmic slider may be less than one: go on by one, or an arrow key would never get further.
+    const next = rounded === before ? before + Math.sign(value - before) : rounded;
+    field.value = Math.min(Math.max(next, from), to);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
   field.form.addEventListener("input", follow);
@@ -172,10 +176,12 @@ function start() {
     form.elements.d.focus({ preventScroll: true });
   };
   const search = () => {
-    said(target, () => {
+    const found = said(target, () => {
       const numbers = typed(form, WANTED);
       return candidatesTable(law, { ...numbers, C: whole.checked ? numbers.T : numbers.C }, take);
     });
+    const T = form.elements.T.valueAsNumber;
+    if (!found && whole.checked && T) target.append(message(`Nine tenths of it, which this book calls full, are C = ${Math.ceil(0.9 * T)}.`));
   };
   const update = () => {
     C.disabled = whole.checked;
