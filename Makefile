@@ -17,6 +17,7 @@ RENDER_fit := -p starts 20 -p bootstraps 50 -p folds 8 -p results runs/law
 # What a grid needs that is not in the repository.
 NEEDED_text := runs/kjv.txt
 NEEDED_text-tiny := runs/kjv.txt
+NEEDED_designs-text := runs/kjv.txt
 .DEFAULT_GOAL := help
 # Small models gain nothing from threads, and threads that wait spin: beside a busy process they take each other's core.
 export OMP_NUM_THREADS ?= 1
@@ -83,7 +84,12 @@ render-%: notebooks/%.ipynb $(INSTALLED)
 designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design once, tabulate the hits
 	test -e results/designs/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
 	$(MAKE) sweep GRID=designs
-	$(PYTHON) workflow/prove_designs.py tabulate
+	$(PYTHON) workflow/prove_designs.py tabulate designs
+
+designs-text: $(INSTALLED) runs/kjv.txt  ## prove it for text: draw four targets once, train each design once, tabulate the hits
+	test -e results/designs-text/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW) --text runs/kjv.txt
+	$(MAKE) sweep GRID=designs-text
+	$(PYTHON) workflow/prove_designs.py tabulate designs-text
 
 status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cpu
 	@$(PYTHON) workflow/status.py "$$GRID"
@@ -105,4 +111,4 @@ test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*
 
-.PHONY: help install lock mac lint test bench bench-ideas bench-project sweep status designs experiments test-slurm picture book test-book clean
+.PHONY: help install lock mac lint test bench bench-ideas bench-project sweep status designs designs-text experiments test-slurm picture book test-book clean

@@ -14,8 +14,9 @@ from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import design_hits
 from ecmlib.laws.points import SIZES, configurations, scored
-from ecmlib.reproduction.measure import measured
+from ecmlib.reproduction.measure import measured, measured_texts
 from ecmlib.reproduction.stats import bootstrapped
+from ecmlib.reproduction.text_claims import statements
 
 
 def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.median) -> dict[str, float]:
@@ -91,6 +92,32 @@ def proven_designs(results: str | Path) -> pd.DataFrame:
         return pd.DataFrame()
     hits = design_hits(pd.read_csv(targets), measured(results, "designs"))
     return hits[["capacity", "N", "L", "H", "d", "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
+
+
+def proven_text_designs(results: str | Path) -> pd.DataFrame:
+    """Return the designs that were drawn for a text, as `proven_designs` does, with ``share`` and ``bits``."""
+    targets = Path(results) / "designs-text" / "targets.csv"
+    if not targets.exists():
+        return pd.DataFrame()
+    rows = measured_texts(results, "designs-text").rename(columns={"C": "C_plateau"})
+    hits = design_hits(pd.read_csv(targets), rows)
+    sizes = ["N", "K", "L", "H", "d", "P"]
+    return hits[["share", "capacity", "bits", *sizes, "C", "C_low", "C_high", "C_plateau", "reached"]]
+
+
+def text_in_words(cells: pd.DataFrame) -> str:
+    """Say how many of the conclusions drawn on random tokens hold for text, and which do not."""
+    judged = statements(cells)
+    told = {name: said.holds for name, said in judged.items() if said is not None}
+    if not told:
+        return "Whether conclusions drawn on random tokens hold for text is not measured yet."
+    unmet = [name for name, holds in told.items() if not holds]
+    waiting = len(judged) - len(told)
+    return (
+        f"Of {len(told)} conclusions drawn on random tokens, {len(told) - len(unmet)} hold for text"
+        + (f"; not so: {', '.join(unmet)}" if unmet else "")
+        + (f"; {waiting} wait for measurements." if waiting else ".")
+    )
 
 
 def hits_in_words(designs: pd.DataFrame) -> str:

@@ -7,12 +7,21 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import prose
-from grids import Grid, load_grid
+from grids import Grid, load_grid, notebook_parameters
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prove_designs import HITS, RESULTS, TARGETS, draw_designs, write_grid
+from prove_designs import (
+    ALL_RESULTS,
+    OF_TEXT,
+    OF_TOKENS,
+    draw_designs,
+    draw_text_designs,
+    hits,
+    write_grid,
+    write_text_grid,
+)
 
-from ecmlib import Architecture, load_law, load_results, random_library
+from ecmlib import Architecture, Protocol, load_law, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
 from ecmlib.laws.design import (
     best_design,
@@ -23,6 +32,7 @@ from ecmlib.laws.design import (
 )
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
+from ecmlib.text_record import TextProtocol
 
 
 class SmoothLaw:
@@ -202,14 +212,35 @@ def test_grid_of_designs_trains_each_once_on_a_library_of_its_own(tmp_path: Path
     assert {job.parameters["seed"] for job in jobs} == {1}
 
 
-@pytest.mark.skipif(not TARGETS.exists(), reason="the designs are not drawn yet")
-def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn() -> None:
-    targets = pd.read_csv(TARGETS)
-    jobs = load_grid("designs").jobs(RESULTS)
+def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path) -> None:
+    path = tmp_path / "prose.txt"
+    path.write_text(prose(9000), encoding="utf-8")
+    law = load_law("results/law/signal.json")
+    designs = draw_text_designs(law, path, n=2)
+    for _, row in designs.iterrows():
+        assert row["d"] <= 64
+        assert not row["outside_region"]
+        N, K = int(row["N"]), int(row["K"])
+        found = smallest_for_text(path, N, K, row["share"], law=law, T=2048, H=[row["H"]], seed=1)
+        assert best_design(found)[SIZES].tolist() == row[SIZES].tolist()
+    write_text_grid(designs, tmp_path / "designs.yaml", str(path))
+    jobs = list(Grid(**yaml.safe_load((tmp_path / "designs.yaml").read_text())).jobs(tmp_path))
+    assert [[job.parameters[size] for size in SIZES] for job in jobs] == designs[SIZES].to_numpy().tolist()
+    as_fitted = Protocol(T=2048, max_steps=10000, precision="bfloat16", seed=1)
+    for job in jobs:
+        assert job.plan.protocol == TextProtocol(content="text", **as_fitted.model_dump())
+        untold = {*notebook_parameters("text")} & {*TextProtocol.model_fields} - {*job.parameters}
+        assert untold == {"batch_size", "order"}, "the notebook has defaults of its own for the others"
+
+
+@pytest.mark.parametrize("grid", [OF_TOKENS, OF_TEXT])
+def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn(grid: str) -> None:
+    targets = pd.read_csv(ALL_RESULTS / grid / "targets.csv")
+    jobs = load_grid(grid).jobs(ALL_RESULTS / grid)
     assert [[job.parameters[size] for size in SIZES] for job in jobs] == targets[SIZES].to_numpy().tolist()
-    if HITS.exists():
-        recomputed = design_hits(targets, load_results(RESULTS))
-        pd.testing.assert_frame_equal(pd.read_csv(HITS), pd.read_csv(io.StringIO(recomputed.to_csv(index=False))))
+    if (table := ALL_RESULTS / grid / "hits.csv").exists():
+        recomputed = hits(grid)
+        pd.testing.assert_frame_equal(pd.read_csv(table), pd.read_csv(io.StringIO(recomputed.to_csv(index=False))))
 
 
 def test_capacity_over_parameters_is_dashed_where_it_was_not_fitted() -> None:

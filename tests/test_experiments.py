@@ -13,7 +13,7 @@ import pytest
 from grids import load_grid
 
 import ecmlib.reproduction.measure as measuring
-from ecmlib import Architecture, CapacityRecord, Protocol
+from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.record import record_name
 from ecmlib.reproduction import batch_size, feedforward, layers, stopping, vocabulary
@@ -308,3 +308,17 @@ def test_notebook_shows_the_configurations_of_its_grid(notebook: str) -> None:
     jobs = list(load_grid(Path(values["results"]).name).jobs(Path(values["results"])))
     assert names == {job.record.name for job in jobs}
     assert values["restarts"] == jobs[0].restarts
+
+
+@pytest.mark.parametrize("grid", sorted(path.stem for path in Path("workflow/grids").glob("*.yaml")))
+def test_what_a_grid_leaves_out_is_in_its_notebook_what_its_plan_says(grid: str) -> None:
+    """Else a job would measure, and name, something else than what the workflow waits for."""
+    loaded = load_grid(grid)
+    shown = defaults(loaded.experiment)
+    for job in loaded.jobs(Path("results", grid)):
+        planned = job.plan.architecture.model_dump() | job.plan.protocol.model_dump()
+        if isinstance(job.plan, MlsRecord):  # T is in the notebook that of the capacity it compares with
+            planned |= job.plan.protocol.training.model_dump(exclude={"T"})
+        left_out = shown.keys() & planned.keys() - job.parameters.keys()
+        several = {name: [planned[name]] if name in job.experiment.lists else planned[name] for name in left_out}
+        assert {name: shown[name] for name in left_out} == several

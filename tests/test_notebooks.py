@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from conftest import prose
 
 from ecmlib import load_results
+from ecmlib.text_record import load_text_records
 from ecmlib.validation import refuse_unknown_parameters
 
 SMALLEST = {"K": 8, "H": 1, "head_dim": 4, "T": 64, "compiled": False}
@@ -21,7 +23,7 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
     },
     "parameters": {"d": [4, 8], "H": [1, 2]},
     "shatter": {"d": [8], "K": 8, "N": 4, "T": 4, "trials": 20, "lr": 0.01, "bootstraps": 4},
-    "design": {"capacity": 30, "N": 8, "H_max": 2, "max_steps": 31, "compiled": False},
+    "design": {"text": "", "capacity": 30, "N": 8, "H_max": 2, "max_steps": 31, "compiled": False},
     "fit": {"starts": 2, "bootstraps": 10, "folds": 2},
     "feedforward": SMALLEST | {"d": [4, 8, 12], "L": 1, "N": 4, "max_steps": 31},
     "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},
@@ -71,6 +73,16 @@ def test_notebook_runs_end_to_end(path: Path, tmp_path: Path) -> None:
     ]
     assert "image/png" in outputs
     assert "text/html" in outputs
+
+
+def test_design_notebook_designs_for_a_text_and_trains(tmp_path: Path) -> None:
+    text = str(tmp_path / "prose.txt")
+    done = papermill("design", tmp_path, text=text, share=0.2, N=6, K=64, T=256, H_max=1, L_max=1)
+    assert done.returncode == 0, done.stderr
+    (record,) = load_text_records(tmp_path / "results")
+    assert (record.protocol.content, record.protocol.T, record.architecture.K) == ("text", 256, 64)
+    (said,) = re.findall(r"memorised (-?\d+) sequences", (tmp_path / "out.ipynb").read_text(encoding="utf-8"))
+    assert float(said) == round(record.frame()["C"].item())
 
 
 def test_mac_notebook_leaves_a_record(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 from ecmlib import Architecture, SignalLaw
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.reproduction.stats import NOT_MEASURED, Statement
-from ecmlib.reproduction.text import compare, judge, law_errors, paired, plot_text, statements
+from ecmlib.reproduction.text import by_content, compare, errors_by_content, growth, law_errors, paired
+from ecmlib.reproduction.text_claims import judge, statements
+from ecmlib.reproduction.text_figures import plot_contents, plot_growth, plot_law
 from ecmlib.restart import Provenance, seed_of_restart, seeds_of_restart
 from ecmlib.text import TextSource, TokenizerSettings
 from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
@@ -23,20 +25,25 @@ LAW = SignalLaw(bits_ff=1.0, bits_att=0.5)
 
 
 def cells(
-    power: float = -1.0, of_ratio: dict[str, float] | None = None, bits_ratio: float = 1.0, lawful: bool = False
+    power: float = -1.0,
+    of_ratio: dict[str, float] | None = None,
+    bits_ratio: float = 1.0,
+    lawful: bool = False,
+    T: int = 8192,
 ) -> pd.DataFrame:
     """C is a product of powers; for text, ``of_ratio`` adds to the exponents. Or it is what a law says, if lawful."""
     axes = ((16, 32, 64), (1, 2, 4), (8, 16), BITS)
     rows = []
     for number, (d, H, N, content) in enumerate(itertools.product(*axes)):
         wobble = 1 + 0.03 * math.sin(number**2)
-        row = {"content": content, "d": d, "H": H, "N": N, "L": 1, "K": 128, "T": 8192, "P": 100 * d * d * H}
+        row = {"content": content, "d": d, "H": H, "N": N, "L": 1, "K": 128, "T": T, "P": 100 * d * d * H}
         row |= {"reference_bits": BITS[content], "ngram_bits": 1.1 * BITS[content], "known": 0.1, "runs": 1}
         C = wobble * 50 * d * H**0.5 / N * (BITS[content] / 7) ** power
         if content == "text":
             C *= math.prod(row[size] ** exponent for size, exponent in (of_ratio or {}).items())
         bits = wobble * (bits_ratio if content == "text" else 1.0)
-        rows.append(row | {"C": C, "bits_per_parameter": bits, "memorised": 1.0, "lost": False, "full": False})
+        row |= {"bits_per_parameter": bits, "memorised": bits * row["P"], "memorised_net": 0.9 * bits * row["P"]}
+        rows.append(row | {"C": C, "lost": False, "full": False})
     table = pd.DataFrame(rows)
     if lawful:
         told = LAW.predict_frame(with_bits(table[SIZES], table["reference_bits"]))
@@ -75,14 +82,48 @@ def test_sequences_follow_the_bits_they_need(power: float, follow: bool) -> None
     assert holds(statements(cells(power))["sequences follow the bits they need"]) == follow
 
 
+@pytest.mark.parametrize(("power", "constant"), [(0.0, True), (0.3, False)])
+def test_bits_are_constant_if_they_do_not_go_with_those_that_a_sequence_needs(power: float, constant: bool) -> None:
+    table = cells()
+    table = table.assign(memorised=table["memorised"] * (table["reference_bits"] / 7) ** power)
+    statement = statements(table)["bits are constant"]
+    assert holds(statement) == constant
+    assert statement.estimate.value == pytest.approx(power, abs=0.02)
+
+
+def test_contents_are_compared_with_uniform_tokens() -> None:
+    table = by_content(cells(power=-1.0, bits_ratio=1.5))
+    assert table["content"].tolist() == list(BITS)[1:]
+    assert table["pairs"].tolist() == [18] * 4
+    assert [float(said.split()[0]) for said in table["C"]] == pytest.approx(
+        [7 / BITS[c] for c in table["content"]], abs=0.02
+    )
+    assert [float(said.split()[0]) for said in table["bits_per_parameter"]] == pytest.approx([1, 1, 1, 1.5], abs=0.03)
+
+
+def test_growth_that_load_alone_explains_is_what_the_law_predicts() -> None:
+    """Text is nearer to saturation, and so its capacity grows otherwise under one and the same law."""
+    found = growth(cells(lawful=True, T=2048))
+    for exponents in found.values():
+        assert exponents["predicted"].value == pytest.approx(exponents["larger"].value, abs=0.05)
+        of_text = exponents["uniform"].value + exponents["larger"].value
+        assert exponents["text"].value == pytest.approx(of_text, abs=1e-6), "all cells are in pairs"
+    assert found["d"]["larger"].high < -0.1
+    said = str(statements(cells(lawful=True, T=2048))["growth with d"])
+    assert "The law that is told its bits a token says by -0." in said
+
+
 def test_law_of_uniform_tokens_predicts_text_from_its_bits_a_token() -> None:
     errors = law_errors(cells(lawful=True))
     mean = errors.groupby("content")[["error", "error_ngram", "error_K"]].mean()
     assert mean["error"].abs().max() < 0.02
     assert mean.loc["text", "error_ngram"] < -0.05, "who needs more bits a token is thought to hold fewer"
     assert mean.loc["text", "error_K"] < mean.loc["text", "error_ngram"]
-    assert holds(statements(cells(lawful=True))["the law's error"])
-    assert not holds(statements(cells(lawful=True).assign(reference_bits=7.0))["the law's error"])
+    summed = errors_by_content(errors).set_index("content")
+    assert (summed["cells"] == 18).all()
+    assert summed.loc["text", "error"] < 0.05 < summed.loc["text", "error_K"]
+    assert holds(statements(cells(lawful=True))["error of the law"])
+    assert not holds(statements(cells(lawful=True).assign(reference_bits=7.0))["error of the law"])
 
 
 def test_lost_and_full_cells_say_nothing() -> None:
@@ -99,15 +140,50 @@ def test_verdict_waits_for_all_statements() -> None:
     assert judge(few) == NOT_MEASURED
     for lonely in (few[:1], few.assign(lost=True)):
         assert judge(lonely) == NOT_MEASURED
-        plot_text(lonely)
+        for figure in (plot_contents(lonely), plot_growth(lonely)):
+            figure.canvas.draw()
     assert law_errors(few).empty
 
 
-def test_figure_shows_every_content() -> None:
-    figure = plot_text(cells(lawful=True))
+def test_nothing_measured_is_judged_as_such() -> None:
+    nothing = compare([])
+    assert judge(nothing) == NOT_MEASURED
+    for table in (nothing, law_errors(nothing), by_content(nothing), errors_by_content(law_errors(nothing))):
+        assert table.empty
+
+
+def test_contents_are_drawn_where_most_are_measured() -> None:
+    table = cells().query("N == 8 and (d == 16 or content in ('uniform', 'text'))")
+    figure = plot_contents(table.assign(lost=table["content"] == "bigram"))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [f"d=16 H={H} N=8 K=128 T=8192" for H in (1, 2, 4)]
+    needed, sequences, bits = figure.axes
+    ngram, reference = (line.get_xydata()[:, 1] / 7 for line in needed.lines[:2])
+    assert reference == pytest.approx(list(BITS.values()))
+    assert ngram == pytest.approx([1.1 * of for of in BITS.values()])
+    assert [text.get_text() for text in needed.get_xticklabels()] == list(BITS)
+    for axes in (sequences, bits):
+        assert axes.lines[0].get_xdata().tolist() == [0, 1, 3, 4], "what is lost is left out"
+
+
+def test_growth_is_drawn_along_one_size_at_a_time() -> None:
+    figure = plot_growth(cells().query("N == 8 and (d == 16 or H == 2)"))
+    over_d, over_H, over_N = figure.axes
+    assert [line.get_xdata().tolist() for line in over_d.lines[:2]] == [[16, 32, 64]] * 2
+    assert [line.get_xdata().tolist() for line in over_H.lines] == [[1, 2, 4]] * 2
+    assert not over_N.lines
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["uniform", "text"]
+
+
+def test_predictions_are_drawn_over_what_was_measured() -> None:
+    errors = law_errors(cells(lawful=True))
+    figure = plot_law(errors)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(BITS)
-    assert len(figure.axes) == 3
+    for axes, name in zip(figure.axes, ("predicted", "predicted_K"), strict=True):
+        text = errors[errors["content"] == "text"]
+        assert axes.lines[4].get_xydata().tolist() == text[["C", name]].to_numpy().tolist()
 
 
 def record(content: str, seed: int, counted: int, held_out: int, diverged: bool = False) -> TextRecord:

@@ -1,7 +1,8 @@
-"""Twenty designs that test the law: drawn once, then each trained once, then told apart into hits and misses.
+"""Designs that test the law: drawn once, then each trained once, then told apart into hits and misses.
 
-``python workflow/prove_designs.py draw LAW.json`` writes the targets with their designs and the grid that trains them;
-``python workflow/prove_designs.py tabulate`` writes the table of hits from what the grid has measured.
+``python workflow/prove_designs.py draw LAW.json`` writes twenty targets with their designs and the grid that trains
+them; ``... draw LAW.json --text FILE`` writes four for a text. ``... tabulate GRID`` writes the table of hits from what
+the grid has measured.
 """
 
 from __future__ import annotations
@@ -10,26 +11,38 @@ import argparse
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 
-from ecmlib import load_results
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import best_design, design_hits, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
+from ecmlib.laws.text_design import smallest_for_text
+from ecmlib.reproduction.measure import measured, measured_texts
+from ecmlib.text import Paths
 
-GRID = Path(__file__).parent / "grids" / "designs.yaml"
-RESULTS = Path(__file__).parent.parent / "results" / "designs"
-TARGETS = RESULTS / "targets.csv"
-HITS = RESULTS / "hits.csv"
+GRIDS = Path(__file__).parent / "grids"
+ALL_RESULTS = Path(__file__).parent.parent / "results"
+OF_TOKENS, OF_TEXT = "designs", "designs-text"
 K, T = 128, 2048
 LARGEST_D = 64  # so that twenty trainings take about an hour of one core
+SEED = 1  # another one than that of the grids the law was fitted on: new libraries, new weights
 HEADER = """\
 # Designs of the law, each trained once: workflow/prove_designs.py drew them, before any was trained. Another seed than
 # that of the grids the law was fitted on: new libraries, new weights.
 """
+TEXT_HEADER = """\
+# Designs of the law for a text, each trained once, as the grids that the law was fitted on were trained:
+# workflow/prove_designs.py drew them, before any was trained.
+"""
+TRAINED: dict[str, Any] = {"max_steps": 10000, "precision": "bfloat16", "seed": SEED}
+AS_RANDOM_TOKENS: dict[str, Any] = {  # what the notebook of texts would do otherwise
+    **{"optimizer": "adam", "lr": 0.001, "schedule": "constant", "warmup_steps": 0, "decay_share": 0.3},
+    "eval_every": 31,
+}
 
 
 def draw_designs(law: Law, n: int = 20, seed: int = 2026, level: float = 0.9) -> pd.DataFrame:
@@ -59,33 +72,89 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2026, level: float = 0.9) ->
     return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
 
 
-def write_grid(designs: pd.DataFrame, path: Path = GRID) -> None:
+def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2027, level: float = 0.9) -> pd.DataFrame:
+    """Draw targets for a text until ``n`` of them have different designs inside the law's region, with d <= 64.
+
+    A target is a share from 0.1 to 0.6 of T = 2048 sequences, evenly; a length N from 6 to 16; a vocabulary K from 96
+    to 512, evenly on a logarithmic scale; and a number of heads H from 1 to 4. The design is the best one that
+    `ecmlib.laws.text_design.smallest_for_text` finds in the library that will be trained on.
+
+    Returns
+    -------
+    DataFrame
+        As `draw_designs`, with ``share``, and ``bits``, what a token takes.
+    """
+    source = random.Random(seed)
+    designs: dict[tuple[int, ...], pd.Series] = {}
+    while len(designs) < n:
+        share = round(source.uniform(0.1, 0.6), 2)
+        N, H = source.randint(6, 16), source.randint(1, 4)
+        K = round(math.exp(source.uniform(math.log(96), math.log(512))))
+        try:
+            design = best_design(smallest_for_text(text, N, K, share, law=law, T=T, H=[H], level=level, seed=SEED))
+        except ValueError:  # more than the law gives to any architecture
+            continue
+        sizes = tuple(int(design[size]) for size in SIZES)
+        if design["d"] <= LARGEST_D and not design["outside_region"] and sizes not in designs:
+            designs[sizes] = pd.concat([pd.Series({"capacity": share * T, "share": share}), design])
+    return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
+
+
+def write_grid(designs: pd.DataFrame, path: Path) -> None:
     """Write the grid that trains each design once."""
-    shared = {"K": K, "T": T, "max_steps": 10000, "precision": "bfloat16", "seed": 1}
-    configurations = [{size: int(row[size]) for size in "dHNL"} for _, row in designs.iterrows()]
-    grid = {"experiment": "mac", "restarts": 1, "parameters": shared, "configurations": configurations}
-    path.write_text(HEADER + yaml.safe_dump(grid, default_flow_style=None, sort_keys=False), encoding="utf-8")
+    shared = {"K": K, "T": T} | TRAINED
+    _write(path, HEADER, "mac", shared, designs, "dHNL")
+
+
+def write_text_grid(designs: pd.DataFrame, path: Path, text: str = "runs/kjv.txt") -> None:
+    """Write the grid that trains each design for a text once."""
+    shared = {"content": "text", "text": text, "T": T} | TRAINED | AS_RANDOM_TOKENS
+    _write(path, TEXT_HEADER, "text", shared, designs, "dHNLK")
+
+
+def hits(grid: str, results: Path = ALL_RESULTS) -> pd.DataFrame:
+    """Return the designs that were drawn for a grid, with what each one that has been trained memorised."""
+    targets = pd.read_csv(results / grid / "targets.csv")
+    if grid == OF_TEXT:
+        return design_hits(targets, measured_texts(results, grid).rename(columns={"C": "C_plateau"}))
+    return design_hits(targets, measured(results, grid))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("draw").add_argument("law", help="a law that ecmlib has saved")
-    commands.add_parser("tabulate")
+    draw = commands.add_parser("draw")
+    draw.add_argument("law", help="a law that ecmlib has saved")
+    draw.add_argument("--text", help="UTF-8 file, or a folder of files, for which to design")
+    commands.add_parser("tabulate").add_argument("grid", choices=[OF_TOKENS, OF_TEXT])
     arguments = parser.parse_args()
     if arguments.command == "draw":
-        if TARGETS.exists():
-            parser.error("results/designs/targets.csv exists: designs are drawn once, never again")
-        designs = draw_designs(load_law(arguments.law))
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        designs.to_csv(TARGETS, index=False)
-        write_grid(designs)
+        grid = OF_TEXT if arguments.text else OF_TOKENS
+        targets = ALL_RESULTS / grid / "targets.csv"
+        if targets.exists():
+            parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
+        law = load_law(arguments.law)
+        designs = draw_text_designs(law, arguments.text) if arguments.text else draw_designs(law)
+        targets.parent.mkdir(parents=True, exist_ok=True)
+        designs.to_csv(targets, index=False)
+        path = GRIDS / f"{grid}.yaml"
+        write_text_grid(designs, path, arguments.text) if arguments.text else write_grid(designs, path)
     else:
-        hits = design_hits(pd.read_csv(TARGETS), load_results(RESULTS))
-        hits.to_csv(HITS, index=False)
-        trained = hits["C_plateau"].notna()
-        print(hits.to_string(index=False))
-        print(f"{hits['reached'].sum():.0f} of {trained.sum()} trained designs reached their target; {len(hits)} drawn")
+        table = hits(arguments.grid)
+        table.to_csv(ALL_RESULTS / arguments.grid / "hits.csv", index=False)
+        trained = table["C_plateau"].notna()
+        print(table.to_string(index=False))
+        print(
+            f"{table['reached'].sum():.0f} of {trained.sum()} trained designs reached their target; {len(table)} drawn"
+        )
+
+
+def _write(
+    path: Path, header: str, experiment: str, shared: dict[str, Any], designs: pd.DataFrame, varied: str
+) -> None:
+    configurations = [{size: int(row[size]) for size in varied} for _, row in designs.iterrows()]
+    grid = {"experiment": experiment, "restarts": 1, "parameters": shared, "configurations": configurations}
+    path.write_text(header + yaml.safe_dump(grid, default_flow_style=None, sort_keys=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

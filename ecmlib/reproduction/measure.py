@@ -169,6 +169,12 @@ def measured(results: str | Path, grid: str) -> pd.DataFrame:
     return load_results(folder) if folder.is_dir() else pd.DataFrame()
 
 
+def measured_texts(results: str | Path, grid: str) -> pd.DataFrame:
+    """Return the rows of a grid's records of texts, none if nothing is measured yet; see `measured`."""
+    frames = [record.frame() for record in records_of(results, grid, TextRecord)]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 def compared(
     compare: Callable[[Sequence[CapacityRecord]], pd.DataFrame], results: str | Path, grid: str
 ) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Do conclusions drawn on random tokens hold for natural language? (the paper's future work)"""
+"""Random tokens beside natural language (the paper's future work): cells, pairs, growth, and a law's errors."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
-from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, least_squares, mean
+from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
-MARGIN = 0.1  # by which bits a parameter may differ, relatively, and still be called the same
 FEWEST = 4  # cells from which a law of uniform tokens is fitted: it has three parameters
+_TOLD = {"": "reference_bits", "_ngram": "ngram_bits", "_K": None}  # bits a token, by what a law's log2 K is replaced
+_RATIOS = {"C": "ratio", "bits_per_parameter": "ratio_bits"}
 _CELL = ["content", *SIZES]
 _MEANS = [
     "P",
@@ -37,6 +36,8 @@ _MEANS = [
 def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
     """Return a row a cell: a content with its sizes; the mean over seeds and restarts that did not diverge.
 
+    No rows while there are no records.
+
     Returns
     -------
     DataFrame
@@ -45,6 +46,9 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
         ``memorised_ngram`` bits, ``bits_per_parameter``; ``lost``, whether library and held-out counts cannot be told
         apart at 95 % (one-sided), and ``full``, whether 0.9 T are counted; ``runs``.
     """
+    if not records:
+        columns = dict.fromkeys([*_CELL, *_MEANS, "known", "full", "lost", "runs"], float)
+        return pd.DataFrame(columns=[*columns]).astype(columns | {"content": str, "full": bool, "lost": bool})
     frame = pd.concat([record.frame() for record in records], ignore_index=True)
     alive = frame[frame["status"] != "diverged"]
     by_cell = alive.groupby(_CELL)
@@ -69,11 +73,16 @@ def paired(cells: pd.DataFrame) -> pd.DataFrame:
 
     Pairs of which either is lost or full are left out: they say nothing of capacity.
     """
-    usable = _usable(cells)
+    usable = usable_cells(cells)
     uniform = usable[usable["content"] == "uniform"].set_index(SIZES)[["C", "bits_per_parameter"]]
     both = usable[usable["content"] != "uniform"].join(uniform.add_suffix("_uniform"), on=SIZES, how="inner")
     ratio_bits = both["bits_per_parameter"] / both["bits_per_parameter_uniform"]
     return both.assign(ratio=both["C"] / both["C_uniform"], ratio_bits=ratio_bits)
+
+
+def usable_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what is lost or full, which says nothing of capacity."""
+    return cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
 
 
 def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
@@ -86,92 +95,82 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The cells that are neither lost nor full, with ``predicted`` by the reference's bits, ``predicted_ngram`` by
         those of n-grams, ``predicted_K`` by log2 K as it is; and ``error``, ``error_ngram`` and ``error_K``, the
-        logarithms of predicted over measured. Empty if too few uniform cells are there to fit a law.
+        logarithms of predicted over measured. No rows if too few uniform cells are there to fit a law.
     """
-    usable = _usable(cells)
+    usable = usable_cells(cells)
     uniform = usable[usable["content"] == "uniform"]
     if len(uniform) < FEWEST:
-        return usable.iloc[:0].assign(error=0.0)
+        return usable.iloc[:0].assign(**{f"{what}{of}": 0.0 for what in ("predicted", "error") for of in _TOLD})
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the data may have a single L
         law = SignalLaw.fit(uniform, "C", starts=8, bootstraps=0)
-    bits = {"": usable["reference_bits"], "_ngram": usable["ngram_bits"], "_K": np.log2(usable["K"])}
-    for name, of_a_token in bits.items():
+    for of, bits in _TOLD.items():
+        of_a_token = np.log2(usable["K"]) if bits is None else usable[bits]
         predicted = np.maximum(law.predict_frame(with_bits(usable, of_a_token)), 1e-3)
-        usable = usable.assign(**{f"predicted{name}": predicted, f"error{name}": np.log(predicted / usable["C"])})
+        usable = usable.assign(**{f"predicted{of}": predicted, f"error{of}": np.log(predicted / usable["C"])})
     return usable
 
 
-def statements(cells: pd.DataFrame) -> dict[str, Statement | None]:
-    """Judge "conclusions drawn on random tokens hold for text", statement by statement.
+def errors_by_content(errors: pd.DataFrame) -> pd.DataFrame:
+    """Sum up `law_errors`: for each content its ``cells`` and the mean relative error, told each kind of bits."""
+    rows = [
+        {"content": content, "cells": len(of)}
+        | {f"error{kind}": float(np.mean(np.abs(np.expm1(of[f"error{kind}"])))) for kind in _TOLD}
+        for content in CONTENTS
+        if len(of := errors[errors["content"] == content])
+    ]
+    return pd.DataFrame(rows)
 
-    Capacity in sequences grows with d, H or N as that for uniform tokens does if the exponent of their ratio can be 0;
-    bits a parameter are the same if their ratio can be within a tenth of 1; the law holds if its mean error can be
-    factor 1 and is no larger than twice that for uniform tokens; sequences follow the bits they need if C times the
-    reference's bits can be constant over contents. "Can be" means: its 95 % t interval contains it.
-    None stands for what is not measured yet.
+
+def growth(cells: pd.DataFrame) -> dict[str, dict[str, Estimate | None]]:
+    """Fit how capacity grows with d, H and N: as powers, with a factor for each L, K and T.
+
+    Returns
+    -------
+    dict
+        For each size its exponents: ``uniform`` and ``text``; ``larger``, that of the ratio of C for text to C for
+        uniform tokens of equal sizes; and ``predicted``, the same of the capacities that `law_errors` predicts, which
+        says what of it is load alone: text is nearer to saturation. None where the cells do not determine one.
     """
-    text = paired(cells).query("content == 'text'")
-    judged = {f"growth with {size}": _growth(cells, text, size) for size in GROWTH}
-    judged["bits a parameter"] = _bits(text)
-    judged["the law's error"] = _law(law_errors(cells))
-    judged["sequences follow the bits they need"] = _following(cells)
-    return judged
+    usable, errors = usable_cells(cells), law_errors(cells)
+    tables = {
+        "uniform": usable[usable["content"] == "uniform"],
+        "text": usable[usable["content"] == "text"],
+        "larger": paired(cells).query("content == 'text'"),
+        "predicted": paired(errors.assign(C=errors["predicted"])).query("content == 'text'"),
+    }
+    quantity = {"uniform": "C", "text": "C", "larger": "ratio", "predicted": "ratio"}
+    return {size: {of: _exponent(rows, quantity[of], size) for of, rows in tables.items()} for size in GROWTH}
 
 
-def judge(cells: pd.DataFrame) -> Finding:
-    """Sum up `statements`: not measured as long as one of them is not."""
-    judged = [statement for statement in statements(cells).values() if statement is not None]
-    if len(judged) < len(statements(cells)):
-        return NOT_MEASURED
-    return Finding(judged, f"Judged by {len(cells)} cells of {int(cells['runs'].sum())} runs.")
+def by_content(cells: pd.DataFrame) -> pd.DataFrame:
+    """Compare each content with uniform tokens of equal sizes.
 
-
-def plot_text(cells: pd.DataFrame) -> Figure:
-    """Draw what the contents have in common: capacity by bits a token, bits a parameter, and the law's predictions.
-
-    Parameters
-    ----------
-    cells : DataFrame
-        What `compare` returns. Lost and full cells are left out.
+    Returns
+    -------
+    DataFrame
+        A row a content: ``pairs`` of cells (`paired`), and the geometric means of ``C`` and of ``bits_per_parameter``
+        over those of uniform tokens, each with its 95 % t interval.
     """
-    usable = _usable(cells)
-    errors = law_errors(cells)
-    figure, (capacity, bits, law) = new_panels(3, share_y=False, share_x=False)
-    for content, color, marker in styled(CONTENTS):
-        here = usable[usable["content"] == content]
-        capacity.plot(here["reference_bits"], here["C"], marker, color=color, label=content)
-        bits.plot(here["P"], here["bits_per_parameter"], marker, color=color)
-        if len(errors):
-            predicted = errors[errors["content"] == content]
-            law.plot(predicted["C"], predicted["predicted"], marker, color=color)
-    capacity.set(xlabel="reference's bits a token", ylabel="C, sequences", yscale="log")
-    bits.set(xlabel="P, parameters", ylabel="memorised bits\na parameter", xscale="log", ylim=(0, None))
-    law.set(xlabel="C, sequences", ylabel="predicted C", xscale="log", yscale="log")
-    if len(errors):
-        law.axline((1, 1), (10, 10), color="black", linewidth=0.8, linestyle="--")
-    figure.legend(loc="outside upper center", ncols=len(CONTENTS), fontsize="small")
-    return figure
+    rows = []
+    pairs = paired(cells)
+    for content in CONTENTS[1:]:
+        here = pairs[pairs["content"] == content]
+        if len(here) > 1:
+            ratios = {name: str(mean(np.log(here[column])).exp()) for name, column in _RATIOS.items()}
+            rows.append({"content": content, "pairs": len(here)} | ratios)
+    return pd.DataFrame(rows)
 
 
-def _usable(cells: pd.DataFrame) -> pd.DataFrame:
-    """Leave out what is lost or full, which says nothing of capacity."""
-    return cells[~cells["lost"] & ~cells["full"] & (cells["C"] > 0)]
-
-
-def _growth(cells: pd.DataFrame, text: pd.DataFrame, size: str) -> Statement | None:
-    """Compare exponents: of C for uniform tokens, and of the ratio of C for text to it."""
-    alone = _usable(cells).query("content == 'uniform'")
-    of_uniform, of_ratio = _exponent(alone, "C", size), _exponent(text, "ratio", size)
-    if of_uniform is None or of_ratio is None or (of_ratio.contains(0) and of_ratio.contains(-of_uniform.value)):
+def power_of_bits(cells: pd.DataFrame, quantity: str) -> Estimate | None:
+    """Fit a quantity as a power of the reference's bits, over all contents, with a factor for each set of sizes."""
+    usable = usable_cells(cells)
+    if usable.empty:
         return None
-    return Statement(
-        f"Capacity grows with {size} as it does for uniform tokens: the exponents can be equal.",
-        f"Capacity grows as {size} to the power {of_uniform.value:.2f} for uniform tokens; for text the exponent is "
-        f"larger "
-        "by {}.",
-        of_ratio.contains(0),
-        of_ratio,
-    )
+    try:
+        terms = {"power": np.log(usable["reference_bits"])} | _factors(usable, SIZES)
+        return least_squares(np.log(usable[quantity]), terms)["power"]
+    except ValueError:
+        return None
 
 
 def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
@@ -179,66 +178,14 @@ def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
     varied = [name for name in GROWTH if rows[name].nunique() > 1]
     if size not in varied:
         return None
-    settings = rows[["L", "K", "T"]].astype(str).agg("/".join, axis=1)
-    terms = {name: np.log(rows[name]) for name in varied} | {each: settings == each for each in settings.unique()}
+    terms = {name: np.log(rows[name]) for name in varied} | _factors(rows, ["L", "K", "T"])
     try:
         return least_squares(np.log(rows[quantity]), terms)[size]
     except ValueError:
         return None
 
 
-def _bits(text: pd.DataFrame) -> Statement | None:
-    if len(text) < 2:
-        return None
-    ratio = mean(np.log(text["ratio_bits"])).exp()
-    return Statement(
-        "A parameter holds as many bits of text as of uniform tokens: their ratio can be within a tenth of 1.",
-        f"A parameter holds {{}} times as many bits of text as of uniform tokens ({len(text)} pairs).",
-        ratio.low <= 1 + MARGIN and ratio.high >= 1 / (1 + MARGIN),
-        ratio,
-    )
-
-
-def _law(errors: pd.DataFrame) -> Statement | None:
-    text, uniform = (errors[errors["content"] == content] for content in ("text", "uniform"))
-    if len(text) < 2:
-        return None
-    average = mean(text["error"])
-    size, of_uniform, unchanged = (
-        float(np.mean(np.abs(np.expm1(of)))) for of in (text["error"], uniform["error"], text["error_K"])
-    )
-    return Statement(
-        "A law of uniform tokens that is told the reference's bits a token predicts text: on average its predictions "
-        "can be "
-        "right, and they err by no more than twice what they err for uniform tokens.",
-        f"Told the reference's bits a token, a law of uniform tokens predicts {{}} times what is measured for text; "
-        f"it errs by "
-        f"{size:.0%}, where it errs by {of_uniform:.0%} for the tokens it was fitted to; told log2 K, by "
-        f"{unchanged:.0%}.",
-        average.contains(0) and size <= 2 * of_uniform,
-        average.exp(),
-    )
-
-
-def _following(cells: pd.DataFrame) -> Statement | None:
-    """Fit C as a power of the reference's bits, over all contents, with a factor for each set of sizes."""
-    usable = _usable(cells)
-    if usable.empty:
-        return None
-    sizes = usable[SIZES].astype(str).agg("/".join, axis=1)
-    terms = {"power": np.log(usable["reference_bits"])} | {each: sizes == each for each in sizes.unique()}
-    try:
-        power = least_squares(np.log(usable["C"]), terms)["power"]
-    except ValueError:
-        return None
-    if power.contains(0) and power.contains(-1):
-        return None
-    return Statement(
-        "Capacity in bits is constant over contents: in sequences it goes as the bits of a sequence to a power that "
-        "can be "
-        "-1.",
-        f"Capacity in sequences goes as the bits of a sequence to the power {{}} ({usable['content'].nunique()} "
-        f"contents).",
-        power.contains(-1),
-        power,
-    )
+def _factors(rows: pd.DataFrame, settings: list[str]) -> dict[str, pd.Series]:
+    """Return a term for each combination of settings, which stands for a factor of its own."""
+    each = rows[settings].astype(str).agg("/".join, axis=1)
+    return {name: each == name for name in each.unique()}
