@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ecmlib import Architecture, Protocol
-from ecmlib.record import read_json
+from ecmlib.files import read_json
 from ecmlib.results import CapacityRecord
 
 if TYPE_CHECKING:
