@@ -41,6 +41,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _kernels_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Of two processes that compile one kernel into one place, one may load what the other has half written."""
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path_factory.mktemp("kernels"))
+
+
 @pytest.fixture
 def tiny() -> Architecture:
     return Architecture(d=8, H=1, N=4, K=8, head_dim=4)
