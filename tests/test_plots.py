@@ -63,6 +63,7 @@ def test_law_is_drawn_through_the_points_that_it_made() -> None:
         curves = [line for line in axes.lines if len(line.get_xdata()) == 100]
         points = [line for line in axes.lines if len(line.get_xdata()) == 3]
         assert len(curves) == len(points) == 2, f"two numbers of heads at N = {N}"
+        assert {point.get_linestyle() for point in points} == {"None"}, "points of a law are not joined"
         for curve, point in zip(curves, points, strict=True):
             assert curve.get_ydata()[[0, -1]].tolist() == pytest.approx(point.get_ydata()[[0, -1]].tolist())
 
@@ -154,10 +155,10 @@ def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollo
     frame = grid((1,)).assign(C_plateau=lambda here: np.where(here["d"] == 32, 2048.0, 100.0))
     (axes,) = plot_predicted({"a grid": frame}, law).axes
     C, low, high = law.predict_frame(frame, 0.9)
-    error = np.mean(np.abs(C / frame["C_plateau"] - 1))
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"a grid, error {error:.0%}", "equal"]
-    filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     full = (frame["C_plateau"] == 2048).to_numpy()
+    error = np.mean(np.abs(C / frame["C_plateau"] - 1)[~full])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"a grid: {error:.0%} of 4", "equal"]
+    filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     assert sorted(filled.get_xdata().tolist()) == pytest.approx(sorted(C[~full]))
     assert set(filled.get_ydata()) == {100}
     assert sorted(hollow.get_xdata().tolist()) == pytest.approx(sorted(C[full]))

@@ -10,14 +10,14 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
-from sklearn.metrics import mean_absolute_percentage_error
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import predicted
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.laws.points import configurations, growing
+from ecmlib.laws.points import configurations, growing, scored
+from ecmlib.laws.scores import bounded, mean_error
 
 
 def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
@@ -133,7 +133,8 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """Draw measured against predicted capacity of several grids, a colour a grid.
 
     Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points memorised
-    their whole library. The legend gives each grid's mean absolute error, as a share of what was measured.
+    their whole library. The legend gives each grid's mean error, as a share of what was measured, at the configurations
+    where the law can be wrong, and how many these are (`ecmlib.laws.points.scored`).
 
     Parameters
     ----------
@@ -145,19 +146,19 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     figure, axes = new_figure(5, 4.4)
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
-        points = predicted(configurations(frame, target), law)
-        error = mean_absolute_percentage_error(points[target], points["C"])
+        points = predicted(scored(frame, target), law)
+        error = mean_error(points, bounded(law, points), target)
         arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
         axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
         for complete, face in ((False, color), (True, "none")):
             here = points[points["complete"] == complete]
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"_{name}, full" if complete else f"{name}, error {error:.0%}"
+            label = f"_{name}, full" if complete else f"{name}: {error:.0%} of {points['telling'].sum()}"
             axes.plot(here["C"], here[target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
-    axes.legend(fontsize="x-small")
+    axes.legend(fontsize="x-small", title="mean error, of configurations", title_fontsize="x-small")
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
@@ -173,6 +174,10 @@ def plot_batch_size(readings: pd.DataFrame) -> Figure:
         axes.axvline(512, color="black", linewidth=0.8, linestyle="--")
         axes.set(xlabel="batch size", title=f"equal {reading}", yscale="log")
         axes.set_xscale("log", base=2)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
         axes.legend(fontsize="x-small")
     panels[0].set_ylabel("C, sequences")
     return figure
