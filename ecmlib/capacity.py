@@ -143,7 +143,7 @@ def measure_mac(
     here = workplace(architecture, T, batch_size, restarts=restarts, stack=stack, device=device, compiled=compiled)
     if stack > 1 and architecture.dropout > 0:
         raise ValueError(f"stack = {stack}: input should be 1 with dropout, here {architecture.dropout}")
-    Widths(weight_bits=list(weight_bits))
+    Widths(weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)  # type: ignore[arg-type]
     record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
     if len(record.restarts) >= restarts:
         return record
