@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from ecmlib import Architecture, Protocol, engine, forward, random_library
 from ecmlib.engine import Weights
+from ecmlib.files import write_atomically
 from ecmlib.forward import Trainer, make_forward
-from ecmlib.record import write_atomically
 from ecmlib.workplace import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent

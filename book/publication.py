@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ecmlib import Architecture, Protocol
-from ecmlib.record import read_json
+from ecmlib.files import read_json
 from ecmlib.results import CapacityRecord
 
 if TYPE_CHECKING:

@@ -132,7 +132,7 @@ def measure_mac(
     """
     protocol = chosen_protocol(protocol, values)
     here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
-    Widths(weight_bits=list(weight_bits))
+    Widths(weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)  # type: ignore[arg-type]
     record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
     if len(record.restarts) >= restarts:
         return record

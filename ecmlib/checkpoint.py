@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ecmlib.record import write_atomically
+from ecmlib.files import write_atomically
 
 Tensors = dict[str, torch.Tensor]
 FOLDER = "in-flight"  # below that of the records; git ignores it

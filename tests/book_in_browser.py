@@ -78,6 +78,14 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A chapter, opened once for all that is asked of it."""
+    page = opened(browser.new_page(viewport={"width": DESK[0], "height": DESK[1]}), f"{BUILT.as_uri()}/{request.param}")
+    yield page
+    page.close()
+
+
 @contextlib.contextmanager
 def noting(browser: Browser, size: tuple[int, int]) -> Iterator[Page]:
     """Give a page that notes whatever goes wrong on it, and fail for it."""
@@ -157,10 +165,8 @@ def test_page_is_light_before_a_picture_is_asked_for(browser: Browser, served: s
     assert sum(sizes.values()) <= MOST_BYTES, heaviest
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_figures_are_vectors_with_data_and_a_way_down(browser: Browser, name: str) -> None:
-    page = opened(browser.new_page(), f"{BUILT.as_uri()}/{name}")
-    for figure in page.locator("article figure").all():
+def test_figures_are_vectors_with_data_and_a_way_down(chapter: Page) -> None:
+    for figure in chapter.locator("article figure").all():
         if "Not measured yet." in figure.inner_text():
             continue
         source = figure.locator("img").first.get_attribute("src") or ""
@@ -170,7 +176,6 @@ def test_figures_are_vectors_with_data_and_a_way_down(browser: Browser, name: st
             assert len((BUILT / data).read_text(encoding="utf-8").splitlines()) > 1, f"{data} has no rows"
             way = figure.locator("xpath=ancestor::div[contains(concat(' ', @class, ' '), ' cell ')][1]//details")
             assert "How this was computed" in way.last.inner_text()
-    page.close()
 
 
 def test_legends_and_axes_name_no_folder() -> None:
@@ -320,18 +325,17 @@ def test_without_scripts_and_on_paper_the_still_picture_stands(browser: Browser)
     context.close()
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_printed_page_is_text_and_figures_alone(browser: Browser, name: str) -> None:
-    page = browser.new_page(viewport={"width": 794, "height": 1123})  # A4
-    opened(page, f"{BUILT.as_uri()}/{name}")
-    if name == "index.html":
+def test_printed_page_is_text_and_figures_alone(chapter: Page) -> None:
+    page, is_front = chapter, chapter.url.endswith("/index.html")
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    if is_front:
         page.locator("#fig-headline").scroll_into_view_if_needed()
         expect(page.locator(".live svg").first).to_be_visible()
     page.emulate_media(media="print")
     for away in (".bd-sidebar-primary", ".bd-header-article", "details.way-down", ".live"):
         for one in page.locator(away).all():
             expect(one).to_be_hidden()
-    if name == "index.html":
+    if is_front:
         expect(page.locator("#fig-headline img")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^Version \S+, commit "))).to_be_visible()
     article = page.locator("article").first.bounding_box()
@@ -346,7 +350,6 @@ def test_printed_page_is_text_and_figures_alone(browser: Browser, name: str) -> 
     script = f"article => {everything}.filter({opaque}).filter({dark}).map(e => e.outerHTML.slice(0, 120))"
     painted = page.locator("article").evaluate(script)
     assert painted == [], "ink for nothing"
-    page.close()
 
 
 def test_social_preview_and_data_are_there() -> None:

@@ -13,9 +13,11 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import NO_CHANCE
+from ecmlib.protocol import Positive
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
 from ecmlib.results import CapacityRecord
+from ecmlib.validation import Parameters
 
 SATURATION = 512  # batch size after which the paper sees no more growth
 SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged
@@ -31,13 +33,14 @@ def plan(N: list[int], d: list[int], batch_size: list[list[int]], steps: list[in
     Raises
     ------
     ValueError
-        If the lists are not equally long, or too short.
+        If the lists are not equally long, or too short, or hold anything but positive integers.
     """
     one_for_each(N, d=d, batch_size=batch_size, steps=steps)
     configurations = []
     for length, width, sizes, most in zip(N, d, batch_size, steps, strict=True):
         listed("batch_size", sizes)
         for size in sizes:
+            _Run(batch_size=size, steps=most)
             longer = max(1, SATURATION // size)
             protocol = {"min_steps": most * longer, "max_steps": most * longer, "eval_every": EPOCH * longer}
             configurations.append({"N": length, "d": width, "batch_size": size} | protocol)
@@ -138,6 +141,11 @@ def judge(readings: pd.DataFrame) -> Finding:
             f"to tell needs T = {round(4 * SATURATION / SAMPLE):,} or near it, with seven batch sizes and three seeds."
         )
     return Finding(statements, " ".join(notes))
+
+
+class _Run(Parameters):
+    batch_size: Positive
+    steps: Positive
 
 
 def one_for_each(N: list[int], **values: Sequence[Any]) -> None:
