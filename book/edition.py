@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from myst_nb.ext.glue.roles import PasteTextRole
-from pages import PLACE
 from publication import ROOT, stamp
 from pybtex.database import Entry
 from pybtex.plugin import register_plugin
 from pybtex.style.formatting.plain import Style
 from pybtex.style.labels import BaseLabelStyle
+from quoting import PLACE, Number
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
@@ -51,19 +50,6 @@ class Bibliography(Style):  # type: ignore[misc]
     """A plain bibliography with those labels."""
 
     default_label_style = "author_year"
-
-
-class Number(PasteTextRole):  # type: ignore[misc]
-    """Quote a number as myst_nb does, linked to the cell that computed it, where `pages.glue_numbers` left a mark."""
-
-    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Return the number in a link."""
-        quoted, messages = super().run()
-        for text in [text for node in quoted for text in node.findall(nodes.Text)]:
-            text.parent.replace(text, nodes.Text(text.replace("%", "\N{NO-BREAK SPACE}%")))
-        page, _, name = self.text.rsplit(":", 1)[0].rpartition("::")
-        place = f"{page.removesuffix('.md')}{'.html' if page else ''}#{PLACE}{name}"
-        return [nodes.reference("", "", *quoted, refuri=place, internal=True, classes=["number"])], messages
 
 
 class FoldCode(SphinxPostTransform):

@@ -1,4 +1,4 @@
-"""What the book's pages do with what they computed: show figures as vectors with their data, and glue numbers."""
+"""What the book's pages do with what they computed: figures as vectors with their data, tables, sentences."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from IPython.display import HTML, SVG, Markdown, display
+from IPython.display import HTML, SVG, Markdown
 from matplotlib.figure import Figure
-from myst_nb import glue
 from publication import points, stamp, year
 
 from ecmlib.figures.style import save_svg
@@ -25,7 +24,6 @@ from ecmlib.reproduction.stats import Finding
 
 NOT_MEASURED = "Not measured yet."
 _HOLDS = {True: "It is so.", False: "It is not.", None: "It cannot be told."}
-PLACE = "computed-"  # begins the id of the place where a number was computed
 _DATA = Path("data")  # beside the pages, in whose folder they run
 
 
@@ -53,18 +51,6 @@ def show(draw: Callable[..., Figure], data: pd.DataFrame, name: str, **options: 
     drawn = io.StringIO()
     save_svg(draw(data, **options), drawn, name)
     return SVG(drawn.getvalue())
-
-
-def glue_numbers(**numbers: float) -> None:
-    """Make numbers known to the text, which quotes them as ``{glue:text}`name:.0f```, each a link to this cell."""
-    for name, number in numbers.items():
-        glue(name, float(number), display=False)  # numpy's own types would be quoted with their name
-    display(HTML("".join(f'<span id="{PLACE}{name}"></span>' for name in numbers)))
-
-
-def glue_output(name: str, shown: Any) -> None:
-    """Make something to be displayed known to the page, which shows it by the directive ``{glue} name``."""
-    glue(name, shown, display=False)
 
 
 def claims_table(claims: pd.DataFrame) -> HTML:

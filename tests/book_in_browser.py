@@ -337,6 +337,7 @@ def test_printed_page_is_text_and_figures_alone(chapter: Page) -> None:
             expect(one).to_be_hidden()
     if is_front:
         expect(page.locator("#fig-headline img")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Version \S+, commit "))).to_be_visible()
     article = page.locator("article").first.bounding_box()
     assert article
     assert article["x"] >= 0

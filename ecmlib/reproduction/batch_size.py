@@ -136,7 +136,7 @@ def judge(readings: pd.DataFrame) -> Finding:
     notes = [f"N = {N} is left out, where no batch size got beyond guessing." for N in silent]
     if any(statement.holds is None for statement in statements):
         notes.append(
-            f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,} "
+            f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,.0f} "
             f"here: "
             f"to tell needs T = {round(4 * SATURATION / SAMPLE):,} or near it, with seven batch sizes and three seeds."
         )
