@@ -42,9 +42,10 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _kernels_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _kernels_of_its_own(pytestconfig: pytest.Config) -> None:
     """Of two processes that compile one kernel into one place, one may load what the other has half written."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path_factory.mktemp("kernels"))
+    place = f"kernels-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(pytestconfig.rootpath / ".pytest_cache" / place)
 
 
 @pytest.fixture
