@@ -13,10 +13,12 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
 RENDER_text := -p results results/text-tiny
 # The fits in full take many minutes, and write the laws in results/: papermill notebooks/fit.ipynb runs/fit.ipynb.
-RENDER_fit := -p starts 20 -p bootstraps 50 -p folds 8 -p results runs/law
+RENDER_fit := -p starts 5 -p bootstraps 20 -p folds 4 -p results runs/law
 # What a grid needs that is not in the repository.
 NEEDED_text := runs/kjv.txt
 NEEDED_text-tiny := runs/kjv.txt
+# Tests share no place: a process a core takes what the others have not begun.
+PARALLEL := --numprocesses logical --dist worksteal
 NEEDED_designs-text := runs/kjv.txt
 .DEFAULT_GOAL := help
 # Small models gain nothing from threads, and threads that wait spin: beside a busy process they take each other's core.
@@ -52,7 +54,7 @@ lint: $(INSTALLED)  ## check style, types and which way imports flow
 	$(BIN)lint-imports
 
 test: $(INSTALLED)  ## run the tests
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(PARALLEL)
 
 bench: $(INSTALLED)  ## time the engine against the plain loop, on an idle machine; on a GPU with DEVICE=cuda
 	$(PYTHON) benchmarks/throughput.py --device $(DEVICE)
@@ -106,7 +108,7 @@ book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
 	$(BIN)jupyter-book build book -W --keep-going
 
 test-book: $(INSTALLED)  ## look at the built book with Debian's chromium
-	$(PYTHON) -m pytest tests/book_in_browser.py
+	$(PYTHON) -m pytest $(PARALLEL) tests/book_in_browser.py
 
 clean:  ## delete what make has made, but no result
 	rm -rf .venv _build book/data runs/*

@@ -24,8 +24,9 @@ from torch.nn import functional
 
 from ecmlib import Architecture, Protocol, engine, forward, random_library
 from ecmlib.engine import Weights
+from ecmlib.files import write_atomically
 from ecmlib.forward import Trainer, make_forward
-from ecmlib.record import write_atomically
+from ecmlib.stack import Stack
 from ecmlib.workplace import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent
@@ -198,10 +199,10 @@ def work(variant: str, sizes: dict[str, int]) -> None:
         VARIANTS[variant]()
     architecture = Architecture(**sizes)
     model, library = architecture.build(0), random_library(T, architecture.N, architecture.K, 0)
-    trainer = Trainer(model, make_forward(model, "bfloat16", True), library, PROTOCOL, 0)
+    forward_of_model = make_forward(model, "bfloat16", True)
     models = STACKED if variant == "stack" else 1
-    if models > 1:
-        trainer = _stacked(trainer, models)
+    trainers = [Trainer(model, forward_of_model, library, PROTOCOL, number) for number in range(models)]
+    trainer = trainers[0] if models == 1 else Stack(trainers).trainers[0]
     trainer.advance(5, PROTOCOL)
     timed = {"count_ms": 0.0}
     if variant == "engine":
@@ -212,24 +213,6 @@ def work(variant: str, sizes: dict[str, int]) -> None:
         steps = int(line)
         ms = _cpu_ms(functools.partial(trainer.advance, trainer.step + steps, PROTOCOL)) / steps / models
         print(json.dumps({"ms": ms}), flush=True)
-
-
-def _stacked(trainer: Trainer, models: int) -> Trainer:
-    """Make a trainer's step one of several models with weights of their own, by vmap, in one graph."""
-    weights, moments = trainer._weights, trainer._moments
-    trainer._weights = {name: torch.stack([value] * models) for name, value in weights.items()}
-    trainer._moments = {
-        name: type(value)(*(None if part is None else torch.stack([part] * models) for part in value))
-        for name, value in moments.items()
-    }
-    one = trainer._forward.step._torchdynamo_orig_callable  # type: ignore[attr-defined]
-
-    def all_models(weights: Any, moments: Any, sequences: torch.Tensor, rates: torch.Tensor, loss: Any) -> None:
-        batches = torch.stack([sequences.roll(number, 0) for number in range(models)])
-        torch.vmap(lambda w, m, s: one(w, m, s, rates, loss), out_dims=None)(weights, moments, batches)
-
-    trainer._forward = trainer._forward._replace(step=torch.compile(all_models, dynamic=False))
-    return trainer
 
 
 def _cpu_ms(call: Callable[[], object]) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from ecmlib import Architecture, Protocol, load_results
-from ecmlib.record import write_atomically
+from ecmlib.files import write_atomically
 
 FOLDER = Path(__file__).parent
 SIDES = {"fast": "bfloat16", "plain": "float32"}

@@ -19,9 +19,9 @@ import pandas as pd
 
 from ecmlib import Architecture, CapacityRecord, Protocol, load_results
 from ecmlib.curve import Curve
+from ecmlib.files import write_atomically
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.record import write_atomically
 from ecmlib.restart import Provenance, Restart, seeds_of_restart
 
 FOLDER = Path(__file__).parent
@@ -32,7 +32,7 @@ POINTS = 50  # of a synthetic record's curve
 COLUMNS = {
     "import_s": "python -c 'import ecmlib', median of 5",
     "fit_s": f"our law on results/mac-cpu with {BOOTSTRAPS} bootstraps",
-    "tests_s": "python -m pytest",
+    "tests_s": "make test",
     "book_s": "make book: cold, since it begins with an empty _build",
     "growth": "seconds to read so many synthetic records of one restart, and to fit our law to them without bootstraps",
     "slopes": "of log seconds over log records, between the last two sizes; 1 is linear",
@@ -126,7 +126,7 @@ def main() -> None:
         "slopes": slopes(table),
     }
     if not arguments.short:
-        content["tests_s"] = seconds(lambda: command(sys.executable, "-m", "pytest"))
+        content["tests_s"] = seconds(lambda: command("make", "test"))
         content["book_s"] = seconds(lambda: command("make", "book"))
     print(json.dumps({name: value for name, value in content.items() if name != "columns"}, indent=1))
     write_atomically(arguments.out, json.dumps(content, indent=1) + "\n")

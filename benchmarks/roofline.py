@@ -19,8 +19,8 @@ from loops import matmul_peak, training_flops
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ecmlib import Architecture, Protocol, random_library
+from ecmlib.files import write_atomically
 from ecmlib.forward import Trainer, make_forward
-from ecmlib.record import write_atomically
 from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile
 
 FOLDER = Path(__file__).parent

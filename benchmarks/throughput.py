@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from ecmlib import Architecture
 from ecmlib.figures.style import save_svg
-from ecmlib.record import write_atomically
+from ecmlib.files import write_atomically
 from ecmlib.workplace import WORKER_ENVIRONMENT, resolve_device
 
 FOLDER = Path(__file__).parent

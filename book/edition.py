@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from publication import ROOT, records, stamp
+from publication import ROOT, stamp
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.plain import Style
+from pybtex.style.labels import BaseLabelStyle
+from quoting import PLACE, Number
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
@@ -19,6 +25,9 @@ _DESCRIPTION = "How many sequences a transformer can memorise: measured again, w
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register everything with Sphinx."""
     app.add_post_transform(FoldCode)
+    app.add_role_to_domain("glue", "text", Number(), override=True)
+    register_plugin("pybtex.style.labels", "author_year", AuthorYear)
+    register_plugin("pybtex.style.formatting", "author_year", Bibliography)
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _describe)
@@ -26,10 +35,28 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+class AuthorYear(BaseLabelStyle):  # type: ignore[misc]
+    """Label the entries of the bibliography as the text cites them."""
+
+    def format_labels(self, entries: list[Entry]) -> Iterator[str]:
+        """Name one author, two, or the first of more, and the year."""
+        for entry in entries:
+            names = [" ".join([*person.prelast_names, *person.last_names]) for person in entry.persons["author"]]
+            named = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+            yield f"{named}, {entry.fields['year']}"
+
+
+class Bibliography(Style):  # type: ignore[misc]
+    """A plain bibliography with those labels."""
+
+    default_label_style = "author_year"
+
+
 class FoldCode(SphinxPostTransform):
     """Put a cell's code behind one small mark below what it shows, beside its notebook and its records.
 
-    Cells say where their records are: ``records: [mac-cpu]`` and ``notebook: fit`` among their options.
+    The records are those of the folders of results/ that the code names. A cell may name more, and its notebook, among
+    its options: ``records: [mac-cpu]``, ``notebook: fit``.
     """
 
     default_priority = 198  # before myst_nb folds the code into a bar above the figure
@@ -39,22 +66,28 @@ class FoldCode(SphinxPostTransform):
         """Fold every cell tagged hide-input."""
         for cell in list(self.document.findall(nodes.container)):
             if cell.get("nb_element") == "cell_code" and cell.get("hide_mode") == "input":
-                code, shown = cell.children[0], cell.children[1:]
+                places = [raw for raw in cell.findall(nodes.raw) if f'id="{PLACE}' in raw.astext()]
+                for place in places:
+                    place.parent.remove(place)
+                code, *outputs = cell.children
+                shown = [output for output in outputs if any(output.findall(_is_seen))]
                 what = "this was" if shown else "these numbers were"
-                links = _ways_down(cell["cell_metadata"])
+                links = _ways_down(cell["cell_metadata"], code.astext())
                 opened = f'<details class="way-down"><summary>How {what} computed</summary>{links}'
                 del cell["hide_mode"]
                 cell.children = []
-                cell.extend([*shown, _raw(opened), code, _raw("</details>")])
+                cell.extend([*shown, _raw(opened), *places, code, _raw("</details>")])
 
 
-def _ways_down(options: dict[str, Any]) -> str:
-    links = [
-        f'<a href="records/{grid}.html">records of {grid}</a>'
-        if grid in records(ROOT / "results")
-        else f'<a href="results.zip">records of {grid}</a>'
-        for grid in options.get("records", [])
-    ]
+def _is_seen(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Text | nodes.image)
+
+
+def _ways_down(options: dict[str, Any], code: str) -> str:
+    in_code = ("".join(found) for found in re.findall(r'results, "([\w-]+)"|results / "([\w-]+)', code))
+    named = dict.fromkeys([*in_code, *options.get("records", [])])
+    grids = [grid for grid in named if (ROOT / "results" / grid).is_dir()]
+    links = [f'<a href="records/{grid}.html">records of {grid}</a>' for grid in grids]
     if notebook := options.get("notebook"):
         links.append(f'<a href="notebooks/{notebook}.ipynb" download>notebook {notebook}.ipynb</a>')
     return f"<p>{', '.join(links)}</p>" if links else ""
@@ -66,8 +99,10 @@ def _raw(html: str) -> nodes.raw:
 
 def _configure(_: Sphinx, config: Any) -> None:
     config.html_static_path.append("_live")  # jupyter-book would load what it knows of on every page
+    said = stamp()
+    source = "" if said.endswith("unknown") else '<a href="{root}source.zip">source</a>, '
     config.html_theme_options["extra_footer"] += (
-        f'<p>Version {stamp()}. <a href="{{root}}records/index.html">Records</a>, '
+        f'<p>Version {said}: {source}<a href="{{root}}records/index.html">records</a>, '
         '<a href="{root}CITATION.cff">CITATION.cff</a>.</p>'
     )
 

@@ -1,4 +1,4 @@
-"""What the book's pages do with what they computed: show figures as vectors with their data, and glue numbers."""
+"""What the book's pages do with what they computed: figures as vectors with their data, tables, sentences."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import json
 import math
 import re
 from collections.abc import Callable
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 from IPython.display import HTML, SVG, Markdown
 from matplotlib.figure import Figure
-from myst_nb import glue
-from publication import points, stamp
+from publication import points, stamp, year
 
 from ecmlib.figures.style import save_svg
 from ecmlib.reproduction.stats import Finding
@@ -52,17 +53,6 @@ def show(draw: Callable[..., Figure], data: pd.DataFrame, name: str, **options: 
     return SVG(drawn.getvalue())
 
 
-def glue_numbers(**numbers: float) -> None:
-    """Make numbers known to the page's text, which quotes them as ``{glue:text}`name:.0f```."""
-    for name, number in numbers.items():
-        glue(name, float(number), display=False)  # numpy's own types would be quoted with their name
-
-
-def glue_output(name: str, shown: Any) -> None:
-    """Make something to be displayed known to the page, which shows it by the directive ``{glue} name``."""
-    glue(name, shown, display=False)
-
-
 def claims_table(claims: pd.DataFrame) -> HTML:
     """Render rows of `ecmlib.reproduction.claims.reproduction_table`; each verdict links to its place in the book."""
     records: Any = claims.to_dict("records")
@@ -80,8 +70,9 @@ def claims_table(claims: pd.DataFrame) -> HTML:
 
 
 def said(claim: str, finding: Finding) -> Markdown:
-    """Say in one paragraph what was found of a claim ("That ...") that has no row in the reproduction table."""
-    return Markdown(f"{claim}, is {finding.verdict}. {' '.join(map(str, finding.statements))} {finding.note}".strip())
+    """Say in one paragraph what was found of a claim that has no row in the reproduction table."""
+    found = " ".join(map(str, finding.statements))
+    return Markdown(f"*{claim}*: **{finding.verdict}**. {found} {finding.note}".strip())
 
 
 def _statements(finding: Finding) -> dict[str, str]:
@@ -105,15 +96,27 @@ def table(frame: pd.DataFrame, caption: str, number: Callable[[float], str] | No
     number : callable, optional
         Writes every float, by default `significant`.
     """
-    typed = frame.convert_dtypes(
-        convert_string=False
-    )  # whole numbers become integers, which are written without decimals
+    typed = frame.convert_dtypes(convert_string=False)  # whole numbers become integers
     named = typed.astype(object).where(typed.notna(), "").rename(columns=lambda name: str(name).replace("_", " "))
-    rows = named.to_html(index=False, border=0, float_format=number or significant, na_rep="", classes="data")
-    titled = rows.replace("<thead>", f"<caption>{html.escape(caption)}</caption><thead>", 1)
+    written = named.map(lambda value: _written(value, number or significant))
+    rows = written.to_html(index=False, border=0, classes="data")
+    titled = rows.replace("<thead>", f"<caption><span>{html.escape(caption)}</span></caption><thead>", 1)
     titled = titled.replace("<th>", '<th scope="col">')
     region = f'class="table-scroll" role="region" tabindex="0" aria-label="{html.escape(caption)}"'
     return HTML(f"<div {region}>{titled}</div>")
+
+
+def _written(value: Any, number: Callable[[float], str]) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    return number(float(value)) if isinstance(value, Real) else str(value)
+
+
+def percent(share: float) -> str:
+    """Write a share in per cent, and nothing if there is none."""
+    return "" if math.isnan(share) else f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
 def whole(value: float) -> str:
@@ -157,7 +160,7 @@ def bibtex() -> Markdown:
     authors = " and ".join(f"{author['family-names']}, {author['given-names']}" for author in paper["authors"])
     entries = [
         f"@software{{ecmlib, author = {{{{{cited['authors'][0]['name']}}}}}, title = {{{cited['title']}}}, "
-        f"version = {{{stamp()}}}}}",
+        f"version = {{{stamp()}}}, year = {{{year()}}}}}",
         f"@misc{{harma{paper['year']}, author = {{{authors}}}, title = {{{paper['title']}}}, "
         f"year = {{{paper['year']}}}, howpublished = {{{paper['identifiers'][0]['value']}}}}}",
     ]

@@ -14,10 +14,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ecmlib import Architecture, Protocol
-from ecmlib.record import read_json
+from ecmlib.files import read_json
 from ecmlib.results import CapacityRecord
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path("../results")
 ROOT = Path(__file__).parents[1]
-_SHOWN = ["d", "H", "N", "L", "K", "T", "ff", "loss", "batch_size", "lr", "restarts", "C_plateau", "C_paper_rule"]
+_SHOWN = ["L", "K", "T", "ff", "loss", "batch_size", "lr", "restarts", "C_plateau", "C_paper_rule"]
 _MAY_DIFFER = [
     "T",
     "patience_steps",
@@ -125,28 +126,37 @@ def points(results: Path = RESULTS) -> list[dict[str, Any]]:
 def _documented(model: type) -> dict[str, str]:
     """Read the meaning of each parameter from the docstring of its class."""
     found = re.findall(r"^(\w+(?:, \w+)*) : .*\n((?:    .*\n?)+)", inspect.getdoc(model) or "", re.MULTILINE)
-    return {name: " ".join(said.split()) for names, said in found for name in names.split(", ")}
+    return {name: " ".join(said.replace("`", "").split()) for names, said in found for name in names.split(", ")}
 
 
 def _values(column: pd.Series) -> str:
     distinct = column.dropna().unique()
     if len(distinct) <= 4:
         return ", ".join(str(value) for value in sorted(distinct))
-    return f"{column.min():.6g} to {column.max():.6g}" if pd.api.types.is_numeric_dtype(column) else "text"
+    if not pd.api.types.is_numeric_dtype(column):
+        return "text"
+    ends = (np.format_float_positional(end, 6, fractional=False, trim="-") for end in (column.min(), column.max()))
+    return " to ".join(ends)
 
 
 def stamp() -> str:
     """Version of `ecmlib` and commit of the working tree, "unknown" outside of git."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
-    )
-    return f"{version('ecmlib')}, commit {asked.stdout.strip() or 'unknown'}"
+    return f"{version('ecmlib')}, commit {_git('describe', '--always', '--dirty', '--exclude=*') or 'unknown'}"
+
+
+def year() -> str:
+    """Year of the commit, "" outside of git."""
+    return _git("show", "--no-patch", "--format=%cs")[:4]
+
+
+def _git(*asked: str) -> str:
+    return subprocess.run(["git", *asked], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _pages(_: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     grids = records(ROOT / "results")
     rows = "".join(
-        f'<tr><td><a href="{grid}.html">{grid}</a></td><td>{len(found)}</td>'
+        f'<tr><th scope="row"><a href="{grid}.html">{grid}</a></th><td>{len(found)}</td>'
         f"<td>{sum(len(record.restarts) for _, record in found)}</td></tr>"
         for grid, found in grids.items()
     )
@@ -155,12 +165,30 @@ def _pages(_: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         '<p>Every measured capacity, a page a grid; all of it in one <a href="../results.zip">archive</a>, or as one '
         '<a href="../capacities.csv">table</a>.</p>'
     )
-    yield "records/index", {"title": "Records", "body": f"<h1>Records</h1>{said}{table}"}, "page.html"
-    for grid, found in grids.items():
-        above = '<p>The best restart of each configuration; <a href="index.html">all grids</a>.</p>'
-        body = f"<h1>Records of {grid}</h1>{above}"
-        rows = "".join(_row(grid, path, record) for path, record in found)
-        yield f"records/{grid}", {"title": grid, "body": body + _table([*_SHOWN, "record"], rows, grid)}, "page.html"
+    folders = [path.name for path in sorted((ROOT / "results").iterdir()) if path.is_dir()]
+    others = "".join(f'<li><a href="{name}.html">{name}</a></li>' for name in folders if name not in grids)
+    body = f"<h1>Records</h1>{said}{table}<h2>Other records, laws and what others published</h2><ul>{others}</ul>"
+    yield "records/index", {"title": "Records", "body": body}, "page.html"
+    for folder in folders:
+        body = f'<h1>Records of {folder}</h1><p><a href="index.html">All grids</a>.</p>'
+        if found := grids.get(folder):
+            rows = "".join(_row(folder, path, record) for path, record in sorted(found, key=_sizes))
+            names = ["record", *(name.replace("_", " ") for name in _SHOWN)]
+            body += "<p>The best restart of each configuration.</p>" + _table(names, rows, folder)
+        files = _files(ROOT / "results" / folder, {path for path, _ in found or []})
+        yield f"records/{folder}", {"title": folder, "body": body + files}, "page.html"
+
+
+def _sizes(of: tuple[Path, CapacityRecord]) -> tuple[int, ...]:
+    return tuple(getattr(of[1].architecture, size) for size in "LdHNK")
+
+
+def _files(folder: Path, listed: set[Path]) -> str:
+    """List what of a folder is no capacity record."""
+    paths = [path for path in sorted(folder.rglob("*.*")) if path not in listed and not path.name.startswith(".")]
+    names = [path.relative_to(folder.parent).as_posix() for path in paths if path.is_file()]
+    items = "".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _row(grid: str, path: Path, record: CapacityRecord) -> str:
@@ -169,7 +197,8 @@ def _row(grid: str, path: Path, record: CapacityRecord) -> str:
     alive = any(restart.status != "diverged" for restart in record.restarts)
     values |= {name: f"{getattr(record, name):.0f}" if alive else "" for name in ("C_plateau", "C_paper_rule")}
     cells = "".join(f"<td>{html.escape(str(values[name]))}</td>" for name in _SHOWN)
-    return f'<tr>{cells}<td><a href="{grid}/{path.name}" aria-label="{path.name}">JSON</a></td></tr>'
+    named = ", ".join(f"{size} = {values[size]}" for size in "dHN")
+    return f'<tr><th scope="row"><a href="{grid}/{path.name}">{named}</a></th>{cells}</tr>'
 
 
 def _table(names: list[str], rows: str, label: str) -> str:
@@ -190,6 +219,7 @@ def _copy(app: Sphinx, failed: Exception | None) -> None:
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         shutil.copy(notebook, site / "notebooks")
     shutil.copy(ROOT / "CITATION.cff", site)
+    _git("archive", "--format=zip", f"--output={site / 'source.zip'}", "HEAD", "--", ".", ":!results")
     shutil.copy(Path(app.srcdir) / "data/preview.png", site / "_static")  # drawn by the front page
     rows = tidy(ROOT / "results")
     rows.to_csv(site / "capacities.csv", index=False)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 
 from ecmlib.architecture import Architecture
-from ecmlib.checkpoint import checkpoint_of
+from ecmlib.checkpoint import checkpoint_of, shared
 from ecmlib.forward import Trainer, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
-from ecmlib.restart import Rounded, Widths, seeds_of_restart
+from ecmlib.restart import Restart, Rounded, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
-from ecmlib.training import Trainers, run_restart
+from ecmlib.stack import Stack
+from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.validation import shown
 from ecmlib.workplace import workplace
 
@@ -80,6 +83,7 @@ def measure_mac(
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
     weight_bits: Sequence[int] = (),
+    stack: int = 1,
     progress: bool = True,
     **values: Any,
 ) -> CapacityRecord:
@@ -105,6 +109,10 @@ def measure_mac(
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
     weight_bits : sequence of int
         Count again at the end of each restart, with trained matrices rounded to so many bits a weight (1 to 16).
+    stack : int
+        Restarts trained side by side, as one model with one more dimension: many small models fill a GPU that one
+        leaves idle. All of a stack are on disk together. No restart knows of another, but sums are taken in another
+        order, as if compiled anew. Not with dropout.
     progress : bool
         Whether it is said beforehand how long the runs will take here, and a bar shows steps, speed and counts.
     values
@@ -131,28 +139,52 @@ def measure_mac(
     True
     """
     protocol = chosen_protocol(protocol, values)
-    here = workplace(architecture, protocol.T, protocol.batch_size, restarts=restarts, device=device, compiled=compiled)
-    Widths(weight_bits=list(weight_bits))
+    T, batch_size = protocol.T, protocol.batch_size
+    here = workplace(architecture, T, batch_size, restarts=restarts, stack=stack, device=device, compiled=compiled)
+    if stack > 1 and architecture.dropout > 0:
+        raise ValueError(f"stack = {stack}: input should be 1 with dropout, here {architecture.dropout}")
+    Widths(weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)  # type: ignore[arg-type]
     record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
     if len(record.restarts) >= restarts:
         return record
 
     trainers = Trainers(architecture, protocol, *here)
+
+    def fresh(numbers: Sequence[int]) -> list[Trainer]:
+        seeds = [seeds_of_restart(protocol, number) for number in numbers]
+        return [trainers.trainer(seeds[0])] if len(seeds) == 1 else Stack(map(trainers.trainer, seeds)).trainers
+
     if progress:
-        announce(trainers.trainer(seeds_of_restart(protocol, 0)), protocol, restarts - len(record.restarts))
-    while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
-        seeds = seeds_of_restart(protocol, number)
-        checkpoint = checkpoint_of(path, number, trainers.identity(seeds=seeds))
-        bar = Bar(total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress)
-        trainer = trainers.trainer(seeds)
-        restart = run_restart(trainer, protocol, architecture.K, seeds.weights, here.compiled, bar, checkpoint)
-        if weight_bits and restart.status != "diverged":
-            restart = restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})
-        record = record.model_copy(update={"restarts": [*record.restarts, restart]})
+        missing = restarts - len(record.restarts)
+        announce(fresh(range(min(stack, missing)))[0], protocol, math.ceil(missing / stack))
+    while (done := len(record.restarts)) < restarts:  # another process may add some meanwhile
+        numbers = range(done, min(done + stack, restarts))
+        seeds = [seeds_of_restart(protocol, number) for number in numbers]
+        checkpoint = checkpoint_of(path, done, trainers.identity(seeds=seeds[0] if len(seeds) == 1 else seeds))
+        checkpoints = [checkpoint] if len(seeds) == 1 else shared(checkpoint, len(seeds))
+        runs = []
+        for number, trainer, own in zip(numbers, fresh(numbers), checkpoints, strict=True):
+            bar = Bar(
+                total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
+            )
+            weights = seeds[number - done].weights
+            finish = partial(_with_rounded, trainer, weight_bits)
+            runs.append(
+                steps_of_restart(
+                    trainer, protocol, architecture.K, weights, here.compiled, bar, own, len(numbers), finish
+                )
+            )
+        record = record.model_copy(update={"restarts": [*record.restarts, *side_by_side(runs)]})
         if path is not None:
             record = record.save(path)
             checkpoint.clear()
     return record
+
+
+def _with_rounded(trainer: Trainer, weight_bits: Sequence[int], restart: Restart) -> Restart:
+    if not weight_bits or restart.status == "diverged":
+        return restart
+    return restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})
 
 
 def count_rounded(trainer: Trainer, weight_bits: Sequence[int]) -> list[Rounded]:

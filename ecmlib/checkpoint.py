@@ -14,9 +14,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ecmlib.record import write_atomically
+from ecmlib.files import write_atomically
 
 Tensors = dict[str, torch.Tensor]
+Kept = tuple[dict[str, Any], Tensors]
+State = Callable[[], Kept]
 FOLDER = "in-flight"  # below that of the records; git ignores it
 FORMAT = 1  # of what is kept; to be raised with every change to what runs keep or how they train
 _EVERY = 300.0  # seconds between two checkpoints
@@ -41,9 +43,9 @@ class Checkpoint:
         self._path = path
         self._identity = json.loads(json.dumps({"format": FORMAT, "ecmlib": version("ecmlib"), **identity}))
         self._due = time.monotonic() + _EVERY
-        self._state: Callable[[], tuple[dict[str, Any], Tensors]] | None = None
+        self._state: State | None = None
 
-    def load(self) -> tuple[dict[str, Any], Tensors] | None:
+    def load(self) -> Kept | None:
         """Return what `save` has kept, None if there is nothing, nothing whole, or another run's.
 
         Warns
@@ -64,7 +66,7 @@ class Checkpoint:
         self.clear()
         return None
 
-    def keeps(self, state: Callable[[], tuple[dict[str, Any], Tensors]]) -> None:
+    def keeps(self, state: State) -> None:
         """Say how to ask a run for its progress, which JSON can hold, and its tensors."""
         self._state = state
 
@@ -97,6 +99,46 @@ class Checkpoint:
         for file in self._path.parent.glob(f"{self._path.stem}.*.safetensors"):
             if file != but:
                 file.unlink()
+
+
+class Part(Checkpoint):
+    """What one of several runs that go on side by side keeps in a checkpoint of all: see `shared`."""
+
+    def __init__(self, whole: Checkpoint, number: int, states: list[State | None], found: Kept | None) -> None:
+        self._whole, self._number, self._states, self._found = whole, number, states, found
+
+    def load(self) -> Kept | None:
+        """Return this run's part of what was kept."""
+        if self._found is None:
+            return None
+        progress, tensors = self._found
+        own = f"{self._number}."
+        return progress["runs"][self._number], {
+            name.removeprefix(own): tensor for name, tensor in tensors.items() if name.startswith(own)
+        }
+
+    def keeps(self, state: State) -> None:
+        """Say how to ask this run."""
+        self._states[self._number] = state
+
+    def save_if_due(self) -> None:
+        """Save all runs."""
+        self._whole.save_if_due()
+
+
+def shared(whole: Checkpoint, n: int) -> list[Checkpoint]:
+    """Return a checkpoint for each of ``n`` runs that go on side by side: what is kept is of one moment of all."""
+    states: list[State | None] = [None] * n
+
+    def state() -> Kept:
+        told = [of_one() for of_one in states if of_one is not None]
+        tensors = {f"{number}.{name}": value for number, (_, own) in enumerate(told) for name, value in own.items()}
+        first, _ = told[0]
+        return {"step": first["step"], "steps": first["steps"], "runs": [progress for progress, _ in told]}, tensors
+
+    whole.keeps(state)
+    found = whole.load()
+    return [Part(whole, number, states, found) for number in range(n)]
 
 
 def checkpoint_of(record: Path | None, restart: int, identity: dict[str, Any]) -> Checkpoint:

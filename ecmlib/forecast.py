@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecmlib.curve import last_tenth
-from ecmlib.record import read_json, shipped_file
+from ecmlib.files import read_json, shipped_file
 from ecmlib.validation import Parameters
 
 FEWEST = 15.0  # sequences: what is less tells guesses, not growth

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
+from typing import Protocol as Interface
 
 import torch
 from torch.func import functional_call
@@ -20,6 +21,13 @@ Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
 
 
+class Advancing(Interface):
+    """What moves several trainers on at once (`ecmlib.stack.Stack`)."""
+
+    def advance(self, end: int, protocol: Protocol) -> None:
+        """Train up to a step."""
+
+
 class Forward(NamedTuple):
     """What is asked of a model and sequences (B, N), each a graph of its own.
 
@@ -28,7 +36,7 @@ class Forward(NamedTuple):
 
     losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N
     judged: Judged  #: the same, and whether each is the likeliest
-    step: Step  #: moves weights and moments, in place, at the rates of `ecmlib.optimizer.rates_of`
+    step: Step  #: moves weights and moments, in place, at the rates of `ecmlib.optimizer.rates_of`; or those of a stack
 
 
 def make_forward(model: torch.nn.Module, precision: Precision = "float32", compiled: bool = False) -> Forward:
@@ -66,9 +74,16 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
     def step(
         weights: Weights, moments: dict[str, Moments], sequences: torch.Tensor, rates: torch.Tensor, loss: Loss
     ) -> None:
-        def mean_loss(trained: dict[str, torch.Tensor]) -> torch.Tensor:
-            losses, _ = losses_and_logits({**weights, **trained}, sequences)
+        def of_one(weights: Weights, batch: torch.Tensor) -> torch.Tensor:
+            losses, _ = losses_and_logits(weights, batch)
             return losses.mean() if loss == "all" else losses[:, -1].mean()
+
+        def mean_loss(trained: dict[str, torch.Tensor]) -> torch.Tensor:
+            everything = {**weights, **trained}
+            if sequences.ndim == 2:
+                return of_one(everything, sequences)
+            total: torch.Tensor = torch.vmap(of_one)(everything, sequences).sum()  # each model gets its own gradient
+            return total
 
         gradients = torch.func.grad(mean_loss)({name: weights[name] for name in moments})
         update(weights, gradients, moments, rates)
@@ -134,15 +149,20 @@ class Trainer:
     ) -> None:
         self.step = 0
         self.library = library
-        self._forward, self._seed, self._loss = forward, seed, protocol.loss
+        self.forward, self.loss = forward, protocol.loss
+        self.stack: Advancing | None = None  # with which it moves on, if it does not alone
+        self._seed = seed
         self._batch_size = min(protocol.batch_size, len(library))
-        self._weights = {name: weight.detach() for name, weight in model.named_parameters()}
-        self._moments = fresh_moments(model, muon=protocol.optimizer == "muon")
+        self.weights = self._of_model = {name: weight.detach() for name, weight in model.named_parameters()}
+        self.moments = fresh_moments(model, muon=protocol.optimizer == "muon")
         self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
         self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
 
     def advance(self, end: int, protocol: Protocol) -> None:
         """Train up to step ``end``, at the learning rates of a protocol."""
+        if self.stack is not None:
+            self.stack.advance(end, protocol)
+            return
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._random)
             while self.step < end:
@@ -157,7 +177,10 @@ class Trainer:
         DivergedError
             If the loss is infinite or undefined.
         """
-        last, full, nats = tally(self._forward, self.library, self._batch_size)
+        for name, weight in self._of_model.items():
+            if weight is not self.weights[name]:
+                weight.copy_(self.weights[name])
+        last, full, nats = tally(self.forward, self.library, self._batch_size)
         bits = nats / math.log(2) / (len(self.library) * (self.library.shape[1] - 1))
         if not math.isfinite(bits):
             raise DivergedError(f"the loss was {bits} after {self.step} steps")
@@ -177,23 +200,26 @@ class Trainer:
         for _ in range(self.step):
             next(self._batches)
 
+    def batch(self) -> torch.Tensor:
+        """Draw the sequences (B, N) of the next step."""
+        return self.library[next(self._batches)]
+
     @property
     def trained(self) -> frozenset[str]:
         """Names, in a state, of the weights that training moves."""
-        return frozenset(f"model.{name}" for name in self._moments)
+        return frozenset(f"model.{name}" for name in self.moments)
 
     def _changing(self) -> dict[str, torch.Tensor]:
-        tensors = {f"model.{name}": weight for name, weight in self._weights.items()}
-        for name, moments in self._moments.items():
+        tensors = {f"model.{name}": weight for name, weight in self.weights.items()}
+        for name, moments in self.moments.items():
             tensors |= {f"moments.{name}.{key}": value for key, value in moments._asdict().items() if value is not None}
         return tensors
 
     @torch.no_grad()
     def _take_step(self, learning_rate: float) -> None:
         self.step += 1
-        sequences = self.library[next(self._batches)]
         rates = rates_of(learning_rate, self.step, self.library.device)
-        self._forward.step(self._weights, self._moments, sequences, rates, self._loss)
+        self.forward.step(self.weights, self.moments, self.batch(), rates, self.loss)
 
 
 def _likeliest(logits: torch.Tensor) -> torch.Tensor:

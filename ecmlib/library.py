@@ -37,7 +37,7 @@ class LibrarySize(Parameters):
 
 def distinct_beginnings(N: int, K: int) -> float:
     """Count the different first N - 1 tokens of a sequence, ``K**(N - 1)``; infinity where 64 bits do not hold it."""
-    return K ** (N - 1) if (N - 1) * math.log2(K) < 64 else math.inf
+    return K ** (N - 1) if 64 / math.log2(K) > N - 1 else math.inf
 
 
 def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:

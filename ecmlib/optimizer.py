@@ -47,12 +47,12 @@ def rates_of(learning_rate: float, step: int, device: torch.device) -> torch.Ten
 
 
 def update(weights: Tensors, gradients: Tensors, moments: Mapping[str, Moments], rates: torch.Tensor) -> None:
-    """Move weights and moments one step on, in place.
+    """Move weights and moments one step on, in place: those of one model, or of a stack of models at once.
 
     Parameters
     ----------
     weights, gradients, moments
-        By name; weights without moments are left alone.
+        By name; weights without moments are left alone. A stack's have the model as first dimension.
     rates : Tensor
         Of `rates_of`.
     """
@@ -68,16 +68,17 @@ def update(weights: Tensors, gradients: Tensors, moments: Mapping[str, Moments],
             square.mul_(_BETA_2).addcmul_(gradient, gradient, value=1 - _BETA_2)
             weights[name].sub_(adam_rate * mean / (square.sqrt() / root_of_correction + _EPSILON))
     for name, step in _orthogonalised(directions).items():
-        weights[name].sub_(rate * (_SIZE_OF_ADAM * max(step.shape) ** 0.5) * step)
+        weights[name].sub_(rate * (_SIZE_OF_ADAM * max(step.shape[-2:]) ** 0.5) * step)
 
 
 def _orthogonalised(matrices: Tensors) -> dict[str, torch.Tensor]:
     """Bring singular values near 1, those of all matrices of one shape, or its transpose, in the same products."""
-    wide = {name: matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix for name, matrix in matrices.items()}
+    wide = {name: matrix.mT if matrix.shape[-2] > matrix.shape[-1] else matrix for name, matrix in matrices.items()}
     found = {}
     for shape in {matrix.shape: None for matrix in wide.values()}:  # a set has no order
         names = [name for name, matrix in wide.items() if matrix.shape == shape]
-        for name, result in zip(names, _newton_schulz(torch.stack([wide[name] for name in names])), strict=True):
+        alike = torch.stack([wide[name] for name in names])
+        for name, result in zip(names, _newton_schulz(alike.flatten(0, -3)).view(alike.shape), strict=True):
             found[name] = result if wide[name] is matrices[name] else result.mT
     return found
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
 
-from filelock import FileLock
 from pydantic import ValidationError
-from pydantic_core import from_json
 
+from ecmlib.files import locked, named_folder, read_json, writable_folder, write_atomically
 from ecmlib.migration import SCHEMA_VERSION, migrated
-from ecmlib.validation import Parameters, one_sentence, shown
+from ecmlib.validation import Parameters, one_sentence
 
 _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
-_TEMPORARY = ".tmp"  # ending of a file that is being written
-_PROBE = 2**20  # bytes, more than any record has
 
 
 class Record(Parameters):
@@ -53,7 +50,7 @@ class Record(Parameters):
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.parent):
+        with locked(path.parent):
             stored = self.stored(path)
             whole = self if stored is None else stored.joined(self)
             if whole != stored:
@@ -141,27 +138,20 @@ def read_folder(folder: str | Path, kind: type[R]) -> Folder[R]:
     FileNotFoundError
         If there is no such folder.
     """
-    folder = named_folder(folder)
+    folder = named_folder(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"folder = {str(folder)!r}: there is no such folder")
-    found: Folder[R] = Folder([], {})
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = kind.load(path)
-            if path.name != record.file_name:
-                raise ValueError(f"{path}: holds what belongs into {record.file_name}")
-            found.records.append(record)
-        except ValueError as error:
-            found.bad[path] = str(error)
-    return found
+    return _read(sorted(folder.glob("*.json")), kind)
 
 
 def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
     """Read every record of a folder as `read_folder` does, and warn of each file that is left out, with the reason."""
-    found = read_folder(folder, kind)
-    for reason in found.bad.values():
-        warnings.warn(f"left out {reason}", stacklevel=3)
-    return found.records
+    return _with_warnings(read_folder(folder, kind))
+
+
+def load_files(paths: Iterable[Path], kind: type[R]) -> list[R]:
+    """Read those records that are there; what is no such record is left out with a warning, as by `load_folder`."""
+    return _with_warnings(_read((path for path in paths if os.path.lexists(path)), kind))
 
 
 def record_name(architecture: Parameters, protocol: Parameters) -> str:
@@ -177,102 +167,20 @@ def record_name(architecture: Parameters, protocol: Parameters) -> str:
     return "_".join(f"{name}{values[name]}" for name in (*_ALWAYS_NAMED, *others)) + ".json"
 
 
-def named_folder(results: str | Path) -> Path:
-    """Return the path ``results``; a ValueError says so if it is none."""
-    if not isinstance(results, str | Path) or not str(results) or "\0" in str(results):
-        raise ValueError(f"results = {shown(results)}: input should be the path of a folder")
-    return Path(results)
+def _read(paths: Iterable[Path], kind: type[R]) -> Folder[R]:
+    found: Folder[R] = Folder([], {})
+    for path in paths:
+        try:
+            record = kind.load(path)
+            if path.name != record.file_name:
+                raise ValueError(f"{path}: holds what belongs into {record.file_name}")
+            found.records.append(record)
+        except ValueError as error:
+            found.bad[path] = str(error)
+    return found
 
 
-def writable_folder(results: str | Path) -> Path:
-    """Make the folder ``results``, try to write there, and clear what killed writers have left.
-
-    Raises
-    ------
-    ValueError
-        If ``results`` is no path.
-    OSError
-        If nothing can be written there, or the disk is full.
-    """
-    folder = named_folder(results)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):  # whoever writes has the lock: temporary files are those of writers that were killed
-            for left in folder.glob(f".*{_TEMPORARY}"):
-                left.unlink()
-            probe = folder / f".probe{_TEMPORARY}"
-            probe.write_bytes(bytes(_PROBE))
-            probe.unlink()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(f"results = {str(folder)!r}: no folder that can be written ({reason})") from None
-    return folder
-
-
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read or is none; the message names it and, in one line, why.
-    """
-    if not isinstance(path, str | Path):
-        raise ValueError(f"path = {shown(path)}: input should be the path of a file")
-    try:
-        return from_json(Path(path).read_bytes().decode("utf-8"))
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror})"
-    except UnicodeDecodeError as error:
-        reason = f"is not UTF-8 (byte {error.start})"
-    except ValueError as error:
-        reason = f"is no JSON ({error})"
-    raise ValueError(f"{path}: {reason}")
-
-
-def shipped_file(place: str) -> Path:
-    """Return a file that ships at a place in the package; in a checkout it is the one of ``results/law`` itself."""
-    packaged = Path(__file__).parent / place  # the build puts it there: pyproject.toml
-    return packaged if packaged.is_file() else Path(__file__).parents[1] / "results" / "law" / packaged.name
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a crash at any moment leaves either the old one or the new one, whole.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; the message names ``path``, which is left as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=".", suffix=_TEMPORARY, delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # temporary files are made for their owner alone
-        temporary.replace(path)
-        _flush_directory(path.parent)
-    except OSError as error:
-        raise OSError(f"{path}: could not be written ({error.strerror or error}); it is as it was") from None
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
-
-
-def _flush_directory(folder: Path) -> None:
-    """Flush the new name, too: the file's content alone may be lost with the power."""
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _locked(folder: Path) -> FileLock:
-    """Lock a folder of records against other writers; the lock ends with the process that has it."""
-    return FileLock(folder / ".lock", timeout=60)
+def _with_warnings(found: Folder[R]) -> list[R]:
+    for reason in found.bad.values():
+        warnings.warn(f"left out {reason}", stacklevel=4)
+    return found.records

@@ -13,9 +13,10 @@ from scipy import stats
 from ecmlib.architecture import Architecture
 from ecmlib.contents import Content
 from ecmlib.curve import Bits, Count, check_counts
+from ecmlib.files import named_folder
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.record import Record, load_folder, named_folder, record_name
+from ecmlib.record import Record, load_folder, record_name
 from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of

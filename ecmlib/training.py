@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -60,14 +60,19 @@ class Trainers:
 
 
 class Clock:
-    """Seconds that a run has taken: on the clock, and of all cores together, with those before it was interrupted."""
+    """Seconds that a run has taken: on the clock, and of all cores together, with those before it was interrupted.
 
-    def __init__(self, seconds: float = 0.0, core_seconds: float = 0.0) -> None:
-        self._started = time.perf_counter() - seconds, time.process_time() - core_seconds
+    Of runs side by side each takes its share.
+    """
+
+    def __init__(self, seconds: float = 0.0, core_seconds: float = 0.0, runs: int = 1) -> None:
+        self._runs = runs
+        self._started = time.perf_counter() - seconds * runs, time.process_time() - core_seconds * runs
 
     def read(self) -> tuple[float, float]:
         """Return seconds and core-seconds so far."""
-        return time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+        seconds, core_seconds = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+        return seconds / self._runs, core_seconds / self._runs
 
     def provenance(self, device: torch.device, compiled: bool) -> Provenance:
         """Say with what this process has measured so far."""
@@ -114,6 +119,35 @@ def run_restart(
     bar: tqdm[Any],
     checkpoint: Checkpoint | None = None,
 ) -> Restart:
+    """Do all of `steps_of_restart`."""
+    (restart,) = side_by_side([steps_of_restart(trainer, protocol, K, seed, compiled, bar, checkpoint)])
+    return restart
+
+
+def side_by_side(runs: Sequence[Generator[None, None, Restart]]) -> list[Restart]:
+    """Take the steps of several runs in turn, until all have ended."""
+    ended: dict[int, Restart] = {}
+    while len(ended) < len(runs):
+        for number, run in enumerate(runs):
+            if number not in ended:
+                try:
+                    next(run)
+                except StopIteration as end:
+                    ended[number] = end.value
+    return [ended[number] for number in range(len(runs))]
+
+
+def steps_of_restart(
+    trainer: Trainer,
+    protocol: Protocol,
+    K: int,
+    seed: int,
+    compiled: bool,
+    bar: tqdm[Any],
+    checkpoint: Checkpoint | None = None,
+    runs: int = 1,
+    finish: Callable[[Restart], Restart] = lambda restart: restart,
+) -> Generator[None, None, Restart]:
     """Train until every sequence is memorised, until the protocol's rule strikes, or for ``max_steps``.
 
     Parameters
@@ -130,15 +164,25 @@ def run_restart(
         Shows steps, count and best count; closed at the end.
     checkpoint : Checkpoint, optional
         Of this run; cleared by whoever has saved the result.
+    runs : int
+        That go on side by side, this one among them.
+    finish : callable
+        Adds to the restart what is asked of the trainer at its end, before others go on.
+
+    Yields
+    ------
+    None
+        Before the first step, so that all of a stack are where they were before any goes on, and after each count.
     """
     checkpoint = checkpoint or Checkpoint(None, {})
     curve: list[CurvePoint] = []
-    clock = Clock()
+    clock = Clock(runs=runs)
     if (found := checkpoint.load()) is not None:
         progress, tensors = found
         trainer.restore(tensors)
         curve += [CurvePoint(*point) for point in progress["curve"]]
-        clock = Clock(*progress["seconds"])
+        seconds, core_seconds = progress["seconds"]
+        clock = Clock(seconds, core_seconds, runs)
 
     def state() -> tuple[dict[str, Any], Tensors]:
         progress = {"step": trainer.step, "steps": protocol.max_steps, "curve": curve, "seconds": clock.read()}
@@ -146,14 +190,17 @@ def run_restart(
 
     checkpoint.keeps(state)
     with bar:
-        status = _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
+        yield
+        status = yield from _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
     if curve and protocol.loss == "all" and has_diverged(curve, K):
         status = "diverged"
-    return Restart(
-        seed=seed,
-        status=status,
-        **columns(curve).model_dump(),
-        provenance=clock.provenance(trainer.library.device, compiled),
+    return finish(
+        Restart(
+            seed=seed,
+            status=status,
+            **columns(curve).model_dump(),
+            provenance=clock.provenance(trainer.library.device, compiled),
+        )
     )
 
 
@@ -187,7 +234,9 @@ def forecast_of(protocol: Protocol, K: int, curve: list[CurvePoint]) -> Forecast
 
 def _to_the_end(
     trainer: Trainer, protocol: Protocol, K: int, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
-) -> Status:
+) -> Generator[None, None, Status]:
+    if curve and (status := ended(protocol, curve)) is not None:
+        return status  # before those beside it, when all were interrupted
     try:
         for point in follow(trainer, protocol, protocol.max_steps, curve, checkpoint):
             asked = protocol.stop == "forecast" or not bar.disable
@@ -199,6 +248,7 @@ def _to_the_end(
             bar.update(point.step - bar.n)
             if (status := ended(protocol, curve, forecast)) is not None:
                 return status
+            yield
     except DivergedError:
         return "diverged"
     return "max_steps"

@@ -69,7 +69,7 @@ def said_of(place: str) -> Iterator[None]:
         raise ValueError(f"{place}: {error}") from None
 
 
-def refuse_beyond_memory(needed: int, what: str, available: int | None = None) -> None:
+def refuse_beyond_memory(needed: float, what: str, available: int | None = None) -> None:
     """Refuse what takes more bytes than there are, by default in this machine, and say how many."""
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if available is None else available
     if needed > there:

@@ -55,7 +55,7 @@ def workplace(
         If a parameter is out of range, or for what `refuse_impossible` refuses.
     """
     run = _Run(restarts=restarts, stack=stack, compiled=can_compile() if compiled == "auto" else compiled)
-    refuse_impossible(architecture, T, batch_size, run.stack)
+    refuse_impossible(architecture, T, batch_size, run.stack, device)
     here = Workplace(resolve_device(device), run.compiled)
     if here.device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(1)
@@ -63,9 +63,9 @@ def workplace(
 
 
 def refuse_impossible(
-    architecture: Architecture, T: int, batch_size: int = 1, stack: int = 1, available: int | None = None
+    architecture: Architecture, T: int, batch_size: int = 1, stack: int = 1, device: str = "auto"
 ) -> None:
-    """Refuse a library that does not exist, and what this machine has not the memory to train.
+    """Refuse a library that does not exist, and what there is not the memory to train.
 
     Counted are weights with their gradients and Adam's two moments, the library, and of a batch the attention scores
     and logits that the backward pass needs: less than the whole, so that nothing possible is refused.
@@ -78,13 +78,13 @@ def refuse_impossible(
         Sequences of the library and of a step.
     stack : int
         Models trained side by side, each with a library.
-    available : int, optional
-        Bytes of memory; by default those of this machine.
+    device : str
+        Where: its memory counts, that of a GPU or of this machine; see `ecmlib.measure_mac`.
 
     Raises
     ------
     ValueError
-        Naming the sizes, the estimate and what there is; or if ``architecture`` is none.
+        Naming the sizes, the estimate and what there is; or if ``architecture`` or ``device`` is none.
     """
     if not isinstance(architecture, Architecture):
         raise ValueError(f"architecture = {shown(architecture)}: input should be an Architecture")
@@ -94,7 +94,12 @@ def refuse_impossible(
     batch = min(batch_size, T) * (scores + (size.N - 1) * size.K)
     sizes = f"d = {size.d}, H = {size.H}, N = {size.N}, L = {size.L}, K = {size.K}, T = {T}"
     needed = stack * (_FLOAT * (weights + batch) + _TOKEN * T * size.N)
-    refuse_beyond_memory(needed, f"{sizes}: training", available)
+    where = resolve_device(device)
+    if where.type == "cuda":
+        available = torch.cuda.get_device_properties(where).total_memory
+        refuse_beyond_memory(needed, f"{sizes}: training on the GPU", available)
+    else:
+        refuse_beyond_memory(needed, f"{sizes}: training")
     LibrarySize(T=T, N=size.N, K=size.K)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlparse
 
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
@@ -26,6 +27,20 @@ DESK, PHONE = (1400, 900), (390, 844)
 MOST_BYTES = 1_500_000
 SCROLLS_BY_KEYBOARD = """[...document.querySelectorAll("pre")].every(
     pre => pre.tabIndex === 0 || (pre.scrollWidth <= pre.clientWidth && pre.scrollHeight <= pre.clientHeight))"""
+FORMULAS_OUTSIDE = """[...document.querySelectorAll("article .katex-display .base")].filter(part => {
+    const { left, right } = part.getBoundingClientRect();
+    return left < 0 || right > document.documentElement.clientWidth;
+}).map(part => part.textContent)"""
+COLUMNS_THAT_LEAVE = """[...document.querySelectorAll("article .table-scroll")].filter(region => {
+    region.scrollLeft = 60;
+    const first = region.querySelector("tbody tr > :first-child").getBoundingClientRect();
+    const left = first.left - region.getBoundingClientRect().left;
+    region.scrollLeft = 0;
+    return left < -1;
+}).map(region => region.ariaLabel)"""
+EXPONENTS = (
+    "[...document.querySelectorAll('article td')].map(cell => cell.innerText).filter(text => /\\de[+-]?\\d/.test(text))"
+)
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -61,6 +76,14 @@ def browser() -> Iterator[Browser]:
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     with noting(browser, request.param) as page:
         yield page
+
+
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A chapter, opened once for all that is asked of it."""
+    page = opened(browser.new_page(viewport={"width": DESK[0], "height": DESK[1]}), f"{BUILT.as_uri()}/{request.param}")
+    yield page
+    page.close()
 
 
 @contextlib.contextmanager
@@ -108,6 +131,10 @@ def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
             assert width > 0, f"{address} is empty"
             assert len(alternative) > 20, f"{address} has no alternative text"
         assert re.search(r"Version \S+, commit \w+", page.locator("body").inner_text())
+        assert page.locator(".pasted-text").count() == page.locator("a.number .pasted-text").count(), (
+            "a number leads nowhere"
+        )
+        assert page.evaluate(EXPONENTS) == []
         if name == "index.html":
             page.locator("#fig-headline").scroll_into_view_if_needed()
             expect(page.locator(".live svg").first).to_be_visible()
@@ -115,6 +142,8 @@ def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
             page.set_viewport_size({"width": width, "height": height})
             overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert overflow <= 0, f"the page is {overflow} px wider than a window of {width}"
+            assert page.evaluate(FORMULAS_OUTSIDE) == []
+            assert page.evaluate(COLUMNS_THAT_LEAVE) == []
             page.wait_for_function(SCROLLS_BY_KEYBOARD)  # the theme sees to it a moment after a resize
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
@@ -136,10 +165,8 @@ def test_page_is_light_before_a_picture_is_asked_for(browser: Browser, served: s
     assert sum(sizes.values()) <= MOST_BYTES, heaviest
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_figures_are_vectors_with_data_and_a_way_down(browser: Browser, name: str) -> None:
-    page = opened(browser.new_page(), f"{BUILT.as_uri()}/{name}")
-    for figure in page.locator("article figure").all():
+def test_figures_are_vectors_with_data_and_a_way_down(chapter: Page) -> None:
+    for figure in chapter.locator("article figure").all():
         if "Not measured yet." in figure.inner_text():
             continue
         source = figure.locator("img").first.get_attribute("src") or ""
@@ -149,7 +176,63 @@ def test_figures_are_vectors_with_data_and_a_way_down(browser: Browser, name: st
             assert len((BUILT / data).read_text(encoding="utf-8").splitlines()) > 1, f"{data} has no rows"
             way = figure.locator("xpath=ancestor::div[contains(concat(' ', @class, ' '), ' cell ')][1]//details")
             assert "How this was computed" in way.last.inner_text()
+
+
+def test_legends_and_axes_name_no_folder() -> None:
+    folders = {path.name for path in Path("results").iterdir() if "-" in path.name}
+    for picture in BUILT.glob("_images/*.svg"):
+        written = set(re.findall(r"<!-- (.*?) -->", picture.read_text(encoding="utf-8")))
+        assert not {text for text in written for folder in folders if folder in text}, picture.name
+
+
+@pytest.mark.parametrize("name", ["index.html", "law.html", "limits.html"])
+def test_number_leads_to_the_code_that_computed_it(page: Page, site: str, name: str) -> None:
+    opened(page, site + name)
+    number = page.locator("article a.number").first
+    number.click()
+    (key,) = re.findall(r"#computed-(\w+)$", page.url)
+    cell = page.locator("details.way-down", has=page.locator(f"#computed-{key}"))
+    expect(cell).to_have_attribute("open", "")
+    expect(cell.locator("pre")).to_be_visible()
+    assert number.inner_text()
+
+
+def test_text_cites_as_the_bibliography_labels(browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{BUILT.as_uri()}/bibliography.html")
+    labels = {re.sub(r"[\[\]\s]+", " ", label).strip() for label in page.locator(".citation .label").all_inner_texts()}
+    page.goto(f"{BUILT.as_uri()}/background.html")
+    cited = page.locator("article a[href*='bibliography.html#id']").all_inner_texts()
     page.close()
+    assert len(cited) > 10
+    assert {text for text in cited if re.search(r"[A-Za-z]", text)} <= labels
+
+
+def test_front_page_answers_in_ten_minutes(browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"{BUILT.as_uri()}/index.html")
+    said = page.locator("article").inner_text()
+    page.close()
+    for expected in (
+        "How many random sequences",
+        "The law",
+        "Three findings",
+        "interval",
+        "it is off by",
+        "What this rests on",
+    ):
+        assert expected in said
+    for expected in (
+        "Loss",
+        "Library",
+        "Budget",
+        "Models",
+        "Hardware",
+        "Limits",
+        "How large a model?",
+        "@software{ecmlib",
+    ):
+        assert expected in said
 
 
 def test_links_within_the_book_lead_somewhere(browser: Browser) -> None:
@@ -191,6 +274,25 @@ def test_calculator_answers_by_keyboard(page: Page, site: str) -> None:
     assert "d=24" in page.url
 
 
+def test_calculator_explains_shares_and_exports(page: Page, site: str) -> None:
+    opened(page, f"{site}design.html?N=8&T=1000&C=300&p=0.8&d=48&H=2&L=1&K=64")
+    target = page.locator("#calculator-target output")
+    expect(target.locator("tbody tr")).to_have_count(8)
+    page.locator("#calculator summary").click()
+    expect(page.locator("#calculator pre")).to_contain_text("Architecture(d=48, H=2, N=8, L=1, K=64)")
+    expect(page.locator("#calculator pre")).to_contain_text("papermill notebooks/mac.ipynb")
+    page.get_by_label("slider of d token vector size").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#calculator input[name=d]")).not_to_have_value("48")
+    page.locator("input[name=C]").fill("1001")
+    expect(target).to_have_text("capacity = 1001: the library has only T = 1000 sequences")
+    page.locator("input[name=whole]").check()
+    expect(page.locator("input[name=C]")).to_be_disabled()
+    assert "whole=on" in page.url
+
+
 def test_live_picture_leads_from_a_choice_to_a_record(page: Page, site: str) -> None:
     opened(page, f"{site}index.html")
     still = page.locator("#fig-headline img")
@@ -223,25 +325,31 @@ def test_without_scripts_and_on_paper_the_still_picture_stands(browser: Browser)
     context.close()
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_printed_page_is_text_and_figures_alone(browser: Browser, name: str) -> None:
-    page = browser.new_page(viewport={"width": 794, "height": 1123})  # A4
-    opened(page, f"{BUILT.as_uri()}/{name}")
-    if name == "index.html":
+def test_printed_page_is_text_and_figures_alone(chapter: Page) -> None:
+    page, is_front = chapter, chapter.url.endswith("/index.html")
+    page.set_viewport_size({"width": 794, "height": 1123})  # A4
+    if is_front:
         page.locator("#fig-headline").scroll_into_view_if_needed()
         expect(page.locator(".live svg").first).to_be_visible()
     page.emulate_media(media="print")
     for away in (".bd-sidebar-primary", ".bd-header-article", "details.way-down", ".live"):
         for one in page.locator(away).all():
             expect(one).to_be_hidden()
-    if name == "index.html":
+    if is_front:
         expect(page.locator("#fig-headline img")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Version \S+, commit "))).to_be_visible()
     article = page.locator("article").first.bounding_box()
     assert article
     assert article["x"] >= 0
     assert article["x"] + article["width"] <= 794
     assert len(page.pdf(format="A4")) > 10_000
-    page.close()
+    page.emulate_media(media="print", color_scheme="dark")
+    dark = "e => getComputedStyle(e).backgroundColor.match(/\\d+/g).slice(0, 3).every(part => part < 128)"
+    opaque = "e => !/, 0\\)$|transparent/.test(getComputedStyle(e).backgroundColor)"
+    everything = "[document.body, article, ...article.querySelectorAll('*')]"
+    script = f"article => {everything}.filter({opaque}).filter({dark}).map(e => e.outerHTML.slice(0, 120))"
+    painted = page.locator("article").evaluate(script)
+    assert painted == [], "ink for nothing"
 
 
 def test_social_preview_and_data_are_there() -> None:
@@ -254,3 +362,7 @@ def test_social_preview_and_data_are_there() -> None:
     assert "results/capacities.csv" in names
     records = [path for path in Path("results").rglob("*.json")]
     assert {path.as_posix() for path in records} <= set(names)
+    columns = pd.read_csv(BUILT / "capacities.csv").columns.tolist()
+    assert pd.read_csv(BUILT / "dictionary.csv")["column"].tolist() == columns
+    with zipfile.ZipFile(BUILT / "source.zip") as archive:
+        assert {"README.md", "ecmlib/__init__.py", "book/index.md"} <= set(archive.namelist())

@@ -15,7 +15,7 @@ from ecmlib import Architecture, CapacityRecord, measure_mac
 
 KILLS = 20
 ARCHITECTURE = Architecture(d=4, H=1, N=4, K=8, head_dim=4)
-MEASURED: dict[str, Any] = {"T": 64, "max_steps": 30, "eval_every": 10, "seed": 3, "compiled": False, "progress": False}
+MEASURED: dict[str, Any] = {"T": 64, "max_steps": 10, "eval_every": 5, "seed": 3, "compiled": False, "progress": False}
 
 
 def restarts_in(folder: Path) -> int:

@@ -26,6 +26,6 @@ def test_records_measured_on_slurm_are_those_of_this_machine(tmp_path: Path) -> 
     assert process.returncode == 0, printed
     assert printed.count("has been submitted with SLURM jobid") == 4
     for job in load_grid("tiny").jobs(tmp_path / "results" / "tiny"):
-        alone = measure(job._replace(record=tmp_path / job.record.name), compiled="auto")
+        alone = measure(job._replace(record=tmp_path / job.record.name))
         assert curves(CapacityRecord.load(job.record)) == curves(alone)
     assert "Nothing to be done" in output_of(sweep(tmp_path, profile="slurm"))

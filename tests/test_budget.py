@@ -1,17 +1,19 @@
-import subprocess
-import sys
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import kills_itself
 
 from ecmlib import Architecture, measure_mac
 from ecmlib.budget import measure_budgets
 from ecmlib.budget_record import BudgetRecord
+from ecmlib.checkpoint import Checkpoint
 
-QUICK: dict[str, Any] = {"T": 64, "batch_size": 24, "eval_every": 30, "compiled": False, "progress": False}
+QUICK: dict[str, Any] = {"T": 64, "batch_size": 24, "eval_every": 15, "compiled": False, "progress": False}
 WSD: dict[str, Any] = {"schedule": "wsd", "lr": 0.01, "warmup_steps": 4}
-BUDGETS = [40, 80, 160]
+BUDGETS = [20, 40, 80]
 
 
 def parts(record: BudgetRecord) -> list[dict[str, Any]]:
@@ -34,10 +36,10 @@ def test_branch_ends_where_a_run_of_its_budget_alone_ends(tiny: Architecture, op
 
 
 def test_budgets_at_a_constant_rate_are_beginnings_of_one_run(tiny: Architecture) -> None:
-    settings = QUICK | {"eval_every": 20}
+    settings = QUICK | {"eval_every": 10}
     record = measure_budgets(tiny, BUDGETS, **settings)
     assert record.restarts[0].branches == []
-    alone = measure_mac(tiny, restarts=1, max_steps=160, min_steps=160, **settings)
+    alone = measure_mac(tiny, restarts=1, max_steps=80, min_steps=80, **settings)
     assert record.restarts[0].trunk.points == alone.restarts[0].points
     assert record.frame()["C_raw"].iloc[-1] == alone.frame()["C_raw"].iloc[-1]
     assert record.frame()["steps"].tolist() == BUDGETS
@@ -53,32 +55,30 @@ def test_longer_budgets_are_spared_once_all_is_memorised() -> None:
     assert record.frame()["C"].iloc[-1] == 8
 
 
-KILL = """
-import os, signal
-from ecmlib import Architecture
-from ecmlib.budget import measure_budgets
-from ecmlib.checkpoint import Checkpoint
-saves = []
-def save_and_die(checkpoint):
-    checkpoint.save()
-    saves.append(1)
-    if len(saves) == {n}:
-        os.kill(os.getpid(), signal.SIGKILL)
-Checkpoint.save_if_due = save_and_die
-measure_budgets(Architecture(**{architecture}), {budgets}, **{settings}, results={folder!r})
-"""
+@pytest.fixture(scope="module")
+def undisturbed() -> BudgetRecord:
+    return measure_budgets(Architecture(d=8, H=1, N=4, K=8, head_dim=4), BUDGETS, **QUICK, **WSD)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
 def test_killed_on_trunk_or_branch_it_goes_on_and_equals_an_undisturbed_run(
-    n: int, tiny: Architecture, tmp_path: Path
+    n: int, undisturbed: BudgetRecord, tiny: Architecture, tmp_path: Path
 ) -> None:
-    settings = QUICK | WSD
-    script = KILL.format(n=n, architecture=tiny.model_dump(), budgets=BUDGETS, settings=settings, folder=str(tmp_path))
-    killed = subprocess.run([sys.executable, "-c", script], env={"OMP_NUM_THREADS": "1"}, check=False)
-    assert killed.returncode == -9
-    resumed = measure_budgets(tiny, BUDGETS, **settings, results=tmp_path)
-    assert parts(resumed) == parts(measure_budgets(tiny, BUDGETS, **settings))
+    def killed_at_the_nth_save(kill: Callable[[], None]) -> None:
+        saves = itertools.count(1)
+
+        def save_and_die(checkpoint: Checkpoint) -> None:
+            checkpoint.save()
+            if next(saves) == n:
+                kill()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Checkpoint, "save_if_due", save_and_die)
+            measure_budgets(tiny, BUDGETS, **QUICK, **WSD, results=tmp_path)
+
+    assert kills_itself(killed_at_the_nth_save)
+    resumed = measure_budgets(tiny, BUDGETS, **QUICK, **WSD, results=tmp_path)
+    assert parts(resumed) == parts(undisturbed)
     assert list((tmp_path / "in-flight").iterdir()) == []
     (path,) = tmp_path.glob("*.json")
     assert BudgetRecord.load(path) == resumed

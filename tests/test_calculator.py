@@ -211,10 +211,10 @@ def test_target_gives_cards_or_the_reason_why_not(page: Page, site: str) -> None
 def test_taken_candidate_is_what_the_other_question_asks(page: Page, site: str) -> None:
     page.goto(f"{site}index.html")
     button = page.locator("#calculator-target tbody button").nth(1)
-    name = button.inner_text()
+    name = button.get_attribute("aria-label")
     button.click()
     fields = {size: page.locator(f"input[name={size}]").input_value() for size in "dHL"}
-    assert name == ", ".join(f"{size} = {value}" for size, value in fields.items())
+    assert name == "take " + ", ".join(f"{size} = {value}" for size, value in fields.items())
 
 
 def test_address_keeps_the_question(page: Page, site: str) -> None:

@@ -1,11 +1,10 @@
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import curves
+from conftest import curves, kills_itself
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,18 +70,18 @@ def test_restarts_already_measured_are_not_measured_again(
 
 
 def test_kill_between_restarts_loses_nothing(tiny: Architecture, quick: dict[str, Any], tmp_path: Path) -> None:
-    script = f"""
-import os, signal
-from ecmlib import Architecture, CapacityRecord, measure_mac
-save = CapacityRecord.save
-def save_and_die(record, path):
-    save(record, path)
-    os.kill(os.getpid(), signal.SIGKILL)
-CapacityRecord.save = save_and_die
-measure_mac(Architecture(**{tiny.model_dump()}), **{quick}, results={str(tmp_path)!r})
-"""
-    killed = subprocess.run([sys.executable, "-c", script], env={"OMP_NUM_THREADS": "1"}, check=False)
-    assert killed.returncode == -9
+    def killed_after_a_restart(kill: Callable[[], None]) -> None:
+        save = CapacityRecord.save
+
+        def save_and_die(record: CapacityRecord, path: Path) -> None:
+            save(record, path)
+            kill()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(CapacityRecord, "save", save_and_die)
+            measure_mac(tiny, **quick, results=tmp_path)
+
+    assert kills_itself(killed_after_a_restart)
     assert len(load_results(tmp_path)) == 1
     assert curves(measure_mac(tiny, **quick, results=tmp_path)) == curves(measure_mac(tiny, **quick))
 

@@ -1,12 +1,12 @@
+import itertools
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from conftest import curves
+from conftest import curves, kills_itself
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
 from ecmlib.checkpoint import Checkpoint
@@ -43,21 +43,6 @@ def test_restored_trainer_goes_on_bit_for_bit(
     assert undisturbed.count() == resumed.count()
 
 
-KILL_IN_FLIGHT = """
-import os, signal
-from ecmlib import Architecture, measure_mac
-from ecmlib.checkpoint import Checkpoint
-saves = []
-def save_and_die(checkpoint):
-    checkpoint.save()
-    saves.append(1)
-    if len(saves) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-Checkpoint.save_if_due = save_and_die
-measure_mac(Architecture(**{architecture}), **{quick}, results={folder!r})
-"""
-
-
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_killed_restart_goes_on_where_it_was_and_equals_an_undisturbed_one(
     protocol: dict[str, Any],
@@ -67,9 +52,19 @@ def test_killed_restart_goes_on_where_it_was_and_equals_an_undisturbed_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = quick | protocol | {"restarts": 1, "min_steps": 300, "max_steps": 300, "eval_every": 70}
-    script = KILL_IN_FLIGHT.format(architecture=tiny.model_dump(), quick=settings, folder=str(tmp_path))
-    killed = subprocess.run([sys.executable, "-c", script], env={"OMP_NUM_THREADS": "1"}, check=False)
-    assert killed.returncode == -9
+
+    def killed_at_the_second_save(kill: Callable[[], None]) -> None:
+        saves = itertools.count(1)
+
+        def save_and_die(checkpoint: Checkpoint) -> None:
+            checkpoint.save()
+            if next(saves) == 2:
+                kill()
+
+        monkeypatch.setattr(Checkpoint, "save_if_due", save_and_die)
+        measure_mac(tiny, **settings, results=tmp_path)
+
+    assert kills_itself(killed_at_the_second_save)
     (kept,) = (tmp_path / "in-flight").glob("*.json")
     assert json.loads(kept.read_text())["progress"]["step"] == 70
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import KINDS, spoiled
 
-from ecmlib.record import read_json
+from ecmlib.files import read_json
 
 COMMITTED = [path for path in sorted(Path("results").glob("**/*.json")) if read_json(path).get("experiment")]
 GOOD = {path.parent.name: path for path in Path("tests/records/version-1").glob("*/*.json")}

@@ -36,6 +36,11 @@ def test_changes_begin_with_this_version() -> None:
     assert re.findall(r"^## (\S+)", Path("CHANGELOG.md").read_text(), flags=re.MULTILINE)[0] == version
 
 
+def test_citation_names_this_version() -> None:
+    version = tomllib.loads(Path("pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load(Path("CITATION.cff").read_text())["version"] == version
+
+
 def test_contributing_names_what_exists() -> None:
     text = Path("CONTRIBUTING.md").read_text()
     targets = re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), flags=re.MULTILINE)

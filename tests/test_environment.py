@@ -35,6 +35,25 @@ def test_every_locked_file_has_its_hash_but_those_of_pytorch() -> None:
     assert torch["version"] == LOCKED["torch"]
 
 
+def test_install_takes_no_file_without_its_hash() -> None:
+    (of_lock,) = re.findall(r"pip install .*requirements\.lock$", Path("Makefile").read_text(), flags=re.MULTILINE)
+    assert {"--no-deps", "--require-hashes"} <= set(of_lock.split())
+
+
+@pytest.mark.parametrize("path", sorted(Path(".github/workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_workflow_may_only_read_and_names_every_action_by_its_commit(path: Path) -> None:
+    text = path.read_text()
+    assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+    used = re.findall(r"uses: *(\S+)", text)
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in used)
+
+
+def test_newer_versions_of_packages_and_actions_are_proposed() -> None:
+    updates = yaml.safe_load(Path(".github/dependabot.yml").read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} == {"pip", "github-actions"}
+
+
 def test_conda_environment_has_a_supported_python_and_leaves_the_packages_to_the_lock() -> None:
     dependencies = yaml.safe_load(Path("environment.yml").read_text())["dependencies"]
     assert not [entry for entry in dependencies if isinstance(entry, dict)]

@@ -99,6 +99,7 @@ def deeper(exponent_d: float, exponent_P: float) -> list[CapacityRecord]:
 def test_layers_are_planned_at_equal_d_and_at_nearest_P() -> None:
     sizes = layers.plan(32, [1, 2, 3, 4], H=1, N=8)
     assert {(size["d"], size["L"]) for size in sizes} == {(32, 1), (32, 2), (32, 3), (32, 4), (20, 2), (15, 3), (12, 4)}
+    assert [size["L"] for size in layers.plan(10**9, [2], H=1, N=8)] == [2, 2], "at once, whatever the size"
 
 
 @pytest.mark.parametrize(("exponent", "verdict"), [(PUBLISHED, "supported"), (2.0, "mixed"), (-0.5, "not supported")])
@@ -221,7 +222,7 @@ def test_patience_is_replayed_and_its_share_averaged() -> None:
     assert shares.loc[310, "share"] == pytest.approx(0.5, abs=0.01)
     assert shares.loc[310, "step"] == 450  # 350 steps, the first multiple of 50 beyond 310, after the rise at 100
     assert shares.loc[1500, ["share", "struck"]].tolist() == [1, 0]
-    with pytest.raises(ValueError, match="patience_steps = "):
+    with pytest.raises(ValueError, match=r"patience_steps\.0 = 0: input should be greater"):
         stopping.replay([], [0])
 
 
@@ -274,6 +275,8 @@ def test_stored_configurations_are_not_measured_again(tmp_path: Path, monkeypatc
         (lambda: layers.plan(8, [0]), "L = 0: input should be greater than"),
         (lambda: batch_size.plan([8], [8], [[512], [16]], [31]), "batch_size = .*: input should have one value for"),
         (lambda: batch_size.plan([8], [8], [[]], [31]), r"batch_size = \[\]: input should be a list"),
+        (lambda: batch_size.plan([8], [8], [[0]], [31]), "batch_size = 0: input should be greater than"),
+        (lambda: batch_size.plan([8], [8], [[512]], [None]), "steps = None: input should be a valid integer"),  # type: ignore[list-item]
     ],
 )
 def test_bad_value_is_named_before_anything_is_measured(call: Any, message: str) -> None:

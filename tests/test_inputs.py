@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import grids
-import nbformat
 import pytest
 import torch
+from conftest import code_of
 from grids import load_grid
 from status import report
 
@@ -123,7 +123,7 @@ def mac(given: dict[str, Any]) -> None:
 
 def fit(given: dict[str, Any]) -> None:
     """Run the first cells of the notebook that fits laws, to where fits would begin."""
-    declared, first = [cell.source for cell in nbformat.read(FIT, as_version=4).cells if cell.cell_type == "code"][:2]
+    declared, first = code_of(FIT)[:2]
     variables: dict[str, Any] = {"In": ["", declared, first]}
     exec(declared, variables)
     variables |= {"measured_in": str(FIT.parent.parent / "results"), "results": "new"} | given
@@ -155,6 +155,8 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
     "results = ''": (mac, {"results": ""}, "results = '': input should be the path of a folder"),
     "results = /sys": (mac, {"results": "/sys"}, "results = '/sys': no folder that can be written"),
     "results = None": (lambda at: measure_all([SMALL], results=at), None, "results = None: input should be the path"),
+    "weight_bits = None": (mac, {"weight_bits": None}, "weight_bits = None: input should be a valid list"),
+    "weight_bits = [0]": (mac, {"weight_bits": (0,)}, "weight_bits.0 = 0: input should be greater than or equal to 1"),
     "architecture": (mac, {"architecture": {"d": 8}}, "architecture = {'d': 8}: input should be an Architecture"),
     "protocol": (mac, {"protocol": 64}, "protocol = 64: input should be a Protocol"),
     "a library of 10^9": (lambda T: random_library(T, 32, 128, 0), 10**9, f"T = 1000000000, N = 32.*{MEMORY}"),
@@ -170,7 +172,17 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
     "N of a design": (
         lambda N: smallest_architectures(100, N, law=load_law(LAW)),
         10**12,
-        "promises at most 0 sequences .* to N = 1000000000000",
+        f"N = 1000000000000: {IN_RANGE}",
+    ),
+    "N of a design, of 400 digits": (
+        lambda N: smallest_architectures(100, N, T=2048, law=load_law(LAW)),
+        10**400,
+        "N = an integer of about 400 digits",
+    ),
+    "N of a design that is text": (
+        lambda N: smallest_architectures(100, N, law=load_law(LAW)),
+        "8",
+        "N = '8': input should be a valid integer",
     ),
     "L_max = 0": (lambda most: sizes_up_to(L_max=most), 0, "L_max = 0: input should be an integer from 1 to 64"),
     "a law that is a list": (law_file, b"[]", r"law\.json: holds no law"),

@@ -60,26 +60,36 @@ def test_one_success_among_restarts_is_enough() -> None:
     assert record.model_copy(update={"trials": [trial(4, "plateau")]}).next_size() == 4, "one restart is left"
 
 
-def test_measured_library_is_memorised_and_the_next_is_not(tmp_path: Path) -> None:
-    record = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
+@pytest.fixture(scope="module")
+def searched() -> MlsRecord:
+    return measure_mls(SMALL, **QUICK, compiled=False, progress=False)
+
+
+def told(record: MlsRecord) -> list[tuple[int, int, int, int]]:
+    """Return what two searches of one architecture have in common: all but times and places."""
+    return [(trial.T, trial.seed, trial.steps, trial.best_count) for trial in record.trials]
+
+
+def test_measured_library_is_memorised_and_the_next_is_not(
+    searched: MlsRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = searched.save(tmp_path / searched.file_name)
     assert record.next_size() is None
     assert 2 <= record.memorised <= 32
     assert all(trial.best_count == trial.T for trial in record.trials if trial.status == "complete")
     assert all(trial.best_count < trial.T for trial in record.trials if trial.status != "complete")
-    (path,) = tmp_path.glob("*.json")
-    assert MlsRecord.load(path) == record
+    monkeypatch.setattr("ecmlib.forward.Trainer.advance", pytest.fail)
     assert measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False) == record, (
         "nothing is tried again"
     )
 
 
-def test_interrupted_search_resumes(tmp_path: Path) -> None:
-    whole = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
-    (path,) = tmp_path.glob("*.json")
-    whole.model_copy(update={"trials": whole.trials[:2]}).save(path)
+def test_interrupted_search_resumes(searched: MlsRecord, tmp_path: Path) -> None:
+    path = tmp_path / searched.file_name
+    searched.model_copy(update={"trials": searched.trials[:2]}).save(path)
     resumed = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
-    ends = [[(trial.T, trial.seed, trial.steps, trial.best_count) for trial in r.trials] for r in (whole, resumed)]
-    assert ends[0] == ends[1]
+    assert told(resumed) == told(searched)
+    assert MlsRecord.load(path) == resumed
 
 
 @pytest.mark.parametrize(
@@ -97,12 +107,15 @@ def test_bad_parameter_is_named(parameters: dict[str, float], message: str, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_protocol_says_what_its_values_by_name_say_and_nothing_that_no_try_applies(tmp_path: Path) -> None:
+def test_protocol_says_what_its_values_by_name_say_and_nothing_that_no_try_applies(
+    searched: MlsRecord, tmp_path: Path
+) -> None:
     own = {name: value for name, value in QUICK.items() if name in Protocol.model_fields}
     search = {name: value for name, value in QUICK.items() if name not in own}
     quiet = {"compiled": False, "progress": False}
+    searched.save(tmp_path / searched.file_name)
     record = measure_mls(SMALL, Protocol(**own), **search, **quiet, results=tmp_path)
-    assert measure_mls(SMALL, **QUICK, **quiet, results=tmp_path) == record, "nothing is tried again"
+    assert record == searched, "nothing is tried again"
     assert record.protocol.training == Protocol(**own, T=32)
     with pytest.raises(ValueError, match="lr: given beside a protocol"):
         measure_mls(SMALL, Protocol(), lr=0.1)

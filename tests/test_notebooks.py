@@ -3,10 +3,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
-from conftest import prose
+from conftest import executed, prose
+from IPython.core.interactiveshell import InteractiveShell
 
 from ecmlib import load_results
 from ecmlib.text_record import load_text_records
@@ -40,15 +42,24 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
 }
 
 
-def papermill(name: str, folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
-    """Run a notebook at its tiny size; whatever folder of records it has is one in ``folder``."""
+def tiny_parameters(name: str, folder: Path, **parameters: object) -> dict[str, object]:
+    """Return a notebook's tiny size; whatever folder of records it has is one in ``folder``."""
     notebook = Path("notebooks", f"{name}.ipynb")
     declared = notebook.read_text(encoding="utf-8")
     folders: dict[str, object] = {"results": str(folder / "results"), "mac_results": [str(folder / "mac")]}
     folders["text"] = str(folder / "prose.txt")
     Path(str(folders["text"])).write_text(prose(600), encoding="utf-8")
-    chosen = {key: value for key, value in folders.items() if f"{key} = " in declared} | TINY[name] | parameters
-    command = [sys.executable, "-m", "papermill", str(notebook), str(folder / "out.ipynb"), "-y", json.dumps(chosen)]
+    return {key: value for key, value in folders.items() if f"{key} = " in declared} | TINY[name] | parameters
+
+
+def run(shell: InteractiveShell, name: str, folder: Path, **parameters: object) -> dict[str, Any]:
+    return executed(shell, Path("notebooks", f"{name}.ipynb"), tiny_parameters(name, folder, **parameters))
+
+
+def papermill(name: str, folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+    """Run a notebook in a kernel of its own, as users do; `make experiments` does so with all of them."""
+    chosen = json.dumps(tiny_parameters(name, folder, **parameters))
+    command = [sys.executable, "-m", "papermill", f"notebooks/{name}.ipynb", str(folder / "out.ipynb"), "-y", chosen]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -62,56 +73,52 @@ def test_committed_notebook_has_no_output_and_says_its_parameters(path: Path) ->
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_runs_end_to_end(path: Path, tmp_path: Path) -> None:
-    done = papermill(path.stem, tmp_path)
+def test_notebook_runs_end_to_end(path: Path, shell: InteractiveShell, tmp_path: Path) -> None:
+    shown = run(shell, path.stem, tmp_path)
+    assert shown["image/png"]
+    assert shown["text/html"]
+
+
+def test_papermill_leaves_a_record_and_a_picture(tmp_path: Path) -> None:
+    done = papermill("mac", tmp_path)
     assert done.returncode == 0, done.stderr
-    outputs = [
-        kind
-        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
-        for output in cell.get("outputs", [])
-        for kind in output.get("data", {})
-    ]
-    assert "image/png" in outputs
-    assert "text/html" in outputs
+    assert len(load_results(tmp_path / "results")) == 2
+    assert "image/png" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
 
 
-def test_design_notebook_designs_for_a_text_and_trains(tmp_path: Path) -> None:
+def test_design_notebook_designs_for_a_text_and_trains(shell: InteractiveShell, tmp_path: Path) -> None:
     text = str(tmp_path / "prose.txt")
-    done = papermill("design", tmp_path, text=text, share=0.2, N=6, K=64, T=256, H_max=1, L_max=1)
-    assert done.returncode == 0, done.stderr
+    shown = run(shell, "design", tmp_path, text=text, share=0.2, N=6, K=64, T=256, H_max=1, L_max=1)
     (record,) = load_text_records(tmp_path / "results")
     assert (record.protocol.content, record.protocol.T, record.architecture.K) == ("text", 256, 64)
-    (said,) = re.findall(r"memorised (-?\d+) sequences", (tmp_path / "out.ipynb").read_text(encoding="utf-8"))
+    (said,) = re.findall(r"memorised (-?\d+) sequences", shown["text"])
     assert float(said) == round(record.frame()["C"].item())
 
 
-def test_mac_notebook_leaves_a_record(tmp_path: Path) -> None:
-    papermill("mac", tmp_path)
-    assert len(load_results(tmp_path / "results")) == 2
+def test_bad_papermill_parameter_stops_the_notebook(tmp_path: Path) -> None:
+    done = papermill("mac", tmp_path, sed=9)
+    assert done.returncode != 0
+    assert "unknown parameter sed: this notebook has d, H, N, L, K" in done.stderr
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
-    [
-        ({"sed": 9}, "unknown parameter sed: this notebook has d, H, N, L, K"),
-        ({"d": -1}, "d = -1: input should be greater than or equal to 1"),
-    ],
+    [({"sed": 9}, "unknown parameter sed"), ({"d": -1}, "d = -1: input should be greater than or equal to 1")],
 )
-def test_bad_papermill_parameter_stops_the_notebook(
-    parameters: dict[str, object], message: str, tmp_path: Path
+def test_bad_parameter_stops_the_notebook(
+    parameters: dict[str, object], message: str, shell: InteractiveShell, tmp_path: Path
 ) -> None:
-    done = papermill("mac", tmp_path, **parameters)
-    assert done.returncode != 0
-    assert message in done.stderr
+    with pytest.raises(ValueError, match=message):
+        run(shell, "mac", tmp_path, **parameters)
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("lr", [1e3, 1e12])
-def test_record_of_diverged_restarts_is_rendered(lr: float, tmp_path: Path) -> None:
-    done = papermill("mac", tmp_path, lr=lr)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("lr", [1e3, 1e30])
+def test_record_of_diverged_restarts_is_rendered(lr: float, shell: InteractiveShell, tmp_path: Path) -> None:
+    shown = run(shell, "mac", tmp_path, lr=lr)
     assert load_results(tmp_path / "results")["status"].tolist() == ["diverged", "diverged"]
-    assert "All 2 runs diverged" in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+    assert "All 2 runs diverged" in shown["text"]
 
 
 def test_first_assigning_cell_declares_the_parameters() -> None:

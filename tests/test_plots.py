@@ -64,6 +64,7 @@ def test_law_is_drawn_through_the_points_that_it_made() -> None:
         curves = [line for line in axes.lines if len(line.get_xdata()) == 100]
         points = [line for line in axes.lines if len(line.get_xdata()) == 3]
         assert len(curves) == len(points) == 2, f"two numbers of heads at N = {N}"
+        assert {point.get_linestyle() for point in points} == {"None"}, "points of a law are not joined"
         for curve, point in zip(curves, points, strict=True):
             assert curve.get_ydata()[[0, -1]].tolist() == pytest.approx(point.get_ydata()[[0, -1]].tolist())
 
@@ -169,9 +170,8 @@ def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollo
     (axes,) = plot_predicted({"a grid": frame}, law).axes
     C, low, high = law.predict_frame(frame, 0.9)
     full = (frame["C_plateau"] == 2048).to_numpy()
-    error = np.mean(np.abs(C[~full] / 100 - 1))
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == [f"a grid, error {error:.0%} of {np.sum(~full)}", "equal"]
+    error = np.mean(np.abs(C / frame["C_plateau"] - 1)[~full])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"a grid: {error:.0%} of 4", "equal"]
     filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     assert sorted(filled.get_xdata().tolist()) == pytest.approx(sorted(C[~full]))
     assert set(filled.get_ydata()) == {100}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from publication import dictionary, points, records, tidy
 
-from ecmlib.record import read_json
+from ecmlib.files import read_json
 from ecmlib.results import CapacityRecord
 
 RESULTS = Path("results")

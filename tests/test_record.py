@@ -14,7 +14,8 @@ import pytest
 from conftest import KINDS, curves, spoiled
 
 from ecmlib import Architecture, CapacityRecord, load_results, measure_mac
-from ecmlib.record import read_folder, writable_folder, write_atomically
+from ecmlib.files import writable_folder, write_atomically
+from ecmlib.record import read_folder
 
 SAMPLES = sorted(Path("tests/records").glob("*/*/*.json"))
 
@@ -193,6 +194,22 @@ def test_failed_write_names_the_file_and_leaves_the_old_one(tmp_path: Path, monk
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_is_named_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr(Architecture, "build", pytest.fail)
+    with pytest.raises(OSError, match=rf"results = '{tmp_path}': no folder that can be written \(No space left"):
+        measure_mac(Architecture(d=8, N=4, K=8), T=64, results=tmp_path)
+
+
+def test_git_ignores_what_writers_leave_beside_records() -> None:
+    left = ["results/mac-cpu/.x7.tmp", "results/mac-cpu/.lock", "results/mac-cpu/in-flight/run.0.json"]
+    asked = subprocess.run(["git", "check-ignore", *left], capture_output=True, text=True, check=True)
+    assert asked.stdout.split() == left
 
 
 def test_directory_is_flushed_after_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 import fcntl
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from conftest import executed
 from experiments import EXPERIMENTS
 from grids import NOTEBOOKS, Grid, Job, load_grid
+from IPython.core.interactiveshell import InteractiveShell
 from status import CostModel, _seconds_here, in_flight, job_status, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
@@ -117,30 +118,28 @@ def test_no_time_is_guessed_from_nothing(tmp_path: Path) -> None:
             "mls",
             1,
             {"T": 32, "T_start": 4, "T_max": 8, "min_steps": 20, "max_steps": 40, "precision": "float32"},
-            ("compiled", "False"),
+            {"compiled": False},
         ),
-        ("shatter", 12, {"T": 4, "max_epochs": 2000}, ("bootstraps", "2")),
+        ("shatter", 12, {"T": 4, "max_epochs": 2000}, {"bootstraps": 2}),
     ],
 )
 def test_jobs_of_other_experiments_end_in_finished_records(
-    experiment: str, restarts: int, parameters: dict[str, object], option: tuple[str, str], tmp_path: Path
+    experiment: str,
+    restarts: int,
+    parameters: dict[str, object],
+    option: dict[str, object],
+    shell: InteractiveShell,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     grid = Grid(
         experiment=experiment, restarts=restarts, configurations=[parameters | {"d": 8, "N": 4, "K": 8, "H": 1}]
     )
     (job,) = grid.jobs(Path("results", experiment))
-    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / f"{experiment}.ipynb"), "out.ipynb"]
-    done = subprocess.run(
-        [*command, "-y", job.arguments, "-p", *option],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    measured = job._replace(record=tmp_path / job.record)
-    assert measured.record.exists()
-    assert measured.missing() == 0
+    executed(shell, NOTEBOOKS / f"{experiment}.ipynb", yaml.safe_load(job.arguments) | option)
+    assert job.record.exists()
+    assert job.missing() == 0
 
 
 def test_a_search_is_one_part_and_trials_share_their_time() -> None:

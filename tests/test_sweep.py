@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import grids
 import psutil
@@ -16,6 +15,7 @@ from draw_holdout import draw_holdout
 from grids import GRIDS, Job, extra_records, load_grid
 
 from ecmlib import Architecture, CapacityRecord, Protocol, load_law, load_results, measure_mac
+from ecmlib.workplace import WORKER_ENVIRONMENT
 
 
 def names(grid: str) -> set[str]:
@@ -96,7 +96,7 @@ def tiny_jobs(tmp_path: Path) -> list[Job]:
 
 def test_sweep_asks_only_for_what_is_missing(tiny_jobs: list[Job], tmp_path: Path) -> None:
     for job in tiny_jobs:
-        measure(job, compiled=False)
+        measure(job)
     assert all(job.is_finished() for job in tiny_jobs)
     assert "Nothing to be done" in output_of(sweep(tmp_path, "--dry-run"))
     one_restart = CapacityRecord.load(tiny_jobs[0].record)
@@ -112,7 +112,7 @@ def test_sweep_asks_only_for_what_is_missing(tiny_jobs: list[Job], tmp_path: Pat
 def test_bad_record_is_named_and_kept_and_stops_no_other_job(tiny_jobs: list[Job], tmp_path: Path) -> None:
     bad, missing, *measured = tiny_jobs
     for job in measured:
-        measure(job, compiled=False)
+        measure(job)
     bad.record.write_text("{}")
     process = sweep(tmp_path, "--retries", "0")
     printed = output_of(process)
@@ -137,7 +137,7 @@ def test_sweep_killed_while_records_grow_ends_with_the_records_of_an_undisturbed
     assert {path.name for path in tiny_jobs[0].record.parent.iterdir()} >= {job.record.name for job in tiny_jobs}
     for job in tiny_jobs:
         disturbed = CapacityRecord.load(job.record)
-        assert curves(disturbed) == curves(measure(job._replace(record=tmp_path / job.record.name), compiled="auto"))
+        assert curves(disturbed) == curves(measure(job._replace(record=tmp_path / job.record.name)))
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -145,6 +145,7 @@ def test_no_job_outlives_its_snakemake(how: signal.Signals, tmp_path: Path) -> N
     process = sweep(tmp_path, "--cores", "1", grid="mac-cpu")  # whose jobs take minutes
     wait_until(lambda: any("ipykernel" in " ".join(command_of(child)) for child in descendants(process)), process)
     jobs = descendants(process)
+    assert any(environment_of(job).items() >= WORKER_ENVIRONMENT.items() for job in jobs), "threads that wait sleep"
     os.kill(process.pid, how)
     _, alive = psutil.wait_procs(jobs, timeout=10)
     assert not [command_of(job) for job in alive]
@@ -177,6 +178,12 @@ def command_of(process: psutil.Process) -> list[str]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.cmdline()
     return []
+
+
+def environment_of(process: psutil.Process) -> dict[str, str]:
+    with contextlib.suppress(psutil.Error):
+        return process.environ()
+    return {}
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -212,14 +219,14 @@ def output_of(process: subprocess.Popen[str]) -> str:
     return process.communicate()[0]
 
 
-def measure(job: Job, compiled: bool | Literal["auto"]) -> CapacityRecord:
+def measure(job: Job) -> CapacityRecord:
     """Measure a job without papermill."""
     sizes = {name: value for name, value in job.parameters.items() if name in Architecture.model_fields}
     others = {name: value for name, value in job.parameters.items() if name in Protocol.model_fields}
     return measure_mac(
         Architecture(**sizes),
         restarts=job.restarts,
-        compiled=compiled,
+        compiled=False,
         progress=False,
         results=job.record.parent,
         **others,

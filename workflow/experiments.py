@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import stretches
@@ -22,6 +24,7 @@ class Machine(Parameters):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compiled: Literal["auto", True, False] = "auto"
+    stack: Annotated[int, Field(ge=1)] = 1
 
 
 class Experiment(NamedTuple):

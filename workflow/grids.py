@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ class Job(NamedTuple):
             If the file is no record, or holds another configuration; the message names it.
         """
         wanted = self.experiment.wanted(self.restarts)
-        if not self.record.exists():
+        if not os.path.lexists(self.record):  # a dangling link is there, and is no record
             return wanted
         record = self.experiment.load(self.record)
         if (record.architecture, record.protocol) != (self.plan.architecture, self.plan.protocol):

@@ -44,7 +44,11 @@ function addSlider(field) {
   slider.addEventListener("input", (event) => {
     event.stopPropagation(); // the number says it, once it has changed
     const value = back(slider.valueAsNumber);
-    field.value = field.step === "1" || far ? Math.round(value) : Number(value.toFixed(3));
+    const before = field.valueAsNumber;
+    const rounded = field.step === "1" || far ? Math.round(value) : Number(value.toFixed(3));
+    // A step of a logarithmic slider may be less than one: go on by one, or an arrow key would never get further.
+    const next = rounded === before ? before + Math.sign(value - before) : rounded;
+    field.value = Math.min(Math.max(next, from), to);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
   field.form.addEventListener("input", follow);
@@ -110,7 +114,7 @@ function code(sizes) {
 
 function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, take) {
   const found = law.smallestArchitectures(C, { N, K, T }, { H: upTo(most_H), L: upTo(most_L), p }).slice(0, SHOWN);
-  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "take it"];
+  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "above"];
   const table = element("table");
   table.createCaption().textContent = `The smallest architectures that hold ${count(C)} sequences with a probability of ${p}`;
   table.createTHead().insertRow().append(...names.map((name) => element("th", name, { scope: "col" })));
@@ -120,7 +124,7 @@ function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, take) {
     const cells = [row.d, row.H, row.L, count(row.P), count(row.C), interval(row), row.probability.toFixed(3), row.MPP.toPrecision(3), outside];
     const line = body.insertRow();
     line.append(...cells.map((cell) => element("td", cell)));
-    const button = element("button", `d = ${row.d}, H = ${row.H}, L = ${row.L}`, { type: "button" });
+    const button = element("button", "take", { type: "button", ariaLabel: `take d = ${row.d}, H = ${row.H}, L = ${row.L}` });
     button.addEventListener("click", () => take(row));
     line.insertCell().append(button);
     [...line.cells].forEach((cell, place) => (cell.dataset.name = names[place]));
@@ -172,10 +176,12 @@ function start() {
     form.elements.d.focus({ preventScroll: true });
   };
   const search = () => {
-    said(target, () => {
+    const found = said(target, () => {
       const numbers = typed(form, WANTED);
       return candidatesTable(law, { ...numbers, C: whole.checked ? numbers.T : numbers.C }, take);
     });
+    const T = form.elements.T.valueAsNumber;
+    if (!found && whole.checked && T) target.append(message(`Nine tenths of it, which this book calls full, are C = ${Math.ceil(0.9 * T)}.`));
   };
   const update = () => {
     C.disabled = whole.checked;

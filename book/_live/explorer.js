@@ -56,14 +56,14 @@ function start(figure) {
   const live = element("div", "", { className: "live", role: "group", ariaLabel: "Live picture" });
   const picture = element("div");
   const note = element("p", "", { role: "status", className: "live-note" });
-  const range = [Math.min(...points.map((point) => point.d)), Math.max(...points.map((point) => point.d))];
   const everyH = [...new Set(points.map((point) => point.H))].sort((one, other) => one - other).map((H) => `H = ${H}`);
 
   const draw = () => {
     const { H, ...here } = picked();
     const shown = points.filter((point) => PICKED.every((size) => point[size] === here[size]) && (!H || point.H === H));
     const heads = H ? [H] : [...new Set(shown.map((point) => point.H))].sort((one, other) => one - other);
-    const drawn = lines(law, here, heads.length ? heads : [1], range);
+    const sizes = shown.length ? shown.map((point) => point.d) : law.region.d;
+    const drawn = lines(law, here, heads.length ? heads : [1], [Math.min(...sizes), Math.max(...sizes)]);
     note.textContent = shown.length
       ? `${shown.length} configurations measured.`
       : "Nothing was measured there: the line is the law alone.";

@@ -40,7 +40,8 @@ def plot_grid(
                 if drawn is not None:
                     axes.plot(d, drawn.predict_frame(sizes), line, color=color, linewidth=1.2)
             joined = "-" if law is None else "none"
-            axes.plot(here["d"], here[target], joined, marker=marker, markersize=4, color=color, label=f"H={H}")
+            (drawn_points,) = axes.plot(here["d"], here[target], color=color, label=f"H={H}", linestyle=joined)
+            drawn_points.set(marker=marker, markersize=4)
         if published is not None:
             axes.plot([], [], "k:", label="published")
         axes.axhline(T, color="black", linestyle="--", linewidth=0.8, label="T")

@@ -18,7 +18,7 @@ from ecmlib.laws.design import predicted
 from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing, scored
-from ecmlib.laws.scores import mean_error
+from ecmlib.laws.scores import bounded, mean_error
 from ecmlib.laws.signal import SignalLaw
 
 
@@ -134,8 +134,9 @@ def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
 def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """Draw measured against predicted capacity of several grids, a colour a grid.
 
-    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points are full, or
-    lost in guessing; the legend gives the mean relative error at the others, where there are any, and their number.
+    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points memorised
+    their whole library. The legend gives each grid's mean error, as a share of what was measured, at the configurations
+    where the law can be wrong, and how many these are (`ecmlib.laws.points.scored`).
 
     Parameters
     ----------
@@ -148,20 +149,18 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
         points = predicted(scored(frame, target), law)
-        told = points["telling"]
-        error = mean_error(points, points["C"].to_numpy(), target)
-        says = f"error {error:.0%} of {told.sum()}" if told.any() else "full"
+        error = mean_error(points, bounded(law, points), target)
         arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
         axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
-        for telling, face in ((True, color), (False, "none")):
-            here = points[told == telling]
+        for complete, face in ((False, color), (True, "none")):
+            here = points[points["complete"] == complete]
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"{name}, {says}" if telling else f"_{name}, not telling"
+            label = f"_{name}, full" if complete else f"{name}: {error:.0%} of {points['telling'].sum()}"
             axes.plot(here["C"], here[target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
-    axes.legend(fontsize="x-small")
+    axes.legend(fontsize="x-small", title="mean error, of configurations", title_fontsize="x-small")
     return figure
 
 

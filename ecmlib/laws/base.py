@@ -15,10 +15,10 @@ from pydantic import Field
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import at_least_one, tails
+from ecmlib.files import read_json, write_atomically
 from ecmlib.laws.fitting import Array, Evidence, FitLoss
 from ecmlib.laws.points import SIZES, checked_components, checked_sizes, configurations, surviving
 from ecmlib.protocol import Protocol
-from ecmlib.record import read_json, write_atomically
 from ecmlib.validation import Parameters, shown
 
 Sizes = Mapping[str, NDArray[Any]]  # real columns of d, H, N, L, K and T, of equal lengths

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import Field
 
 from ecmlib.chance import FULL
+from ecmlib.files import write_atomically
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
@@ -22,7 +23,6 @@ from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.record import write_atomically
 from ecmlib.validation import LARGEST, Parameters
 
 OURS = "signal law (ours)"

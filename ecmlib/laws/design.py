@@ -17,9 +17,9 @@ from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES, with_bits
 from ecmlib.laws.registry import load_law
-from ecmlib.library import distinct_beginnings
+from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters, shown
+from ecmlib.validation import LARGEST, Parameters, shown
 
 MOST_CHOICES = 64  # of layers and of heads
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
@@ -91,7 +91,8 @@ def smallest_architectures(
     if not hasattr(law, "predictive_draws"):
         raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
     if T is None:
-        T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K))) if N > 1 else 1
+        LibrarySize(T=1, N=N, K=K)
+        T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K)))
     target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level, bits=bits)
     target.refuse_impossible()
     if bits is not None and "token_bits" not in law.components:
@@ -202,8 +203,8 @@ def design_hits(designs: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
 
 class _Target(Parameters):
     capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    N: Annotated[int, Field(ge=2)]
-    K: Annotated[int, Field(ge=2)]
+    N: Annotated[int, Field(ge=2, le=LARGEST)]
+    K: Annotated[int, Field(ge=2, le=LARGEST)]
     T: Positive
     L: Annotated[tuple[Positive, ...], Field(min_length=1)]
     H: Annotated[tuple[Positive, ...], Field(min_length=1)]

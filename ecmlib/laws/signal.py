@@ -21,10 +21,11 @@ class SignalLaw(ParametricLaw):
 
     1. Not every weight can be used. What comes in are sums of K token and N - 1 position vectors, what goes out is
        compared with K frozen vectors, and a norm takes the mean away before either: of the d dimensions
-       ``i = min(d - 1, K + N - 2)`` carry something in and ``o = min(d - 1, K - 1)`` something out. A layer stores ``bits_ff`` bits in each of the ``4 d (i + o)`` usable
-       weights of its feed-forward block (``ff_mult d (i + o)``, if it is of another width, or missing), and
-       ``bits_att`` bits in each free number of its attention: Wq Wk' and Wv Wo are matrices of rank at most head_dim
-       (paper, eq. 3), however many weights they are made of (`free_numbers`). L layers store ``L^lam`` times that.
+       ``i = min(d - 1, K + N - 2)`` carry something in and ``o = min(d - 1, K - 1)`` something out. A layer stores
+       ``bits_ff`` bits in each of the ``4 d (i + o)`` usable weights of its feed-forward block (``ff_mult d (i + o)``,
+       if it is of another width, or missing), and ``bits_att`` bits in each free number of its attention: Wq Wk' and
+       Wv Wo are matrices of rank at most head_dim (paper, eq. 3), however many weights they are made of
+       (`free_numbers`). L layers store ``L^lam`` times that.
     2. Training for S steps leaves a share ``lacking / sqrt(S / 10,000)`` of that out.
     3. The library asks for the bits that can be known of it (`ecmlib.laws.demand.knowable_bits`), at most
        ``T (N - 1) log2 K``. The stored share u of them, at most 1, makes each token stand out of the K - 1 others by

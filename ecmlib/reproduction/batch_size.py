@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import NO_CHANCE
+from ecmlib.protocol import Positive
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
 from ecmlib.results import CapacityRecord
+from ecmlib.validation import Parameters
 
 SATURATION = 512  # batch size after which the paper sees no more growth
 SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged
@@ -30,13 +33,14 @@ def plan(N: list[int], d: list[int], batch_size: list[list[int]], steps: list[in
     Raises
     ------
     ValueError
-        If the lists are not equally long, or too short.
+        If the lists are not equally long, or too short, or hold anything but positive integers.
     """
     one_for_each(N, d=d, batch_size=batch_size, steps=steps)
     configurations = []
     for length, width, sizes, most in zip(N, d, batch_size, steps, strict=True):
         listed("batch_size", sizes)
         for size in sizes:
+            _Run(batch_size=size, steps=most)
             longer = max(1, SATURATION // size)
             protocol = {"min_steps": most * longer, "max_steps": most * longer, "eval_every": EPOCH * longer}
             configurations.append({"N": length, "d": width, "batch_size": size} | protocol)
@@ -132,11 +136,16 @@ def judge(readings: pd.DataFrame) -> Finding:
     notes = [f"N = {N} is left out, where no batch size got beyond guessing." for N in silent]
     if any(statement.holds is None for statement in statements):
         notes.append(
-            f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,} "
+            f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,.0f} "
             f"here: "
             f"to tell needs T = {round(4 * SATURATION / SAMPLE):,} or near it, with seven batch sizes and three seeds."
         )
     return Finding(statements, " ".join(notes))
+
+
+class _Run(Parameters):
+    batch_size: Positive
+    steps: Positive
 
 
 def one_for_each(N: list[int], **values: Sequence[Any]) -> None:
@@ -165,6 +174,10 @@ def plot_batch_size(readings: pd.DataFrame) -> Figure:
         axes.axvline(512, color="black", linewidth=0.8, linestyle="--")
         axes.set(xlabel="batch size", title=f"equal {reading}", yscale="log")
         axes.set_xscale("log", base=2)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
         axes.legend(fontsize="x-small")
     panels[0].set_ylabel("C, sequences")
     return figure

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
@@ -221,7 +220,9 @@ def plot_budgets(table: pd.DataFrame, quantity: str = "bits_per_parameter") -> F
     label = "bits a parameter" if quantity == "bits_per_parameter" else "C, sequences"
     title = ", ".join(f"{name}={size[name]}" for name in SIZES)
     axes.set_xscale("log")
-    axes.xaxis.set_minor_formatter(NullFormatter())  # budgets a factor of two apart leave no room between decades
+    budgets = sorted(table["max_steps"].unique())
+    axes.set_xticks(budgets, [f"{budget:,}" for budget in budgets], fontsize="small")
+    axes.minorticks_off()
     axes.set(xlabel="training budget, steps", ylabel=label, ylim=(0, None), title=title)
     axes.legend(fontsize="small")
     return figure

@@ -13,9 +13,10 @@ from scipy import optimize, stats
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.files import named_folder
 from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
-from ecmlib.record import named_folder, record_name
+from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.batch_size import SAMPLE, one_for_each
 from ecmlib.reproduction.measure import configured, records_of
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement
@@ -104,12 +105,11 @@ def noise_scales(
     frames = []
     for length, width, most, distance in zip(N, d, steps, every, strict=True):
         point = {"N": length, "d": width, "max_steps": most, "eval_every": distance}
-        architecture, protocol = configured({**shared, **point})
+        architecture, protocol = configured({**shared, **point}, device)
         path = named_folder(results) / record_name(architecture, protocol)
         if train:
             measure_noise_scale(architecture, protocol, device=device, compiled=compiled, results=results)
-        if path.exists():
-            frames.append(NoiseScaleRecord.load(path).frame())
+        frames += [record.frame() for record in load_files([path], NoiseScaleRecord)]
     if not frames:
         raise FileNotFoundError(f"results = {str(results)!r}: no noise scale is there; train = True measures it")
     return pd.concat(frames, ignore_index=True)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.chance import FULL
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.files import named_folder
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.signal import SignalLaw, free_numbers, usable_weights
@@ -23,7 +24,7 @@ DANA = ("attention only, d = head_dim", "attention only, shared compressions", "
 
 def dana(folder: str | Path) -> pd.DataFrame:
     """Read the accuracies of Dana et al. (2025) from ``dana2025.csv``, with the ``kind`` of each row (`DANA`)."""
-    table = pd.read_csv(Path(folder) / "dana2025.csv")
+    table = pd.read_csv(named_folder(folder, "external") / "dana2025.csv")
     kind = np.where(table["ff_width"] > 0, DANA[2], np.where(table["d"] == table["head_dim"], DANA[0], DANA[1]))
     return table.assign(kind=kind)
 
@@ -91,7 +92,15 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row a configuration: d, H, N, P, ``published``, ``predicted``, ``C`` (mean of the restarts).
+
+    Raises
+    ------
+    ValueError
+        If nothing is measured, or models of other numbers of heads than the paper's.
     """
+    heads = [] if measured.empty else sorted(set(measured["H"]))
+    if not heads or not set(heads) <= set(PAPER_AT_TWO_MILLION):
+        raise ValueError(f"two_million: holds H = {heads}; the paper speaks of H = {sorted(PAPER_AT_TWO_MILLION)}")
     sizes = ["d", "H", "N", "L", "K", "T", "P"]
     table = measured.groupby(sizes, as_index=False)[["C"]].mean()
     published = [PAPER_AT_TWO_MILLION[int(H)] for H in table["H"]]

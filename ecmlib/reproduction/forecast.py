@@ -3,25 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pydantic import Field, model_validator
 from sklearn.linear_model import QuantileRegressor
 from sklearn.model_selection import GroupKFold
 
 from ecmlib.chance import guess_corrected, tails
 from ecmlib.curve import last_tenth
 from ecmlib.figures.style import COLORS, new_panels
+from ecmlib.files import named_folder, writable_folder
 from ecmlib.forecast import Forecaster, evidence
 from ecmlib.reproduction.stats import Estimate, mean
 from ecmlib.results import CapacityRecord
+from ecmlib.validation import Parameters
 
 LEVEL = 0.8
 _FROM = 300  # steps, about the paper's patience: what is forecast from less is not asked here
 _SEEN, _AHEAD = 6, 4  # how often a curve is cut, and how many later steps are asked for at each cut
 _FOLDS = 5
 _NUMBERS = [f"x{i}" for i in range(8)]  # of `ecmlib.forecast.evidence`
+
+
+class Choices(Parameters):
+    """What an examination of forecasts may be asked for, checked before anything is read.
+
+    Parameters
+    ----------
+    results : list of str
+        Folders of records.
+    level : float
+        Of the intervals, between 0 and 1.
+    within : list of float
+        Shares of its forecast to within which a run may be sure of it, above 0.
+    save : str
+        File of the forecaster; none is written if empty.
+    """
+
+    results: Annotated[list[str], Field(min_length=1)]
+    level: Annotated[float, Field(gt=0, lt=1)] = LEVEL
+    within: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    save: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_saved(self) -> Self:
+        if self.save:
+            if named_folder(self.save, "save").is_dir():
+                raise ValueError(f"save = {self.save!r}: is a folder; input should be the path of a file")
+            writable_folder(Path(self.save).parent)
+        return self
 
 
 def cases(records: Sequence[CapacityRecord]) -> pd.DataFrame:
@@ -66,7 +100,19 @@ def teach(questions: pd.DataFrame, level: float = LEVEL) -> Forecaster:
 
 
 def taught_apart(questions: pd.DataFrame, level: float = LEVEL) -> dict[int, Forecaster]:
-    """Return, for each curve, a forecaster that has seen none of it: curves are left out in five groups."""
+    """Return, for each curve, a forecaster that has seen none of it: curves are left out in five groups.
+
+    Raises
+    ------
+    ValueError
+        If there are too few curves for that.
+    """
+    curves = 0 if questions.empty else questions["curve"].nunique()
+    if curves < _FOLDS:
+        raise ValueError(
+            f"records: {curves} with a curve of a constant rate that goes on after step {_FROM} and holds more than "
+            f"guesses; to teach and to test apart takes {_FOLDS}"
+        )
     apart: dict[int, Forecaster] = {}
     for rest, held in GroupKFold(_FOLDS).split(questions, groups=questions["curve"]):
         forecaster = teach(questions.iloc[rest], level)

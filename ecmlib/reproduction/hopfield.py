@@ -2,25 +2,73 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ecmlib.validation import Parameters
+from ecmlib.protocol import Positive
+from ecmlib.validation import LARGEST, Parameters, refuse_beyond_memory
 
 Patterns = NDArray[np.int8]  # (count, n) of -1 and 1
 Weights = NDArray[np.float64]  # (n, n)
+_FLOAT = 8  # bytes
+
+
+Nodes = Annotated[int, Field(ge=2, le=LARGEST)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Cue = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Network(Parameters):
-    n: Annotated[int, Field(ge=2)]
-    trials: Annotated[int, Field(ge=1)] = 1
-    kept: Annotated[float, Field(gt=0, le=1)] = 1.0
-    cue: Annotated[float, Field(ge=0, le=1)] = 1.0
+    n: Nodes
+    trials: Positive = 1
+    kept: Share = 1.0
+    cue: Cue = 1.0
+
+
+class Choices(Parameters):
+    """What experiments on Hopfield networks may be asked for, checked before the first network.
+
+    Parameters
+    ----------
+    n : list of int
+        Nodes, at least 2.
+    loads : list of float
+        Patterns stored, over `storage_capacity`; at least one pattern is.
+    kept : list of float
+        Shares of connections left, above 0 and at most 1.
+    cues : list of float
+        Cue length over pattern length, 0 to 1.
+    recalled : float
+        Share of patterns that the minimum initial cue has to recall, above 0 and at most 1.
+    trials : int
+        Networks a point.
+    seed : int
+        Of patterns and cuts.
+    """
+
+    n: Annotated[list[Nodes], Field(min_length=1)]
+    loads: Annotated[list[Annotated[float, Field(gt=0, allow_inf_nan=False)]], Field(min_length=1)]
+    kept: Annotated[list[Share], Field(min_length=1)]
+    cues: Annotated[list[Cue], Field(min_length=1)]
+    recalled: Share
+    trials: Positive
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _fit_into_memory(self) -> Self:
+        for n, load in itertools.product(self.n, self.loads):
+            stored = load * storage_capacity(n)
+            # Weights, and patterns as numbers and as the fields that they cause.
+            needed = _FLOAT * n * (n + 2 * stored)
+            refuse_beyond_memory(needed, f"n = {n}, loads = {load:g}: a network")
+        return self
 
 
 def storage_capacity(n: float) -> float:

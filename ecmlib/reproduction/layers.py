@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,10 +31,7 @@ def plan(d: int, L: list[int], **sizes: Any) -> list[dict[str, int]]:
     P = Architecture(d=d, L=1, **sizes).n_params
     for layers in L:
         Architecture(d=d, L=layers, **sizes)
-    nearest = [
-        min(range(1, d + 1), key=lambda narrow: abs(Architecture(d=narrow, L=layers, **sizes).n_params - P))
-        for layers in L
-    ]
+    nearest = [_nearest(P, d, layers, sizes) for layers in L]
     pairs = [(d, layers) for layers in L] + list(zip(nearest, L, strict=True))
     return [{"d": size, "L": layers} for size, layers in dict.fromkeys(pairs)]
 
@@ -117,3 +115,13 @@ def plot_layers(table: pd.DataFrame) -> Figure:
     axes.set(xlabel="L, layers", ylabel="C, sequences", ylim=(0, None), xticks=sorted(table["L"].unique()))
     axes.legend(fontsize="small")
     return figure
+
+
+def _nearest(P: int, d: int, L: int, sizes: dict[str, Any]) -> int:
+    """Return the size up to d, the smaller of two, whose parameters come nearest to P; they grow with it."""
+
+    def parameters(narrow: int) -> int:
+        return Architecture(d=narrow, L=L, **sizes).n_params
+
+    enough = bisect_left(range(1, d + 1), P, key=parameters) + 1
+    return min(range(max(1, enough - 1), enough + 1), key=lambda narrow: abs(parameters(narrow) - P))

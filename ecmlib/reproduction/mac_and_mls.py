@@ -14,11 +14,12 @@ from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.chance import FULL, at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
+from ecmlib.files import named_folder
 from ecmlib.library import random_library
 from ecmlib.mls import measure_mls
 from ecmlib.mls_record import MlsRecord
 from ecmlib.protocol import Protocol
-from ecmlib.record import named_folder, record_name
+from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.measure import combinations, measured, records_of
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares, mean
@@ -120,12 +121,11 @@ def measure_both(
             searches.append(
                 measure_mls(architecture, **search, **training, device=device, compiled=compiled, results=results)
             )
-        elif mls_path.exists():
-            searches.append(MlsRecord.load(mls_path))
+        else:
+            searches += load_files([mls_path], MlsRecord)
         name = record_name(architecture, protocol)
-        stored = [Path(folder) / name for folder in mac_results if (Path(folder) / name).exists()]
-        if stored:
-            counted.append(CapacityRecord.load(stored[0]).frame())
+        if stored := load_files([Path(folder) / name for folder in mac_results], CapacityRecord):
+            counted.append(stored[0].frame())
         elif train:
             measured = measure_mac(
                 architecture, protocol, restarts=1, device=device, compiled=compiled, results=mac_results[-1]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pandas as pd
+from pydantic import Field
 
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
+from ecmlib.files import named_folder
 from ecmlib.memorisation import measure_text, split_in_two
 from ecmlib.protocol import Protocol
-from ecmlib.record import R, load_folder, named_folder, record_name
+from ecmlib.record import R, load_files, load_folder, record_name
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
+from ecmlib.validation import Parameters
 from ecmlib.workplace import refuse_impossible
 
 
@@ -39,11 +42,11 @@ def listed(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} = {values!r}: input should be a list of one value or more")
 
 
-def configured(values: Mapping[str, Any]) -> tuple[Architecture, Protocol]:
-    """Sort values by what they describe; a ValueError says which is unknown or out of range."""
+def configured(values: Mapping[str, Any], device: str = "auto") -> tuple[Architecture, Protocol]:
+    """Sort values by what they describe; a ValueError says which is unknown or out of range, or too large to train."""
     architecture, others = _sorted(values)
     protocol = Protocol(**others)
-    refuse_impossible(architecture, protocol.T, protocol.batch_size)
+    refuse_impossible(architecture, protocol.T, protocol.batch_size, device=device)
     return architecture, protocol
 
 
@@ -78,16 +81,21 @@ def measure_all(
         Before any training, if a value is unknown or out of range.
     FileNotFoundError
         If nothing may be trained and no record is there.
+
+    Warns
+    -----
+    UserWarning
+        If nothing may be trained, for each file that is no such record, with the reason. It is left out.
     """
     folder = named_folder(results)
-    chosen = [configured({**shared, **configuration}) for configuration in configurations]
+    chosen = [configured({**shared, **configuration}, device) for configuration in configurations]
     if train:
         return [
             measure_mac(architecture, protocol, restarts=restarts, device=device, compiled=compiled, results=results)
             for architecture, protocol in chosen
         ]
     paths = [folder / record_name(architecture, protocol) for architecture, protocol in chosen]
-    stored = [CapacityRecord.load(path) for path in paths if path.exists()]
+    stored = load_files(paths, CapacityRecord)
     if not stored:
         raise FileNotFoundError(
             f"results = {str(results)!r}: none of the {len(paths)} configurations is there; train = True measures them"
@@ -169,6 +177,43 @@ def measured(results: str | Path, grid: str) -> pd.DataFrame:
     return load_results(folder) if folder.is_dir() else pd.DataFrame()
 
 
+class Grids(NamedTuple):
+    """Rows of the grids that laws are fitted to and compared on."""
+
+    main: pd.DataFrame  #: that all laws are fitted to
+    wider: dict[str, pd.DataFrame]  #: by grid, of other L, K and T; those with records
+    unseen: pd.DataFrame  #: that no law is fitted to
+    papers: pd.DataFrame  #: at the paper's library size; no rows if nothing is measured yet
+
+
+def read_grids(measured_in: str, *, grids: list[str], wider_grids: list[str], holdout: str, papers: str) -> Grids:
+    """Read the grids of a comparison of laws.
+
+    Parameters
+    ----------
+    measured_in : str
+        The folder of all grids.
+    grids, wider_grids, holdout, papers
+        Names of grids: letters, digits and dashes.
+
+    Raises
+    ------
+    ValueError
+        If one is no such name, or if there is nothing to fit or nothing unseen.
+    FileNotFoundError
+        If a grid has no folder; ``papers`` need not.
+    """
+    names = _Names(grids=grids, wider_grids=wider_grids, holdout=holdout, papers=papers)
+    folder = named_folder(measured_in, "measured_in")
+    frames = [frame for grid in names.grids if len(frame := load_results(folder / grid))]
+    unseen = load_results(folder / holdout)
+    for parameter, given, found in (("grids", grids, frames), ("holdout", holdout, unseen)):
+        if not len(found):
+            raise ValueError(f"{parameter} = {given!r}: no run is recorded there, in {measured_in}")
+    wider = {grid: frame for grid in names.wider_grids if len(frame := load_results(folder / grid))}
+    return Grids(pd.concat(frames), wider, unseen, measured(folder, papers))
+
+
 def measured_texts(results: str | Path, grid: str) -> pd.DataFrame:
     """Return the rows of a grid's records of texts, none if nothing is measured yet; see `measured`."""
     frames = [record.frame() for record in records_of(results, grid, TextRecord)]
@@ -182,6 +227,16 @@ def compared(
     folder = Path(results) / grid
     records = load_records(folder) if folder.is_dir() else []
     return compare(records) if len(records) > 1 else pd.DataFrame()
+
+
+_Name = Annotated[str, Field(pattern="^[A-Za-z0-9-]+$")]
+
+
+class _Names(Parameters):
+    grids: Annotated[list[_Name], Field(min_length=1)]
+    wider_grids: list[_Name]
+    holdout: _Name
+    papers: _Name
 
 
 def _sorted(values: Mapping[str, Any]) -> tuple[Architecture, dict[str, Any]]:

@@ -13,8 +13,9 @@ from scipy import stats
 
 from ecmlib.architecture import Architecture
 from ecmlib.figures.style import COLORS, new_figure, new_panels, styled
+from ecmlib.files import named_folder
 from ecmlib.library import random_library
-from ecmlib.record import named_folder, record_name
+from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.distributions import CLAIMED, FITS, checked_counts, compare_distributions
 from ecmlib.reproduction.measure import combinations, records_of
 from ecmlib.reproduction.reach import centred, output_rows, token_reach
@@ -65,7 +66,7 @@ def measure(
         ]
     asked = ShatterProtocol(**protocol)
     paths = [named_folder(results) / record_name(architecture, asked) for architecture in architectures]
-    stored = [ShatterRecord.load(path) for path in paths if path.exists()]
+    stored = load_files(paths, ShatterRecord)
     if not stored:
         raise FileNotFoundError(f"results = {str(results)!r}: no trial is there; train = True measures them")
     return stored

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pydantic import Field
 
 from ecmlib.chance import at_least_one, guess_corrected, tails
 from ecmlib.curve import patience_stop
@@ -16,11 +18,29 @@ from ecmlib.figures.style import COLORS, new_figure, new_panels
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES
+from ecmlib.protocol import Positive
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, mean
 from ecmlib.results import CapacityRecord
+from ecmlib.validation import Parameters
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
 CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
+
+
+class Choices(Parameters):
+    """What a replay may be asked for, checked before anything is read.
+
+    Parameters
+    ----------
+    patience_steps : list of int
+        Steps without improvement until the rule stops a run, each at least 1.
+    starts, bootstraps : int
+        See `ecmlib.laws.parametric.FitOptions`; intervals need at least one refit.
+    """
+
+    patience_steps: Annotated[list[Positive], Field(min_length=1)]
+    starts: Positive = 50
+    bootstraps: Positive = 100
 
 
 def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> pd.DataFrame:
@@ -35,10 +55,9 @@ def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> 
     Raises
     ------
     ValueError
-        If a patience is less than 1.
+        If a patience is less than 1, or if there is no run to stop.
     """
-    if min(patience_steps) < 1:
-        raise ValueError(f"patience_steps = {list(patience_steps)!r}: input should be greater than or equal to 1")
+    Choices(patience_steps=list(patience_steps))
     rows = []
     for record in records:
         T, K = record.protocol.T, record.architecture.K
@@ -54,6 +73,8 @@ def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> 
                 C = guess_corrected(max(restart.last_count[: end + 1]), T, K)
                 row = {"patience_steps": patience, "struck": stop is not None, "step": restart.step[end], "C": C}
                 rows.append(common | row)
+    if not rows:
+        raise ValueError(f"records: of {len(records)} none has a run that did not diverge; there is nothing to stop")
     return pd.DataFrame(rows)
 
 

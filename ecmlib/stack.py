@@ -1,0 +1,57 @@
+"""Restarts of one configuration trained side by side: one model with one more dimension, where one fills no device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+
+from ecmlib.forward import Trainer
+from ecmlib.optimizer import Moments, rates_of
+from ecmlib.protocol import Protocol
+
+
+class Stack:
+    """Trainers whose steps are one step of one graph; each counts, and is kept, by itself.
+
+    Each has its own weights, library and order. None knows of another, but sums are taken in another order than alone:
+    counts along a run differ as those of compiled and plain training do.
+
+    Parameters
+    ----------
+    trainers : iterable of Trainer
+        Fresh ones of one configuration without dropout. One may end the use of the one before: weights are copied.
+    """
+
+    def __init__(self, trainers: Iterable[Trainer]) -> None:
+        self.trainers: list[Trainer] = []
+        weights = []
+        for trainer in trainers:
+            self.trainers.append(trainer)
+            weights.append({name: weight.clone() for name, weight in trainer.weights.items()})
+        moments = [trainer.moments for trainer in self.trainers]
+        self._weights = {name: torch.stack([own[name] for own in weights]) for name in weights[0]}
+        self._moments = {name: _stacked([own[name] for own in moments]) for name in moments[0]}
+        for number, trainer in enumerate(self.trainers):
+            trainer.stack = self
+            trainer.weights = {name: weight[number] for name, weight in self._weights.items()}
+            trainer.moments = {
+                name: Moments(mean[number], None if square is None else square[number])
+                for name, (mean, square) in self._moments.items()
+            }
+
+    @torch.no_grad()
+    def advance(self, end: int, protocol: Protocol) -> None:
+        """Train all up to step ``end``; nothing where they are there already."""
+        first = self.trainers[0]
+        for step in range(first.step + 1, end + 1):
+            batches = torch.stack([trainer.batch() for trainer in self.trainers])
+            rates = rates_of(protocol.learning_rate(step), step, batches.device)
+            first.forward.step(self._weights, self._moments, batches, rates, first.loss)
+            for trainer in self.trainers:
+                trainer.step = step
+
+
+def _stacked(moments: list[Moments]) -> Moments:
+    squares = [square for _, square in moments if square is not None]
+    return Moments(torch.stack([mean for mean, _ in moments]), torch.stack(squares) if squares else None)
