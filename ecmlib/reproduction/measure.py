@@ -16,6 +16,7 @@ from ecmlib.files import named_folder
 from ecmlib.memorisation import measure_text, split_in_two
 from ecmlib.protocol import Protocol
 from ecmlib.record import R, load_files, load_folder, record_name
+from ecmlib.reproduction.budget import load_budgets, same_protocol
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
@@ -186,24 +187,26 @@ class Grids(NamedTuple):
     papers: pd.DataFrame  #: at the paper's library size; no rows if nothing is measured yet
 
 
-def read_grids(measured_in: str, *, grids: list[str], wider_grids: list[str], holdout: str, papers: str) -> Grids:
+def read_grids(
+    measured_in: str, *, grids: list[str], wider_grids: list[str], budgets: str, holdout: str, papers: str
+) -> Grids:
     """Read the grids of a comparison of laws.
 
     Parameters
     ----------
     measured_in : str
         The folder of all grids.
-    grids, wider_grids, holdout, papers
-        Names of grids: letters, digits and dashes.
+    grids, wider_grids, budgets, holdout, papers
+        Names of grids: letters, digits and dashes. Of ``budgets``, what was trained as ``grids`` were is wider, too.
 
     Raises
     ------
     ValueError
         If one is no such name, or if there is nothing to fit or nothing unseen.
     FileNotFoundError
-        If a grid has no folder; ``papers`` need not.
+        If a grid has no folder; ``budgets`` and ``papers`` need not.
     """
-    names = _Names(grids=grids, wider_grids=wider_grids, holdout=holdout, papers=papers)
+    names = _Names(grids=grids, wider_grids=wider_grids, budgets=budgets, holdout=holdout, papers=papers)
     folder = named_folder(measured_in, "measured_in")
     frames = [frame for grid in names.grids if len(frame := load_results(folder / grid))]
     unseen = load_results(folder / holdout)
@@ -211,7 +214,10 @@ def read_grids(measured_in: str, *, grids: list[str], wider_grids: list[str], ho
         if not len(found):
             raise ValueError(f"{parameter} = {given!r}: no run is recorded there, in {measured_in}")
     wider = {grid: frame for grid in names.wider_grids if len(frame := load_results(folder / grid))}
-    return Grids(pd.concat(frames), wider, unseen, measured(folder, papers))
+    main = pd.concat(frames)
+    if (folder / budgets).is_dir() and len(over_budgets := same_protocol(load_budgets(folder / budgets), main)):
+        wider[budgets] = over_budgets
+    return Grids(main, wider, unseen, measured(folder, papers))
 
 
 def measured_texts(results: str | Path, grid: str) -> pd.DataFrame:
@@ -235,6 +241,7 @@ _Name = Annotated[str, Field(pattern="^[A-Za-z0-9-]+$")]
 class _Names(Parameters):
     grids: Annotated[list[_Name], Field(min_length=1)]
     wider_grids: list[_Name]
+    budgets: _Name
     holdout: _Name
     papers: _Name
 
