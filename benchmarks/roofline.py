@@ -64,8 +64,8 @@ class Products(TorchDispatchMode):
 def products_of_a_step(architecture: Architecture, batch_size: int = 512) -> Counter[tuple[Operand, Operand]]:
     """Count the products of one training step by their factors."""
     trainer = _trainer(architecture, batch_size)
-    step = trainer._forward.step
-    trainer._forward = trainer._forward._replace(step=getattr(step, "_torchdynamo_orig_callable", step))
+    step = trainer.forward.step
+    trainer.forward = trainer.forward._replace(step=getattr(step, "_torchdynamo_orig_callable", step))
     with Products() as products:
         trainer.advance(1, _protocol(batch_size))
     return products.seen

@@ -228,5 +228,6 @@ def test_every_notebook_that_reads_a_folder_of_records_is_here() -> None:
         exec(code_of(path)[0], declared)
         values = [declared.get("results"), declared.get("two_million")]
         folders = [folder for value in values for folder in (value if isinstance(value, list) else [value])]
-        if any(folder and list(Path(folder).glob("*.json")) for folder in folders):
+        committed = [folder for folder in folders if folder and folder != "results/local"]  # what users measure is not
+        if any(list(Path(folder).glob("*.json")) for folder in committed):
             assert path.stem in READING
