@@ -12,9 +12,8 @@ from numpy.typing import ArrayLike
 
 from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import design_hits
 from ecmlib.laws.points import SIZES, configurations, scored
-from ecmlib.reproduction.measure import measured, measured_texts
+from ecmlib.reproduction.designs import OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
 
@@ -78,31 +77,19 @@ def spread_of_restarts(rows: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def proven_designs(results: str | Path) -> pd.DataFrame:
-    """Return the designs that were drawn, with what each one that has been trained memorised.
+def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
+    """Return what a page shows of the designs that were drawn for a grid, and of those that have been trained.
 
     Returns
     -------
     DataFrame
-        ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``C_plateau``, ``reached``;
-        no rows while none is drawn.
+        ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``C_plateau``, ``reached``; of a
+        text also ``share``, ``bits`` and K; no rows while none is drawn.
     """
-    targets = Path(results) / "designs" / "targets.csv"
-    if not targets.exists():
-        return pd.DataFrame()
-    hits = design_hits(pd.read_csv(targets), measured(results, "designs"))
-    return hits[["capacity", "N", "L", "H", "d", "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
-
-
-def proven_text_designs(results: str | Path) -> pd.DataFrame:
-    """Return the designs that were drawn for a text, as `proven_designs` does, with ``share`` and ``bits``."""
-    targets = Path(results) / "designs-text" / "targets.csv"
-    if not targets.exists():
-        return pd.DataFrame()
-    rows = measured_texts(results, "designs-text").rename(columns={"C": "C_plateau"})
-    hits = design_hits(pd.read_csv(targets), rows)
-    sizes = ["N", "K", "L", "H", "d", "P"]
-    return hits[["share", "capacity", "bits", *sizes, "C", "C_low", "C_high", "C_plateau", "reached"]]
+    hits = drawn_designs(results, grid)
+    of_text = grid == OF_TEXT
+    target, sizes = (["share", "capacity", "bits"], "NKLHd") if of_text else (["capacity"], "NLHd")
+    return hits if hits.empty else hits[[*target, *sizes, "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
 
 
 def text_in_words(cells: pd.DataFrame) -> str:

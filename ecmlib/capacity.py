@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from ecmlib.architecture import Architecture
-from ecmlib.checkpoint import checkpoint_of, shared
+from ecmlib.checkpoint import Checkpoint, checkpoint_of, shared
 from ecmlib.forward import Trainer, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
-from ecmlib.restart import Restart, Rounded, Widths, seeds_of_restart
+from ecmlib.restart import Restart, Rounded, Seeds, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.stack import Stack
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
@@ -150,30 +150,29 @@ def measure_mac(
 
     trainers = Trainers(architecture, protocol, *here)
 
-    def fresh(numbers: Sequence[int]) -> list[Trainer]:
-        seeds = [seeds_of_restart(protocol, number) for number in numbers]
+    def seeds_from(first: int) -> list[Seeds]:
+        return [seeds_of_restart(protocol, number) for number in range(first, min(first + stack, restarts))]
+
+    def fresh(seeds: list[Seeds]) -> list[Trainer]:
         return [trainers.trainer(seeds[0])] if len(seeds) == 1 else Stack(map(trainers.trainer, seeds)).trainers
 
+    def steps(number: int, trainer: Trainer, own: Checkpoint, seed: int, runs: int) -> Generator[None, None, Restart]:
+        name = f"restart {number + 1}/{restarts}"
+        bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not progress)
+        finish = partial(_with_rounded, trainer, weight_bits)
+        return steps_of_restart(trainer, protocol, architecture.K, seed, here.compiled, bar, own, runs, finish)
+
     if progress:
-        missing = restarts - len(record.restarts)
-        announce(fresh(range(min(stack, missing)))[0], protocol, math.ceil(missing / stack))
+        done = len(record.restarts)
+        announce(fresh(seeds_from(done))[0], protocol, math.ceil((restarts - done) / stack))
     while (done := len(record.restarts)) < restarts:  # another process may add some meanwhile
-        numbers = range(done, min(done + stack, restarts))
-        seeds = [seeds_of_restart(protocol, number) for number in numbers]
+        seeds = seeds_from(done)
         checkpoint = checkpoint_of(path, done, trainers.identity(seeds=seeds[0] if len(seeds) == 1 else seeds))
         checkpoints = [checkpoint] if len(seeds) == 1 else shared(checkpoint, len(seeds))
-        runs = []
-        for number, trainer, own in zip(numbers, fresh(numbers), checkpoints, strict=True):
-            bar = Bar(
-                total=protocol.max_steps, unit="step", desc=f"restart {number + 1}/{restarts}", disable=not progress
-            )
-            weights = seeds[number - done].weights
-            finish = partial(_with_rounded, trainer, weight_bits)
-            runs.append(
-                steps_of_restart(
-                    trainer, protocol, architecture.K, weights, here.compiled, bar, own, len(numbers), finish
-                )
-            )
+        runs = [
+            steps(number, trainer, own, its.weights, len(seeds))
+            for number, (trainer, own, its) in enumerate(zip(fresh(seeds), checkpoints, seeds, strict=True), done)
+        ]
         record = record.model_copy(update={"restarts": [*record.restarts, *side_by_side(runs)]})
         if path is not None:
             record = record.save(path)

@@ -20,7 +20,7 @@ from ecmlib.progress import Bar, announce
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
 from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
-from ecmlib.training import Trainers, run_restart
+from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.workplace import Workplace, workplace
 
 Array = NDArray[np.float64]
@@ -132,9 +132,10 @@ class _Model:
     def run(
         self, sequences: torch.Tensor, protocol: TextProtocol, seeds: Seeds, name: str, checkpoint: Checkpoint
     ) -> Restart:
-        trainer = self.trainer(sequences, seeds)
+        trainer, K, compiled = self.trainer(sequences, seeds), self.architecture.K, self._here.compiled
         bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not self._progress)
-        return run_restart(trainer, protocol, self.architecture.K, seeds.weights, self._here.compiled, bar, checkpoint)
+        steps = steps_of_restart(trainer, protocol, K, seeds.weights, compiled, bar, checkpoint)
+        return side_by_side([steps])[0]
 
     def trainer(self, sequences: torch.Tensor, seeds: Seeds) -> Trainer:
         """Return a trainer of fresh weights; it ends the use of those returned before."""

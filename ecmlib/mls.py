@@ -12,7 +12,7 @@ from ecmlib.mls_record import UNAPPLIED, MlsProtocol, MlsRecord, MlsTrial
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import Restart, seed_of_restart
-from ecmlib.training import run_restart
+from ecmlib.training import side_by_side, steps_of_restart
 from ecmlib.workplace import workplace
 
 
@@ -87,7 +87,8 @@ def measure_mls(
             model.load_state_dict(architecture.build(seed).state_dict())
             bar = Bar(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)
             trainer = Trainer(model, forward, library[:T], of_this_size, seed)
-            restart = run_restart(trainer, of_this_size, architecture.K, seed, here.compiled, bar)
+            steps = steps_of_restart(trainer, of_this_size, architecture.K, seed, here.compiled, bar)
+            (restart,) = side_by_side([steps])
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
             if path is not None:
                 record = record.save(path)

@@ -129,9 +129,9 @@ class Protocol(Parameters):
     def reference(cls, **values: Any) -> Protocol:
         """Return the protocol that grids are measured by where the paper's own conditions are not the question.
 
-        The paper's Adam at 20 times its rate, which falls to 0. Of the protocols tried (grids ``tuning`` and
-        ``budget``, the book's chapter "How long is long enough?") others hold a little more somewhere, and all of these
-        far less elsewhere: Muon where many heads meet small d, lower rates at d = 16 and above.
+        The paper's Adam at 20 times its rate, which falls to 0: between two rates of which, in grid ``tuning``, the
+        higher one holds most at many sizes and far less where many heads meet small d, and the lower one less at most
+        sizes (the book's chapter "How long is long enough?").
 
         Parameters
         ----------

@@ -110,22 +110,8 @@ def follow(
         yield curve[-1]
 
 
-def run_restart(
-    trainer: Trainer,
-    protocol: Protocol,
-    K: int,
-    seed: int,
-    compiled: bool,
-    bar: tqdm[Any],
-    checkpoint: Checkpoint | None = None,
-) -> Restart:
-    """Do all of `steps_of_restart`."""
-    (restart,) = side_by_side([steps_of_restart(trainer, protocol, K, seed, compiled, bar, checkpoint)])
-    return restart
-
-
 def side_by_side(runs: Sequence[Generator[None, None, Restart]]) -> list[Restart]:
-    """Take the steps of several runs in turn, until all have ended."""
+    """Take the steps of one run (`steps_of_restart`), or of several in turn, until all have ended."""
     ended: dict[int, Restart] = {}
     while len(ended) < len(runs):
         for number, run in enumerate(runs):

@@ -12,11 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prove_designs import (
     ALL_RESULTS,
-    OF_TEXT,
-    OF_TOKENS,
     draw_designs,
     draw_text_designs,
-    hits,
     write_grid,
     write_text_grid,
 )
@@ -32,6 +29,7 @@ from ecmlib.laws.design import (
 )
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
+from ecmlib.reproduction.designs import OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.text_record import TextProtocol
 
 
@@ -239,7 +237,7 @@ def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn(grid: st
     jobs = load_grid(grid).jobs(ALL_RESULTS / grid)
     assert [[job.parameters[size] for size in SIZES] for job in jobs] == targets[SIZES].to_numpy().tolist()
     if (table := ALL_RESULTS / grid / "hits.csv").exists():
-        recomputed = hits(grid)
+        recomputed = drawn_designs(ALL_RESULTS, grid)
         pd.testing.assert_frame_equal(pd.read_csv(table), pd.read_csv(io.StringIO(recomputed.to_csv(index=False))))
 
 

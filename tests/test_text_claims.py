@@ -103,7 +103,8 @@ def test_contents_are_compared_with_uniform_tokens() -> None:
 
 def test_growth_that_load_alone_explains_is_what_the_law_predicts() -> None:
     """Text is nearer to saturation, and so its capacity grows otherwise under one and the same law."""
-    found = growth(cells(lawful=True, T=2048))
+    measured = cells(lawful=True, T=2048)
+    found = growth(measured, law_errors(measured))
     for exponents in found.values():
         assert exponents["predicted"].value == pytest.approx(exponents["larger"].value, abs=0.05)
         of_text = exponents["uniform"].value + exponents["larger"].value

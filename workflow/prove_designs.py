@@ -17,16 +17,15 @@ import pandas as pd
 import yaml
 
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import best_design, design_hits, smallest_architectures
+from ecmlib.laws.design import best_design, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.text_design import smallest_for_text
-from ecmlib.reproduction.measure import measured, measured_texts
+from ecmlib.reproduction.designs import OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.text import Paths
 
 GRIDS = Path(__file__).parent / "grids"
 ALL_RESULTS = Path(__file__).parent.parent / "results"
-OF_TOKENS, OF_TEXT = "designs", "designs-text"
 K, T = 128, 2048
 LARGEST_D = 64  # so that twenty trainings take about an hour of one core
 SEED = 1  # another one than that of the grids the law was fitted on: new libraries, new weights
@@ -112,14 +111,6 @@ def write_text_grid(designs: pd.DataFrame, path: Path, text: str = "runs/kjv.txt
     _write(path, TEXT_HEADER, "text", shared, designs, "dHNLK")
 
 
-def hits(grid: str, results: Path = ALL_RESULTS) -> pd.DataFrame:
-    """Return the designs that were drawn for a grid, with what each one that has been trained memorised."""
-    targets = pd.read_csv(results / grid / "targets.csv")
-    if grid == OF_TEXT:
-        return design_hits(targets, measured_texts(results, grid).rename(columns={"C": "C_plateau"}))
-    return design_hits(targets, measured(results, grid))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -140,7 +131,9 @@ def main() -> None:
         path = GRIDS / f"{grid}.yaml"
         write_text_grid(designs, path, arguments.text) if arguments.text else write_grid(designs, path)
     else:
-        table = hits(arguments.grid)
+        table = drawn_designs(ALL_RESULTS, arguments.grid)
+        if table.empty:
+            parser.error(f"results/{arguments.grid}/targets.csv is missing or empty: designs are drawn first")
         table.to_csv(ALL_RESULTS / arguments.grid / "hits.csv", index=False)
         trained = table["C_plateau"].notna()
         print(table.to_string(index=False))

@@ -121,17 +121,22 @@ def errors_by_content(errors: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def growth(cells: pd.DataFrame) -> dict[str, dict[str, Estimate | None]]:
+def growth(cells: pd.DataFrame, errors: pd.DataFrame) -> dict[str, dict[str, Estimate | None]]:
     """Fit how capacity grows with d, H and N: as powers, with a factor for each L, K and T.
+
+    Parameters
+    ----------
+    cells, errors : DataFrame
+        What `compare` returns, and what `law_errors` returns for it.
 
     Returns
     -------
     dict
         For each size its exponents: ``uniform`` and ``text``; ``larger``, that of the ratio of C for text to C for
-        uniform tokens of equal sizes; and ``predicted``, the same of the capacities that `law_errors` predicts, which
+        uniform tokens of equal sizes; and ``predicted``, the same of the capacities that the law predicts, which
         says what of it is load alone: text is nearer to saturation. None where the cells do not determine one.
     """
-    usable, errors = usable_cells(cells), law_errors(cells)
+    usable = usable_cells(cells)
     tables = {
         "uniform": usable[usable["content"] == "uniform"],
         "text": usable[usable["content"] == "text"],

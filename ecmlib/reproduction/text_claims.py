@@ -22,9 +22,9 @@ def statements(cells: pd.DataFrame) -> dict[str, Statement | None]:
     power that can be 0. "Can be" means: its 95 % t interval contains it.
     None stands for what is not measured yet.
     """
-    pairs = paired(cells).query("content == 'text'")
-    judged = {f"growth with {size}": _growth(size, **found) for size, found in growth(cells).items()}
-    others = (_bits(pairs), _law(law_errors(cells)), _following(cells), _constant(cells))
+    pairs, errors = paired(cells).query("content == 'text'"), law_errors(cells)
+    judged = {f"growth with {size}": _growth(size, **found) for size, found in growth(cells, errors).items()}
+    others = (_bits(pairs), _law(errors), _following(cells, errors), _constant(cells))
     return judged | dict(zip(_OTHERS, others, strict=True))
 
 
@@ -85,11 +85,11 @@ def _law(errors: pd.DataFrame) -> Statement | None:
     )
 
 
-def _following(cells: pd.DataFrame) -> Statement | None:
+def _following(cells: pd.DataFrame, errors: pd.DataFrame) -> Statement | None:
     power = power_of_bits(cells, "C")
     if power is None or (power.contains(0) and power.contains(-1)):
         return None
-    predicted = power_of_bits(law_errors(cells), "predicted")
+    predicted = power_of_bits(errors, "predicted")
     told = "" if predicted is None else f" The law that is told them says {predicted.value:.2f}."
     return Statement(
         "Sequences follow the bits they need: capacity goes as the bits of a sequence to a power that can be -1.",
