@@ -55,6 +55,12 @@ def guess_deviation(count: float, T: int, K: int) -> float:
     return math.sqrt(guessing * (1 / K) * (1 - 1 / K)) / (1 - 1 / K)
 
 
+def count_deviation(capacities: Capacities, T: Any, K: Any) -> Capacities:
+    """Standard deviation of a capacity as a count of T sequences, each of which is right or wrong by itself."""
+    raw = capacities * (1 - 1 / K) + T / K
+    return cast(Capacities, np.sqrt(np.clip(raw * (1 - raw / T), 0, None)) / (1 - 1 / K))
+
+
 def is_guessing(count: float, T: int, K: int, level: float = 0.95) -> bool:
     """Whether a raw count cannot be told from an untrained network's: one-sided, at the level given."""
     return bool(count <= guess_distribution(T, K).ppf(level))

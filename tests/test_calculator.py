@@ -110,11 +110,12 @@ def test_predictions_agree_with_python_on_drawn_sizes(page: Page, folder: Path, 
     frame = pd.DataFrame({size: random.integers(lowest[size], highest[size], 200) for size in SIZES})
     law = load_law(folder / f"{name}.json")
     frame.loc[:99, ["L", "K", "T"]] = [int(law.region[size][0]) for size in ("L", "K", "T")]
+    frame.loc[:99, "N"] = frame.loc[:99, "N"].clip(lower=6)  # a few tokens in fewer places do not make T sequences
     there = in_browser(
         page, folder / f"{name}.json", "argument.map(sizes => law.predict(sizes))", frame.to_dict("records")
     )
     here = predicted(frame, law)
-    np.testing.assert_allclose(pd.DataFrame(there)[NUMBERS], here[NUMBERS].astype(float), rtol=1e-9)
+    np.testing.assert_allclose(pd.DataFrame(there)[NUMBERS], here[NUMBERS].astype(float), rtol=1e-9, atol=1e-9)
     assert [bool(row["outside"]) for row in there] == here["outside_region"].tolist()
     assert here["outside_region"].nunique() == 2
 

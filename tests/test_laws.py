@@ -22,7 +22,6 @@ from ecmlib.laws.comparison import (
     OURS,
     better_than,
     compare,
-    errors_by_grid,
     fit_all,
     fit_wider,
     like_for_like,
@@ -30,6 +29,7 @@ from ecmlib.laws.comparison import (
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import scored, weights
+from ecmlib.laws.reach import apart, by_axis, errors_by_grid
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scores import aicc, coverage, left_out
@@ -142,8 +142,9 @@ def test_free_numbers_are_those_of_matrices_of_their_rank(d: int, H: int) -> Non
 
 @pytest.mark.parametrize("loss", ["log", "mape", "squares"])
 def test_known_bits_are_recovered_from_grids_of_all_sizes(loss: str) -> None:
-    truth = SignalLaw(bits_ff=1.5, bits_att=3.5, lam=0.8, uneven=0.4, lacking=0.15)
-    frame = grid(truth, d=[16, 32], L=[1, 2], K=[32, 128], T=[2048, 16000], max_steps=[2500, 10_000])
+    truth = SignalLaw(bits_ff=1.5, bits_att=3.5, lam=0.8, uneven=0.4, lacking=0.15, bits_emb=2.5)
+    varied = {"max_steps": [2500, 10_000], "embeddings": ["frozen", "trained"]}
+    frame = grid(truth, d=[16, 32], L=[1, 2], K=[32, 128], T=[2048, 16000], **varied)
     fitted = SignalLaw.fit(frame, loss=loss, starts=3, bootstraps=0)  # type: ignore[arg-type]
     np.testing.assert_allclose(fitted.parameters, truth.parameters, rtol=1e-5)
 
@@ -151,10 +152,10 @@ def test_known_bits_are_recovered_from_grids_of_all_sizes(loss: str) -> None:
 def test_single_L_leaves_layers_to_add_up_and_says_so() -> None:
     with pytest.warns(FitWarning) as said:
         fitted = SignalLaw.fit(grid(TRUTH.model_copy(update={"uneven": 0.5}), noise=0.1), starts=3, bootstraps=5)
-    held = [f"{name} is held: these data do not tell it" for name in ("lam = 1", "lacking = 0")]
+    held = [f"{name} is held: these data do not tell it" for name in ("lam = 1", "lacking = 0", "bits_emb = 0")]
     assert [str(warning.message) for warning in said] == held == fitted.evidence.doubts
     assert (fitted.lam, fitted.lacking) == (1, 0)
-    assert np.ptp(np.array(fitted.evidence.draws)[:, [2, 4]], axis=0).tolist() == [0, 0]
+    assert np.ptp(np.array(fitted.evidence.draws)[:, [2, 4, 5]], axis=0).tolist() == [0, 0, 0]
     assert np.ptp(np.array(fitted.evidence.draws)[:, 0]) > 0
 
 
@@ -288,6 +289,28 @@ def test_coverage_counts_restarts_in_their_interval(fits: dict[str, Law]) -> Non
     law, frame = fits[OURS], grid(d=[20], H=[2], N=[8])
     rows = pd.concat([frame, frame.assign(C_plateau=2048.0), frame.assign(C_plateau=np.nan, status="diverged")])
     assert coverage(law, rows.assign(status=rows["status"].fillna("plateau")), "C_plateau", 0.9) == 0.5
+
+
+def test_grids_are_split_by_the_axis_that_differs() -> None:
+    usual = {
+        "head_dim": 64,
+        "ff": "train",
+        "ff_mult": 4,
+        "embeddings": "frozen",
+        "L": 1,
+        "K": 128,
+        "T": 2048,
+        "max_steps": 10_000,
+    }
+    others = [{"K": 8}, {"L": 3, "T": 4096}, {"ff": "identity", "embeddings": "trained"}, {"T": 65_536}, {}, {}]
+    mixed = pd.DataFrame([usual | other for other in others])
+    found = by_axis({"axes": mixed, "plain": mixed.query("ff == 'train'")})
+    assert list(found)[-1] == "plain"
+    names = ["axes: K", "axes: L", "axes: attention alone", "axes: T above 20,000", "axes: usual"]
+    assert {name: rows.index.tolist() for name, rows in found.items() if name != "plain"} == dict(
+        zip(names, [[0], [1], [2], [3], [4, 5]], strict=True)
+    )
+    assert apart(mixed).eq("").tolist() == [True, True, False, False, True, True]
 
 
 def test_errors_by_grid_leave_out_grids_without_records() -> None:

@@ -13,6 +13,7 @@ const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
 const LAWS = {
   // ecmlib/laws/ecm.py
   ecm: {
+    nearness: 0.5,
     parameters: ["a", "b", "c", "d0", "e", "alpha", "beta"],
     capacity([a, b, c, d0, e, alpha, beta], { d, H, N }) {
       const slope = a / Math.max(N ** (b * H + c) + d0, 1e-9) + e;
@@ -21,15 +22,19 @@ const LAWS = {
   },
   // ecmlib/laws/signal.py
   signal: {
-    parameters: ["bits_ff", "bits_att", "lam", "uneven", "lacking"],
-    capacity([bits_ff, bits_att, lam, uneven, lacking], { d, H, N, L, K, T }) {
+    nearness: 0.1,
+    parameters: ["bits_ff", "bits_att", "lam", "uneven", "lacking", "bits_emb"],
+    fullness([bits_ff, bits_att, lam, , lacking], { d, H, N, L, K, T }) {
       const [goingIn, goingOut] = [Math.min(d - 1, K + N - 2), Math.min(d - 1, K - 1)];
       const matching = Math.min(goingIn, HEAD_DIM);
       const moving = Math.min(goingIn, goingOut, HEAD_DIM);
       const free = H * (matching * (2 * goingIn - matching) + moving * (goingIn + goingOut - moving));
       const weights = 4 * d * (goingIn + goingOut);
       const stored = (bits_ff * weights + bits_att * free) * L ** lam * (1 - lacking); // after 10,000 steps
-      return T * detected(stored / knowableBits(N, K, T), K, uneven);
+      return stored / knowableBits(N, K, T);
+    },
+    capacity(parameters, sizes) {
+      return sizes.T * detected(LAWS.signal.fullness(parameters, sizes), sizes.K, parameters[3]);
     },
   },
 };
@@ -39,9 +44,11 @@ class Law {
   constructor(saved) {
     if (!(saved.law in LAWS)) throw new Error(`This calculator does not know the law "${saved.law}".`);
     if (!saved.evidence?.draws.length) throw new Error(`The law "${saved.law}" was saved without intervals.`);
-    const { parameters, capacity } = LAWS[saved.law];
+    const { parameters, nearness, capacity, fullness } = LAWS[saved.law];
     this.name = saved.law;
+    this.nearness = nearness;
     this.capacity = capacity;
+    this.fullness = fullness ?? ((values, sizes) => Math.max(capacity(values, sizes), 1) / sizes.T);
     this.parameters = parameters.map((name) => saved[name]);
     this.draws = saved.evidence.draws;
     this.region = saved.evidence.region;
@@ -67,23 +74,29 @@ class Law {
 
   // Capacities that one training run may have.
   predictiveDraws(sizes) {
-    const scatter = this.scatterAround(this.capacity(this.parameters, sizes));
+    const scatter = this.scatterAround(sizes);
     return Float64Array.from(this.draws, (parameters, draw) => {
       const predicted = Math.max(this.capacity(parameters, sizes), 1);
       return Math.min(predicted * Math.exp(scatter[draw % scatter.length]), sizes.T);
     });
   }
 
-  // Residuals of the measurements whose predictions lie nearest: sorted, the means of neighbours, and both ends.
-  scatterAround(C) {
+  // Residuals of the measurements whose libraries were about as full: sorted, the means of neighbours, and both ends; in
+  // the deviations that the law and counting make one expect here.
+  scatterAround(sizes) {
+    const { K, T } = sizes;
+    const C = Math.max(this.capacity(this.parameters, sizes), 1);
+    const raw = C * (1 - 1 / K) + T / K;
+    const counted = Math.sqrt(Math.max(raw * (1 - raw / T), 0)) / (1 - 1 / K) / C;
+    const deviation = Math.hypot(this.nearness, counted);
     const n = this.centres.length;
     const window = Math.min(NEIGHBOURS, n);
-    const rounded = Math.round(C * 1e6) / 1e6;
+    const rounded = Math.round(this.fullness(this.parameters, sizes) * 1e6) / 1e6;
     const position = this.centres.findIndex((centre) => centre >= rounded);
     const middle = (position === -1 ? n : position) - Math.floor(window / 2);
     const first = Math.min(Math.max(middle, 0), n - window);
     const nearest = this.residuals.slice(first, first + window).sort((one, other) => one - other);
-    const pair = (i) => (nearest[Math.max(i - 1, 0)] + nearest[Math.min(i, window - 1)]) / 2;
+    const pair = (i) => (deviation * (nearest[Math.max(i - 1, 0)] + nearest[Math.min(i, window - 1)])) / 2;
     return Array.from({ length: window + 1 }, (_, i) => pair(i));
   }
 
@@ -209,6 +222,7 @@ function logSharing(n, N, K, T) {
 
 // Share of last tokens known beyond guessing, when a share of the library's bits is stored (ecmlib/laws/detection.py).
 function detected(share, K, uneven) {
+  if (share >= 1) return 1;
   const stored = Math.min(Math.max(share, 1e-12), 1 - 1e-12);
   const square = (-2 * Math.log(K) * Math.log1p(-stored)) / (1 + uneven ** 2);
   const [signal, noise, allBelow] = [Math.sqrt(square), Math.sqrt(1 + uneven ** 2 * square), chanceOfAllBelow(K)];

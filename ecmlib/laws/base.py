@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
 from ecmlib.architecture import Architecture
-from ecmlib.chance import at_least_one, tails
+from ecmlib.chance import at_least_one, count_deviation, tails
 from ecmlib.files import read_json, write_atomically
 from ecmlib.laws.fitting import Array, Evidence, FitLoss
 from ecmlib.laws.points import SIZES, checked_components, checked_sizes, configurations, surviving
@@ -211,9 +211,10 @@ class Law(Parameters):
     def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> Array:
         """Draw capacities that one training run may have; their percentiles are the prediction interval.
 
-        A draw is the prediction with one bootstrapped set of parameters, times the ratio of measured to predicted
-        capacity of one restart among those whose predictions lie nearest: scatter is wide where capacities are a
-        handful of sequences and narrow at the library's size. No draw is larger than T, as no capacity is.
+        A draw is the prediction with one bootstrapped set of parameters, off by as many deviations as one of the
+        restarts whose libraries were about as full. The deviation is that of counting and of the law (``nearness``):
+        wide where capacities are a handful of sequences, narrow at the library's size. No draw is larger than T, as
+        no capacity is; a draw of T is a library memorised whole.
 
         Parameters
         ----------
@@ -230,13 +231,22 @@ class Law(Parameters):
         predicted = at_least_one(self._draws(sizes))
         if not len(predicted):
             raise ValueError("bootstraps = 0: this law was fitted without them and has no intervals")
-        scatter = self.evidence.scatter_around(self._values(sizes))
+        centre = at_least_one(self._values(sizes))
+        scatter = self._deviation(centre, sizes)[:, None] * self.evidence.scatter_around(self._fullness(centre, sizes))
         pick = (np.arange(len(predicted)) + seed) % scatter.shape[1]
         return np.asarray(np.minimum(predicted * np.exp(scatter[:, pick].T), sizes["T"]))
 
     def save(self, path: str | Path) -> None:
         """Write the law with all that it rests on, every number in full."""
         write_atomically(Path(path), f'{{"law":"{self.name}",{self.model_dump_json()[1:]}\n')
+
+    def _fullness(self, predicted: Array, sizes: Sizes) -> Array:
+        """How full each library is predicted to be: 0 where it is not known at all."""
+        return np.asarray(predicted / sizes["T"])
+
+    def _deviation(self, predicted: Array, sizes: Sizes) -> Array:
+        """Relative error to be expected of predictions: that of the law, and that of a count."""
+        return np.hypot(self.nearness, count_deviation(predicted, sizes["T"], sizes["K"]) / predicted)
 
     @classmethod
     def _sizes(cls, frame: pd.DataFrame, names: Sequence[str]) -> Sizes:
@@ -257,16 +267,18 @@ class Law(Parameters):
     ) -> Self:
         """Add what the law rests on; residuals are widened for the degrees of freedom that the fit has used."""
         alive = surviving(frame)
-        predicted = at_least_one(self.predict_frame(alive))
+        sizes = self._sizes(alive, SIZES)
+        predicted = at_least_one(self._values(sizes))
         free = max(len(points) - self.n_parameters, 1)
-        residual = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) * np.sqrt(len(points) / free)
+        off = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) / self._deviation(predicted, sizes)
+        fullness = np.round(self._fullness(predicted, sizes), 6)
         evidence = Evidence(
             target=target,
             loss=loss,
             region={size: [float(points[size].min()), float(points[size].max())] for size in SIZES},
             configurations=len(points),
             complete=int(points["complete"].sum()),
-            calibration=sorted(np.column_stack([np.round(predicted, 6), residual]).tolist()),
+            calibration=sorted(np.column_stack([fullness, off * np.sqrt(len(points) / free)]).tolist()),
             **more,
         )
         return self.model_copy(update={"evidence": evidence})

@@ -19,6 +19,7 @@ from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
 from ecmlib.laws.points import SIZES, configurations, scored
+from ecmlib.laws.reach import apart
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
@@ -218,10 +219,10 @@ def like_for_like(
 def fit_wider(
     main: pd.DataFrame, wider: Mapping[str, pd.DataFrame], target: str, bootstraps: int = 1000, seed: int = 0
 ) -> SignalLaw:
-    """Fit our law to grids of every L, K and T at once, silently."""
+    """Fit our law to grids of every L, K, T and component at once, silently, where it can hold (`apart`)."""
+    frame = pd.concat([main, *wider.values()])
     with warnings.catch_warnings(action="ignore", category=FitWarning):
-        frame = pd.concat([main, *wider.values()])
-        return SignalLaw.fit(frame, target, starts=20, bootstraps=bootstraps, seed=seed)
+        return SignalLaw.fit(frame[apart(frame) == ""], target, starts=20, bootstraps=bootstraps, seed=seed)
 
 
 def fit_two_layers(
@@ -236,24 +237,6 @@ def fit_two_layers(
             "ECM, L=2": EmpiricalCapacityModel.fit(frame, target, "log", **options),
             "ECM, L=2, fitted to MAPE": EmpiricalCapacityModel.fit(frame, target, "mape", **options),
         }
-
-
-def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Law]) -> pd.DataFrame:
-    """Errors of laws on grids, where a prediction can be wrong (`compare`).
-
-    Returns
-    -------
-    DataFrame
-        A row a grid that has records: ``scored`` and ``full``, numbers of configurations, and a column a law.
-    """
-    rows = {}
-    for name, frame in frames.items():
-        if len(frame):
-            target = next(iter(laws.values())).evidence.target
-            points = scored(frame, target)
-            errors = {law: mean_error(points, bounded(laws[law], points), target) for law in laws}
-            rows[name] = {"scored": float(points["telling"].sum()), "full": float(points["full"].sum())} | errors
-    return pd.DataFrame(rows).T
 
 
 def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:

@@ -48,6 +48,7 @@ def detected(share: NDArray[np.inexact], K: Array, uneven: NDArray[np.inexact] |
 def _detected(share: Array, K: Array, uneven: Array) -> Array:
     signal, noise = _signal(share, K, uneven)
     chance = (_WEIGHTS * ndtr(signal[..., None] + noise[..., None] * _NODES) ** (K[:, None] - 1)).sum(axis=-1)
+    chance = np.where(share < 1, chance, 1)
     return np.asarray((chance - 1 / K) / (1 - 1 / K))
 
 
@@ -62,7 +63,7 @@ def _with_slopes(share: Array, K: Array, uneven: Array) -> tuple[Array, Array, A
     signal, noise = _signal(share, K, uneven)
     numbers = signal[..., None] + noise[..., None] * _NODES
     below, rivals = ndtr(numbers), K[:, None] - 1
-    chance = (_WEIGHTS * below**rivals).sum(axis=-1)
+    chance = np.where(share < 1, (_WEIGHTS * below**rivals).sum(axis=-1), 1)
     density = _WEIGHTS * rivals * below ** (rivals - 1) * np.exp(-(numbers**2) / 2) / np.sqrt(2 * np.pi)
     by_signal, by_noise = density.sum(axis=-1), (density * _NODES).sum(axis=-1)
     lifted = 1 + uneven**2

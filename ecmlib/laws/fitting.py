@@ -48,7 +48,8 @@ class Evidence(Parameters):
     draws : list of lists
         Parameters refitted to configurations drawn with replacement, a list a draw.
     calibration : list of pairs
-        For every restart, sorted: predicted capacity, and logarithm of measured over predicted.
+        For every restart, sorted: how full the law says that the library is, and the logarithm of measured over
+        predicted capacity, in the deviations to be expected there.
     """
 
     target: str = "C_plateau"
@@ -61,8 +62,8 @@ class Evidence(Parameters):
     draws: list[list[float]] = Field(default_factory=list)
     calibration: list[list[float]] = Field(default_factory=list)
 
-    def scatter_around(self, predicted: Array) -> Array:
-        """Residuals near each prediction, shape (rows, 31).
+    def scatter_around(self, fullness: Array) -> Array:
+        """Residuals of the restarts in libraries about as full, shape (rows, 31).
 
         Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
         these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
@@ -70,7 +71,7 @@ class Evidence(Parameters):
         centre, residual = np.array(self.calibration).T
         window = min(_NEIGHBOURS, len(centre))
         # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
-        position = np.searchsorted(centre, np.round(predicted, 6))
+        position = np.searchsorted(centre, np.round(fullness, 6))
         first = np.clip(position - window // 2, 0, len(centre) - window)
         nearest = np.sort(residual[first[:, None] + np.arange(window)], axis=1)
         return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)

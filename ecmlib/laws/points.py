@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
-from ecmlib.chance import FULL, guess_distribution
+from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distribution
 from ecmlib.protocol import Protocol
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
@@ -75,9 +75,9 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     if len(bad):
         values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
         raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
-    follow = [column for column in ("P", *COMPONENTS) if column in frame]  # from sizes and conditions
-    one = frame.groupby([*SIZES, *(["max_steps"] if "max_steps" in frame else [])])
-    reduced = {name: "mean" if name in _AVERAGED else "max" for name in [*follow, *targets]}
+    one = frame.groupby([*SIZES, *(column for column in ("max_steps", *COMPONENTS) if column in frame)])
+    follows = ["P"] if "P" in frame else []
+    reduced = {name: "mean" if name in _AVERAGED else "max" for name in [*follows, *targets]}
     points = one.agg(reduced).assign(restarts=one.size()).reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
 
@@ -117,10 +117,9 @@ def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.fl
     array
         Between 0 and 1.
     """
-    raw, averaged = _raw(points, target), points["restarts"] if target in _AVERAGED else 1
-    variance = raw * (1 - raw / points["T"]).clip(lower=0) / averaged
-    relative = variance / (points[target] * (1 - 1 / points["K"])).clip(lower=1) ** 2
-    told = nearness**2 / (nearness**2 + relative)
+    averaged = points["restarts"] if target in _AVERAGED else 1
+    noise = count_deviation(points[target], points["T"], points["K"]) / at_least_one(points[target])
+    told = nearness**2 / (nearness**2 + noise**2 / averaged)
     return np.asarray(told.where(~points["lost"], 0.0), float)
 
 
@@ -163,6 +162,8 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
     }
     if "token_bits" in known:
         values["token_bits"] = np.asarray(frame.get("token_bits", np.log2(frame["K"])), float)
+    if "embeddings" in known:
+        values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
     if "ff" in known and "ff" in frame:
         values["ff_mult"] = np.where(frame["ff"] == "identity", 0.0, values["ff_mult"])
     return values

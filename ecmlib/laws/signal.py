@@ -13,11 +13,11 @@ from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
-from ecmlib.laws.points import USUAL_STEPS
+from ecmlib.laws.points import COMPONENTS, CONDITIONS, USUAL_STEPS
 
 
 class SignalLaw(ParametricLaw):
-    """Capacity from bits of memory and signal detection; covers d, H, N, L, K, T and steps with five parameters.
+    """Capacity from bits of memory and signal detection; covers every size and component with six parameters.
 
     1. Not every weight can be used. What comes in are sums of K token and N - 1 position vectors, what goes out is
        compared with K frozen vectors, and a norm takes the mean away before either: of the d dimensions
@@ -25,7 +25,8 @@ class SignalLaw(ParametricLaw):
        ``bits_ff`` bits in each of the ``4 d (i + o)`` usable weights of its feed-forward block (``ff_mult d (i + o)``,
        if it is of another width, or missing), and ``bits_att`` bits in each free number of its attention: Wq Wk' and
        Wv Wo are matrices of rank at most head_dim (paper, eq. 3), however many weights they are made of
-       (`free_numbers`). L layers store ``L^lam`` times that.
+       (`free_numbers`). L layers store ``L^lam`` times that. Embeddings that are trained add ``bits_emb`` bits in each
+       of their ``d (2 K + N)`` numbers; frozen ones store nothing.
     2. Training for S steps leaves a share ``lacking / sqrt(S / 10,000)`` of that out.
     3. The library asks for the bits that can be known of it (`ecmlib.laws.demand.knowable_bits`), at most
        ``T (N - 1) log2 K``. The stored share u of them, at most 1, makes each token stand out of the K - 1 others by
@@ -50,6 +51,8 @@ class SignalLaw(ParametricLaw):
         Standard deviation of the signal over tokens, in means.
     lacking : float
         Share of the memory that 10,000 steps leave unused. Data with a single number of steps do not change it from 0.
+    bits_emb : float
+        Bits a trained number of the embeddings; 0 where the data have frozen ones alone, and others are then refused.
 
     Examples
     --------
@@ -60,13 +63,15 @@ class SignalLaw(ParametricLaw):
 
     name = "signal"
     nearness = 0.1
-    components = ("head_dim", "ff", "ff_mult", "max_steps", "token_bits")
+    components = ("head_dim", "ff", "ff_mult", "embeddings", "max_steps", "token_bits")
+    same = tuple(name for name in CONDITIONS if name not in COMPONENTS)
     bounds: ClassVar[dict[str, tuple[float, float]]] = {
         "bits_ff": (0, 100),
         "bits_att": (0, 100),
         "lam": (-1, 4),
         "uneven": (0, 2),
         "lacking": (0, 0.5),
+        "bits_emb": (0, 100),
     }
 
     bits_ff: float
@@ -74,6 +79,7 @@ class SignalLaw(ParametricLaw):
     lam: float = 1.0
     uneven: float = 0.0
     lacking: float = 0.0
+    bits_emb: float = 0.0
 
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
@@ -91,17 +97,31 @@ class SignalLaw(ParametricLaw):
         """
         return np.asarray(_share(self.parameters, self._sizes(frame, self.variables)), float)
 
+    def trained(self, steps: float) -> float:
+        """Share of the memory that so many steps put to use."""
+        return float(_trained(np.array(self.lacking), np.array(steps)))
+
+    def _values(self, sizes: Sizes) -> Array:
+        if not self.bits_emb and sizes["embeddings"].any():
+            raise ValueError("embeddings = trained: this law was fitted to models with frozen ones alone")
+        return super()._values(sizes)
+
+    def _fullness(self, predicted: Array, sizes: Sizes) -> Array:
+        """Stored bits over those that can be known: from 1 on all is known, with more or less to spare."""
+        return np.asarray(_share(self.parameters, sizes), float)
+
     @classmethod
     def starts(cls, points: pd.DataFrame, measured: Array, n: int, seed: int) -> Array:
         """Start anywhere between a tenth of a bit and 10 bits."""
         drawn = 10 ** np.random.default_rng(seed).uniform(-1, 1, (n, 2))
-        return np.column_stack([drawn, np.tile([1.0, 0.3, 0.1], (n, 1))])
+        return np.column_stack([drawn, np.tile([1.0, 0.3, 0.1, 2.0], (n, 1))])
 
     @classmethod
     def held(cls, points: pd.DataFrame) -> dict[str, float]:
-        """Layers add up, and no step is lacking, where nothing says otherwise."""
-        one_L = {} if points["L"].nunique() > 1 else {"lam": 1.0}
-        return one_L if "max_steps" in points and points["max_steps"].nunique() > 1 else one_L | {"lacking": 0.0}
+        """Layers add up, no step is lacking and embeddings hold nothing, where nothing says otherwise."""
+        neutral = {"lam": ("L", 1.0), "lacking": ("max_steps", 0.0), "bits_emb": ("embeddings", 0.0)}
+        told = {name for name, (size, _) in neutral.items() if size in points and points[size].nunique() > 1}
+        return {name: value for name, (_, value) in neutral.items() if name not in told}
 
 
 def usable_weights(sizes: Sizes) -> Array:
@@ -132,10 +152,15 @@ def carried(sizes: Sizes) -> tuple[Array, Array]:
 
 
 def _share(parameters: Numbers, sizes: Sizes) -> Numbers:
-    bits_ff, bits_att, lam, _, lacking = np.moveaxis(parameters, -1, 0)[..., None]
-    trained = 1 - lacking / np.sqrt(sizes["max_steps"] / USUAL_STEPS)
-    stored = (bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"] ** lam * trained
+    bits_ff, bits_att, lam, _, lacking, bits_emb = np.moveaxis(parameters, -1, 0)[..., None]
+    in_layers = (bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"] ** lam
+    in_embeddings = bits_emb * sizes["embeddings"] * sizes["d"] * (2 * sizes["K"] + sizes["N"])
+    stored = (in_layers + in_embeddings) * _trained(lacking, sizes["max_steps"])
     return np.asarray(stored / knowable_bits(sizes["N"], _choices(sizes), sizes["T"]))
+
+
+def _trained(lacking: Numbers, steps: Array) -> Numbers:
+    return np.asarray(1 - lacking / np.sqrt(steps / USUAL_STEPS))
 
 
 def _choices(sizes: Sizes) -> Array:

@@ -19,6 +19,7 @@ from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
 MORRIS = {"least": 2.86, "most": 4.23, "mean in bfloat16": 3.51}  # bits a parameter (Morris et al. 2025)
+DANA_STEPS = 4096  # 64 epochs of 64 batches
 DANA = ("attention only, d = head_dim", "attention only, shared compressions", "with an MLP")
 
 
@@ -49,7 +50,7 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
         ``full``: accuracies of 0.9 or more, where no law can be far off.
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
-    stored = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
+    stored = (law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width) * law.trained(DANA_STEPS)
     asked = K**2 * np.log2(K)
     predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
