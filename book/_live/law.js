@@ -30,7 +30,7 @@ const LAWS = {
       const moving = Math.min(goingIn, goingOut, HEAD_DIM);
       const free = H * (matching * (2 * goingIn - matching) + moving * (goingIn + goingOut - moving));
       const weights = 4 * d * (goingIn + goingOut);
-      const stored = (bits_ff * weights + bits_att * free) * L ** lam * (1 - lacking); // after 10,000 steps
+      const stored = (bits_ff * weights + bits_att * free) * L ** lam * Math.max(1 - lacking / Math.sqrt((N - 1) / 7), 0); // 10,000 steps
       return stored / knowableBits(N, K, T);
     },
     capacity(parameters, sizes) {

@@ -27,7 +27,8 @@ class SignalLaw(ParametricLaw):
        Wv Wo are matrices of rank at most head_dim (paper, eq. 3), however many weights they are made of
        (`free_numbers`). L layers store ``L^lam`` times that. Embeddings that are trained add ``bits_emb`` bits in each
        of their ``d (2 K + N)`` numbers; frozen ones store nothing.
-    2. Training for S steps leaves a share ``lacking / sqrt(S / 10,000)`` of that out.
+    2. Training leaves a share of that out, which falls with the tokens that it has seen, ``lacking`` times the root of
+       70,000 over ``S (N - 1)``: S steps, at equal batches, beside 10,000 with N = 8.
     3. The library asks for the bits that can be known of it (`ecmlib.laws.demand.knowable_bits`), at most
        ``T (N - 1) log2 K``. The stored share u of them, at most 1, makes each token stand out of the K - 1 others by
        a signal of mean square ``-2 ln K ln(1 - u)``: for small u that is what u log2 K bits of information amount to in
@@ -50,7 +51,8 @@ class SignalLaw(ParametricLaw):
     uneven : float
         Standard deviation of the signal over tokens, in means.
     lacking : float
-        Share of the memory that 10,000 steps leave unused. Data with a single number of steps do not change it from 0.
+        Share of the memory that 10,000 steps leave unused at N = 8. Data with a single number of steps do not change it
+        from 0.
     bits_emb : float
         Bits a trained number of the embeddings; 0 where the data have frozen ones alone, and others are then refused.
 
@@ -97,9 +99,9 @@ class SignalLaw(ParametricLaw):
         """
         return np.asarray(_share(self.parameters, self._sizes(frame, self.variables)), float)
 
-    def trained(self, steps: float) -> float:
-        """Share of the memory that so many steps put to use."""
-        return float(_trained(np.array(self.lacking), np.array(steps)))
+    def trained(self, steps: float, N: float = 8) -> float:
+        """Share of the memory that so many steps with sequences of N tokens put to use."""
+        return float(_trained(np.array(self.lacking), {"max_steps": np.array(steps), "N": np.array(N)}))
 
     def _values(self, sizes: Sizes) -> Array:
         if not self.bits_emb and sizes["embeddings"].any():
@@ -155,12 +157,13 @@ def _share(parameters: Numbers, sizes: Sizes) -> Numbers:
     bits_ff, bits_att, lam, _, lacking, bits_emb = np.moveaxis(parameters, -1, 0)[..., None]
     in_layers = (bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"] ** lam
     in_embeddings = bits_emb * sizes["embeddings"] * sizes["d"] * (2 * sizes["K"] + sizes["N"])
-    stored = (in_layers + in_embeddings) * _trained(lacking, sizes["max_steps"])
+    stored = (in_layers + in_embeddings) * _trained(lacking, sizes)
     return np.asarray(stored / knowable_bits(sizes["N"], _choices(sizes), sizes["T"]))
 
 
-def _trained(lacking: Numbers, steps: Array) -> Numbers:
-    return np.asarray(1 - lacking / np.sqrt(steps / USUAL_STEPS))
+def _trained(lacking: Numbers, sizes: Sizes) -> Numbers:
+    seen = sizes["max_steps"] * (sizes["N"] - 1) / (USUAL_STEPS * 7)
+    return np.asarray(np.maximum(1 - lacking / np.sqrt(seen), 0))
 
 
 def _choices(sizes: Sizes) -> Array:

@@ -19,7 +19,7 @@ from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
 MORRIS = {"least": 2.86, "most": 4.23, "mean in bfloat16": 3.51}  # bits a parameter (Morris et al. 2025)
-DANA_STEPS = 4096  # 64 epochs of 64 batches
+DANA_STEPS = 4096  # 64 epochs of 64 batches, taken for steps of ours with N = 8
 DANA = ("attention only, d = head_dim", "attention only, shared compressions", "with an MLP")
 
 
