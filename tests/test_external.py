@@ -12,6 +12,7 @@ from ecmlib.reproduction.external import (
     PAPER_AT_TWO_MILLION,
     agreement,
     at_two_million,
+    beside_copies,
     dana,
     plot_external,
     predict_dana,
@@ -79,6 +80,19 @@ def test_agreement_is_of_medians_by_kind() -> None:
     assert a["ratio_low"] <= 1.0 <= a["ratio_high"]
     assert b["ratio"] == 2.0
     assert math.isnan(b["ratio_low"]), "one row has no interval"
+
+
+def test_copies_stand_beside_the_models_that_they_copy() -> None:
+    published = dana("results/external")
+    usual = {"N": 3, "K": 50, "T": 2500}
+    copies = [
+        usual | {"d": 10, "H": H, "embeddings": e, "C_raw": C} for H, e, C in ((6, "trained", 500), (6, "trained", 600))
+    ]
+    copies += [usual | {"d": 6, "H": 6, "embeddings": "frozen", "C_raw": 250}]
+    first, second = beside_copies(published, pd.DataFrame(copies)).to_dict("records")
+    theirs = published.query("experiment == '1_10' and H == 6")["accuracy"].item()
+    assert first == {"d": 10, "H": 6, "embeddings": "trained", "accuracy": theirs, "copy": 0.22, "ratio": 0.22 / theirs}
+    assert (second["embeddings"], second["copy"]) == ("frozen", 0.1)
 
 
 def test_two_million_puts_three_numbers_side_by_side() -> None:

@@ -80,6 +80,30 @@ def agreement(predicted: pd.DataFrame, by: str = "kind") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def beside_copies(published: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
+    """Put small copies of Dana et al.'s models, trained with our block and protocol, beside what they publish.
+
+    Parameters
+    ----------
+    published : DataFrame
+        What `dana` returns.
+    copies : DataFrame
+        Rows of `ecmlib.load_results` of the grid ``dana``: every context once, attention alone, loss on the last token.
+
+    Returns
+    -------
+    DataFrame
+        A row a copy: d, H, ``embeddings``, ``accuracy`` (theirs), ``copy`` (ours, guesses included) and its ``ratio``.
+    """
+    theirs = published.loc[published["kind"] == DANA[0], ["d", "H", "K", "accuracy"]]
+    ours = copies.groupby(["d", "H", "K", "embeddings", "T"], as_index=False)["C_raw"].mean()
+    table = ours.merge(theirs, on=["d", "H", "K"], validate="many_to_one")
+    table = table.assign(copy=table["C_raw"] / table["T"])
+    table = table.assign(ratio=table["copy"] / table["accuracy"])
+    table = table.sort_values(["embeddings", "d", "H"], ascending=[False, True, True], ignore_index=True)
+    return pd.DataFrame(table, columns=["d", "H", "embeddings", "accuracy", "copy", "ratio"])
+
+
 def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
     """Put the law beside the paper's sentence on 2 million parameters, and beside what our runs of those sizes hold.
 
