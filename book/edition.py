@@ -19,6 +19,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 
 _ICONS_TWICE = "fontawesome.js"  # 1.5 MB; the theme's stylesheet brings the same icons as a font
+_SEARCHING = ("searchtools.js", "language_data.js", "searchindex.js")  # 0.2 MB that only the search page asks
 _DESCRIPTION = "How many sequences a transformer can memorise: measured again, with a law that predicts it."
 
 
@@ -125,8 +126,9 @@ def _describe(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) 
 def _load_less(app: Sphinx, failed: Exception | None) -> None:
     if failed or app.builder.format != "html":
         return
-    loads = re.compile(rf"\s*<(script|link)[^>]*{re.escape(_ICONS_TWICE)}[^>]*>(</script>)?")
     for page in Path(app.outdir).rglob("*.html"):
+        needless = [_ICONS_TWICE, *(_SEARCHING if page.name != "search.html" else ())]
+        loads = re.compile(rf"\s*<(script|link)[^>]*({'|'.join(map(re.escape, needless))})[^>]*>(</script>)?")
         html = page.read_text(encoding="utf-8")
         page.write_text(loads.sub("", html), encoding="utf-8")
     (Path(app.outdir) / "_static/scripts" / _ICONS_TWICE).unlink(missing_ok=True)
