@@ -148,7 +148,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     figure, axes = new_figure(5, 4.4)
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
-        points = predicted(scored(frame, target), law)
+        points = predicted(scored(frame, target, law.same), law)
         error = mean_error(points, bounded(law, points), target)
         arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
         axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
@@ -180,7 +180,7 @@ def plot_collapse(frames: Mapping[str, pd.DataFrame], law: SignalLaw) -> Figure:
     figure, axes = new_figure(5, 4.4)
     shares, sizes = [], []
     for (name, frame), color, marker in styled(frames.items()):
-        points = scored(frame, target)
+        points = scored(frame, target, law.same)
         points = points[~points["lost"]]
         share, known = law.share(points), points[target] / points["T"]
         axes.plot(share, known, marker, color=color, label=name, markersize=4, alpha=0.8, linestyle="none")

@@ -17,7 +17,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.chance import at_least_one, count_deviation, tails
 from ecmlib.files import read_json, write_atomically
 from ecmlib.laws.fitting import Array, Evidence, FitLoss
-from ecmlib.laws.points import SIZES, checked_components, checked_sizes, configurations, surviving
+from ecmlib.laws.points import CONDITIONS, SIZES, checked_components, checked_sizes, configurations, surviving
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters, shown
 
@@ -34,6 +34,7 @@ class Law(Parameters):
     name: ClassVar[str]
     variables: ClassVar[Sequence[str]] = SIZES  # what a frame must have
     components: ClassVar[Collection[str]] = ()  # which of `ecmlib.laws.points.COMPONENTS` it has a variable for
+    same: ClassVar[Sequence[str]] = CONDITIONS  # columns that must not be mixed in a frame
     nearness: ClassVar[float] = 0.5  # relative error to be expected of it: about what the paper publishes of its law
     evidence: Annotated[Evidence, Field(repr=False)] = Evidence()
 

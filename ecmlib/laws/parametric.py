@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from pydantic import Field
 from ecmlib.chance import tails
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
-from ecmlib.laws.points import CONDITIONS, SIZES, positive, scored, weights
+from ecmlib.laws.points import SIZES, positive, scored, weights
 from ecmlib.validation import Parameters
 
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken
@@ -49,7 +49,6 @@ class ParametricLaw(Law):
     """A formula whose parameters are the fields of its class."""
 
     bounds: ClassVar[dict[str, tuple[float, float]]]  # of every parameter, in the order of the fields
-    same: ClassVar[Sequence[str]] = CONDITIONS  # columns that must not be mixed in a fit
 
     @staticmethod
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -52,6 +53,13 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Signal
         if len(frame):
             target = next(iter(laws.values())).evidence.target
             points = scored(frame, target, SignalLaw.same)
-            errors = {law: mean_error(points, bounded(laws[law], points), target) for law in laws}
+            errors = {fit: _error(law, points, target) for fit, law in laws.items()}
             rows[name] = {"scored": float(points["telling"].sum()), "full": float(points["full"].sum())} | errors
     return pd.DataFrame(rows).T
+
+
+def _error(law: SignalLaw, points: pd.DataFrame, target: str) -> float:
+    try:
+        return mean_error(points, bounded(law, points), target)
+    except ValueError:  # of components that were not among its data, a law says so
+        return math.nan
