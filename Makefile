@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 export GRID := mac-cpu
 PROFILE := local
 DEVICE := cpu
-LAW := results/law/signal.json
+LAW := results/law-reference/signal.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.

@@ -19,6 +19,7 @@ import pandas as pd
 
 from ecmlib import Architecture, Protocol
 from ecmlib.files import read_json
+from ecmlib.laws.points import COMPONENTS
 from ecmlib.results import CapacityRecord
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _MAY_DIFFER = [
     "T",
     "patience_steps",
     "min_steps",
-    "max_steps",
     "eval_every",
     "eval_growth",
     "plateau_share",
@@ -106,18 +106,18 @@ def dictionary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def points(results: Path = RESULTS) -> list[dict[str, Any]]:
-    """Return what the live pictures show: the best restart of each record of the paper's protocol, and where it is."""
-    default, rows = Protocol(), []
+    """Return what the live pictures show: the mean restart of each record of the reference protocol, and where it is."""
+    usual, rows = Protocol.reference(), []
     for grid, found in records(results).items():
         for path, record in found:
             architecture, protocol = record.architecture, record.protocol
-            other = [name for name, value in protocol if value != getattr(default, name) and name not in _MAY_DIFFER]
-            if other or architecture.ff != "train":
+            other = [name for name, value in protocol if value != getattr(usual, name) and name not in _MAY_DIFFER]
+            if other or any(getattr(architecture, name) != value for name, value in COMPONENTS.items()):
                 continue
             sizes = {size: getattr(architecture, size) for size in "dHNLK"}
             rows.append(
                 sizes
-                | {"T": protocol.T, "C": round(record.C_plateau, 1)}
+                | {"T": protocol.T, "C": round(float(record.frame()["C"].mean()), 1)}
                 | {"record": f"{grid}/{path.name}", "href": f"records/{grid}/{path.name}"}
             )
     return rows

@@ -69,10 +69,10 @@ def read_json(path: str | Path) -> Any:
     raise ValueError(f"{path}: {reason}")
 
 
-def shipped_file(place: str) -> Path:
-    """Return a file that ships at a place in the package; in a checkout it is the one of ``results/law`` itself."""
+def shipped_file(place: str, folder: str) -> Path:
+    """Return a file that ships at a place in the package; in a checkout it is the one of a folder of ``results``."""
     packaged = Path(__file__).parent / place  # the build puts it there: pyproject.toml
-    return packaged if packaged.is_file() else Path(__file__).parents[1] / "results" / "law" / packaged.name
+    return packaged if packaged.is_file() else Path(__file__).parents[1] / "results" / folder / packaged.name
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -101,4 +101,4 @@ def evidence(steps: Sequence[int], capacities: Sequence[float], T: int, at: floa
 @cache
 def shipped_forecaster() -> Forecaster:
     """Return the forecaster that ships with the package, taught by the curves of the main grid."""
-    return Forecaster(**read_json(shipped_file("forecast.json")))
+    return Forecaster(**read_json(shipped_file("forecast.json", "law")))

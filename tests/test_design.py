@@ -213,7 +213,7 @@ def test_grid_of_designs_trains_each_once_on_a_library_of_its_own(tmp_path: Path
 def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path) -> None:
     path = tmp_path / "prose.txt"
     path.write_text(prose(9000), encoding="utf-8")
-    law = load_law("results/law/signal.json")
+    law = load_law("results/law-reference/signal.json")
     designs = draw_text_designs(law, path, n=2)
     for _, row in designs.iterrows():
         assert row["d"] <= 64
@@ -294,7 +294,7 @@ def test_designs_are_drawn_as_multiples_of_their_targets() -> None:
 
 
 def test_design_for_text_is_told_the_bits_a_token_takes(tmp_path: Path) -> None:
-    law = load_law("results/law/signal.json")
+    law = load_law("results/law-reference/signal.json")
     path = tmp_path / "prose.txt"
     path.write_text(prose(4000), encoding="utf-8")
     designs = smallest_for_text(path, N=8, K=128, share=0.4, law=law, L=(1,), H=(1, 2))

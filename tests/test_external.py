@@ -118,7 +118,7 @@ def test_picture_shows_every_row_once() -> None:
 
 def test_shipped_law_predicts_attention_alone() -> None:
     """The project's main claim on others' data; the law was fitted to our records alone."""
-    law = load_law(Path("results/law/signal.json"))
+    law = load_law(Path("results/law-reference/signal.json"))
     assert isinstance(law, SignalLaw)
     table = agreement(predict_dana(law, dana("results/external"))).set_index("kind")
     assert table.loc[DANA[0], "error_low"] < 0.15

@@ -103,7 +103,7 @@ GRID_NAMES = {
     "the ending": "mac-cpu.yaml",
 }
 
-LAW = Path("results/law/signal.json").resolve()
+LAW = Path("results/law-reference/signal.json").resolve()
 FIT = Path("notebooks/fit.ipynb").resolve()
 SMALL = {"d": 8, "N": 4, "K": 8, "head_dim": 4}
 QUICK = {"T": 64, "max_steps": 40, "restarts": 1, "compiled": False, "progress": False}

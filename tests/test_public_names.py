@@ -77,7 +77,7 @@ def test_wheel_works_outside_the_checkout_with_the_law_that_was_fitted(tmp_path:
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    assert (site / "ecmlib/laws/signal.json").read_bytes() == Path("results/law/signal.json").read_bytes()
+    assert (site / "ecmlib/laws/signal.json").read_bytes() == Path("results/law-reference/signal.json").read_bytes()
     (example,) = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), flags=re.DOTALL)
     code = f"import sys; sys.path.insert(0, {str(site)!r})\n{example}\n" + (
         "import ecmlib\nprint(ecmlib.__file__, ecmlib.__version__, ecmlib.load_law().name)"
@@ -93,4 +93,4 @@ def test_wheel_works_outside_the_checkout_with_the_law_that_was_fitted(tmp_path:
 def test_checkout_ships_the_fitted_law_and_no_copy() -> None:
     from ecmlib.laws.registry import shipped_law
 
-    assert shipped_law().samefile("results/law/signal.json")
+    assert shipped_law().samefile("results/law-reference/signal.json")

@@ -46,7 +46,8 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Signal
     Returns
     -------
     DataFrame
-        A row a grid that has records: ``scored`` and ``full``, numbers of configurations, and a column a law.
+        A row a grid that has records: ``scored`` and ``full``, numbers of configurations, a column a law, and
+        ``ratio``, the median of measured over predicted capacity by the last law.
     """
     rows = {}
     for name, frame in frames.items():
@@ -54,7 +55,10 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Signal
             target = next(iter(laws.values())).evidence.target
             points = scored(frame, target, SignalLaw.same)
             errors = {fit: _error(law, points, target) for fit, law in laws.items()}
-            rows[name] = {"scored": float(points["telling"].sum()), "full": float(points["full"].sum())} | errors
+            told = points[points["telling"]]
+            widest = list(laws.values())[-1]
+            ratio = float((told[target] / bounded(widest, told)).median()) if len(told) else math.nan
+            rows[name] = {"scored": float(len(told)), "full": float(points["full"].sum())} | errors | {"ratio": ratio}
     return pd.DataFrame(rows).T
 
 

@@ -32,7 +32,8 @@ def load_law(path: str | Path | None = None) -> Law:
     Parameters
     ----------
     path : path, optional
-        By default the law that ships with the package: ours, fitted to the main grid (``results/law/signal.json``).
+        By default the law that ships with the package: ours, fitted to what the reference protocol holds
+        (``results/law-reference/signal.json``).
 
     Raises
     ------
@@ -54,4 +55,4 @@ def load_law(path: str | Path | None = None) -> Law:
 
 def shipped_law() -> Path:
     """Return the file of the law that ships with the package."""
-    return shipped_file("laws/signal.json")
+    return shipped_file("laws/signal.json", "law-reference")
