@@ -106,7 +106,7 @@ def dictionary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def points(results: Path = RESULTS) -> list[dict[str, Any]]:
-    """Return what the live pictures show: the mean restart of each record of the reference protocol, and where it is."""
+    """Return what the live pictures show: the mean of each record of the reference protocol, and where that is."""
     usual, rows = Protocol.reference(), []
     for grid, found in records(results).items():
         for path, record in found:

@@ -224,7 +224,7 @@ def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path
     write_text_grid(designs, tmp_path / "designs.yaml", str(path))
     jobs = list(Grid(**yaml.safe_load((tmp_path / "designs.yaml").read_text())).jobs(tmp_path))
     assert [[job.parameters[size] for size in SIZES] for job in jobs] == designs[SIZES].to_numpy().tolist()
-    as_fitted = Protocol(T=2048, max_steps=10000, precision="bfloat16", seed=1)
+    as_fitted = Protocol.reference(T=2048, seed=1, eval_growth=0.0, eval_every=1000, vary="weights+order")
     for job in jobs:
         assert job.plan.protocol == TextProtocol(content="text", **as_fitted.model_dump())
         untold = {*notebook_parameters("text")} & {*TextProtocol.model_fields} - {*job.parameters}
