@@ -195,8 +195,11 @@ READING: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", READING)
 def test_notebook_goes_on_without_a_bad_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given, folder = READING[name]
-    shutil.copytree(RESULTS / "law", tmp_path / "results" / "law")
-    for other in {"fit": ["holdout"], "mls": ["mls-mac"], "external": ["external"], "batch_size": []}.get(name, []):
+    for laws in ("law", "law-reference"):
+        shutil.copytree(RESULTS / laws, tmp_path / "results" / laws)
+    for other in {"fit": ["holdout"], "mls": ["mls-mac"], "external": ["external", "dana"], "batch_size": []}.get(
+        name, []
+    ):
         shutil.copytree(RESULTS / other, tmp_path / "results" / other)
     copied = copy(folder, tmp_path / "results" / folder, most=12)
     if name == "batch_size":

@@ -22,19 +22,23 @@ from ecmlib.laws.registry import LAWS, load_law
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
-PARAMETERS = {"ecm": [600.0, -0.1, 1.4, 3.0, 0.5, 90.0, 1500.0], "signal": [1.8, 2.9, 1.1, 0.4, 0.1]}
+PARAMETERS = {"ecm": [600.0, -0.1, 1.4, 3.0, 0.5, 90.0, 1500.0], "signal": [1.8, 2.9, 1.1, 0.4, 0.1, 2.5]}
 BEGINNINGS = tuple(f'{{"law":"{name}",' for name in PARAMETERS)
-COMMITTED = sorted(path.stem for path in Path("results/law").glob("*.json") if path.read_text().startswith(BEGINNINGS))
+COMMITTED = {
+    f"{path.parent.name}-{path.stem}": path
+    for path in sorted(Path("results").glob("law*/*.json"))
+    if path.read_text().startswith(BEGINNINGS)
+}
 SHOWN = "scattered-ecm"
 TESTED = [*(f"scattered-{name}" for name in PARAMETERS), *COMMITTED]
 NUMBERS = ["C", "C_low", "C_high", "P", "MPP"]
 
 
 def a_law(name: str) -> Law:
-    """A law with its parameters scattered, and with residuals that are wider for small predictions."""
+    """A law with its parameters scattered, and with residuals that are wider where libraries are nearly empty."""
     random = np.random.default_rng(0)
     values = np.array(PARAMETERS[name])
-    centres = np.sort(np.round(np.exp(random.uniform(1, 7.6, 90)), 6))
+    centres = np.sort(np.round(np.exp(random.uniform(-6, 0.5, 90)), 6))
     saved = {
         "target": "C_plateau",
         "loss": "log",
@@ -42,7 +46,7 @@ def a_law(name: str) -> Law:
         "configurations": 90,
         "complete": 0,
         "draws": (values * (1 + 0.05 * random.standard_normal((250, len(values))))).tolist(),
-        "calibration": np.column_stack([centres, random.standard_normal(90) / np.log(centres)]).tolist(),
+        "calibration": np.column_stack([centres, random.standard_normal(90) * (1 - centres / 2)]).tolist(),
     }
     named = dict(zip(LAWS[name].bounds, values.tolist(), strict=True))
     return LAWS[name](**named, evidence=Evidence.model_validate_json(json.dumps(saved)))
@@ -56,8 +60,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(scripts_or_styles, folder / "_static", dirs_exist_ok=True)
     for name in PARAMETERS:
         a_law(name).save(folder / f"scattered-{name}.json")
-    for name in COMMITTED:
-        shutil.copy(f"results/law/{name}.json", folder)
+    for name, path in COMMITTED.items():
+        shutil.copy(path, folder / f"{name}.json")
     head = (
         '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         '<title>Calculator</title><link rel="icon" href="data:,"><link rel="stylesheet" href="_static/calculator.css">'

@@ -376,7 +376,7 @@ def test_missing_columns_are_refused_by_name() -> None:
 
 
 def test_score_is_one_for_the_law_itself_and_falls_with_errors() -> None:
-    law, made = load_law(), grid()
+    law, made = load_law("results/law/signal.json"), grid()
     exact = made.assign(C_plateau=np.maximum(law.predict_frame(made), 1.0))
     assert law.score(exact) == pytest.approx(1)
     assert law.score(exact.assign(C_plateau=exact["C_plateau"] * np.where(exact["N"] > 8, 1.2, 0.8))) < 1

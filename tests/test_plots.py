@@ -57,7 +57,7 @@ def test_grid_draws_every_number_of_heads_in_every_panel() -> None:
 
 
 def test_law_is_drawn_through_the_points_that_it_made() -> None:
-    law = load_law()
+    law = load_law("results/law/signal.json")
     frame = grid(heads=(1, 2))
     frame = frame.assign(C_plateau=law.predict_frame(frame))
     for N, axes in zip((4, 8), plot_grid(frame, law).axes, strict=True):
@@ -70,7 +70,7 @@ def test_law_is_drawn_through_the_points_that_it_made() -> None:
 
 
 def test_heat_map_shows_the_ratio_of_measured_to_predicted() -> None:
-    law = load_law()
+    law = load_law("results/law/signal.json")
     frame = grid(heads=(1, 2))
     frame = frame.assign(C_plateau=np.where(frame["H"] == 1, 2.0, 0.5) * np.maximum(law.predict_frame(frame), 1.0))
     one, two, bar = plot_ratios(frame, law).axes
@@ -104,7 +104,7 @@ def test_published_law_is_drawn_dotted_in_every_panel() -> None:
     published = EmpiricalCapacityModel.published()
     for figure in (
         plot_grid(grid((1, 2)), published=published),
-        plot_grid(grid((1, 2)), load_law(), published=published),
+        plot_grid(grid((1, 2)), load_law("results/law/signal.json"), published=published),
     ):
         assert labels_of(figure) == ["H=1", "H=2", "published", "T"]
         for N, axes in zip((4, 8), figure.axes, strict=True):
@@ -131,7 +131,7 @@ def test_slopes_are_geometric_means_with_bars_from_the_smallest_to_the_largest()
 
 @pytest.mark.parametrize("across", ["d", "C_plateau"])
 def test_laws_are_drawn_as_predicted_over_measured_and_what_was_fitted_is_shaded(across: str) -> None:
-    law = load_law()
+    law = load_law("results/law/signal.json")
     frame = grid((1, 2)).assign(L=1)
     frame["C_plateau"] = np.maximum(law.predict_frame(frame), 1) / np.where(frame["d"] == 32, 100, 2)
     laws = {"one": law, "other": law}
@@ -152,7 +152,7 @@ def test_laws_are_drawn_as_predicted_over_measured_and_what_was_fitted_is_shaded
 
 
 def test_capacities_of_all_sizes_fall_on_the_curve_of_the_law_that_made_them() -> None:
-    law = load_law().model_copy(update={"uneven": 0.3})
+    law = load_law("results/law/signal.json").model_copy(update={"uneven": 0.3})
     frames = {f"K={K}": grid((1,)).assign(K=K) for K in (32, 128)}
     frames = {name: rows.assign(C_plateau=np.maximum(law.predict_frame(rows), 1)) for name, rows in frames.items()}
     (axes,) = plot_collapse(frames, law).axes
@@ -165,7 +165,7 @@ def test_capacities_of_all_sizes_fall_on_the_curve_of_the_law_that_made_them() -
 
 
 def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollow() -> None:
-    law = load_law()
+    law = load_law("results/law/signal.json")
     frame = grid((1,)).assign(C_plateau=lambda here: np.where(here["d"] == 32, 2048.0, 100.0))
     (axes,) = plot_predicted({"a grid": frame}, law).axes
     C, low, high = law.predict_frame(frame, 0.9)

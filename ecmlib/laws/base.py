@@ -116,9 +116,9 @@ class Law(Parameters):
         >>> from ecmlib import load_law
         >>> law = load_law()
         >>> float(law.predict(d=16, H=1, N=8, T=2048).round())
-        70.0
+        97.0
         >>> law.predict(d=[16, 32], H=1, N=8, T=2048, level=0.9)[1].round()
-        array([ 55., 220.])
+        array([ 68., 385.])
         """
         asked = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
         values = [self._usual(size) if value is None else value for size, value in asked.items()]

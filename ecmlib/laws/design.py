@@ -84,8 +84,8 @@ def smallest_architectures(
     >>> from ecmlib import smallest_architectures
     >>> smallest_architectures(300, N=8, T=2048, L=[1], H=[1, 2])[["d", "H", "L", "P"]]
         d  H  L      P
-    0  35  1  1  19040
-    1  31  2  1  23808
+    0  29  1  1  14384
+    1  26  2  1  18928
     """
     law = load_law() if law is None else law
     if not hasattr(law, "predictive_draws"):

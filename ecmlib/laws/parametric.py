@@ -119,8 +119,9 @@ class ParametricLaw(Law):
         """
         options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, cls.same)
-        if len(points) <= len(cls.bounds):
-            raise ValueError(f"{len(points)} configurations: {len(cls.bounds)} parameters need more than that")
+        free = len(cls.bounds) - len(cls.held(points))
+        if len(points) <= free:
+            raise ValueError(f"{len(points)} configurations: {free} parameters need more than that")
         measured = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
         proposals = cls.starts(points, measured, options.starts, options.seed)
         return cls._fit_from(frame, points, measured, proposals, options)

@@ -60,7 +60,7 @@ class SignalLaw(ParametricLaw):
     --------
     >>> from ecmlib import SignalLaw
     >>> float(SignalLaw(bits_ff=1.8, bits_att=2.9).predict(d=16, H=1, N=8, T=2048).round())
-    74.0
+    68.0
     """
 
     name = "signal"
