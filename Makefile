@@ -84,9 +84,9 @@ render-%: notebooks/%.ipynb $(INSTALLED)
 	    $(RENDER_$*) $(if $(shell grep '"train = ' $<),-p train False)
 
 designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design once, tabulate the hits
-	test -e results/designs/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
-	$(MAKE) sweep GRID=designs
-	$(PYTHON) workflow/prove_designs.py tabulate designs
+	test -e results/designs-any/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
+	$(MAKE) sweep GRID=designs-any
+	$(PYTHON) workflow/prove_designs.py tabulate designs-any
 
 designs-text: $(INSTALLED) runs/kjv.txt  ## prove it for text: draw four targets once, train each design once, tabulate the hits
 	test -e results/designs-text/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW) --text runs/kjv.txt

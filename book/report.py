@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.points import SIZES, configurations, scored
-from ecmlib.reproduction.designs import OF_TEXT, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
 
@@ -84,12 +84,15 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
     -------
     DataFrame
         ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``C_plateau``, ``reached``; of a
-        text also ``share``, ``bits`` and K; no rows while none is drawn.
+        text also ``share``, ``bits`` and K, of any size also K, T and head_dim; no rows while none is drawn.
     """
     hits = drawn_designs(results, grid)
-    of_text = grid == OF_TEXT
-    target, sizes = (["share", "capacity", "bits"], "NKLHd") if of_text else (["capacity"], "NLHd")
-    return hits if hits.empty else hits[[*target, *sizes, "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
+    asked = {
+        OF_TOKENS: ["capacity", *"NLHd"],
+        OF_ANY: ["capacity", *"NKTLH", "head_dim", "d"],
+        OF_TEXT: ["share", "capacity", "bits", *"NKLHd"],
+    }[grid]
+    return hits if hits.empty else hits[[*asked, "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
 
 
 def text_in_words(cells: pd.DataFrame) -> str:
@@ -107,7 +110,7 @@ def text_in_words(cells: pd.DataFrame) -> str:
     )
 
 
-def hits_in_words(designs: pd.DataFrame) -> str:
+def hits_in_words(designs: pd.DataFrame, level: float = 0.9) -> str:
     """Say how many of the trained designs reached their target."""
     if designs.empty or designs["C_plateau"].isna().all():
         return "No design is trained yet."
@@ -115,5 +118,5 @@ def hits_in_words(designs: pd.DataFrame) -> str:
     inside = trained["C_plateau"].between(trained["C_low"], trained["C_high"])
     return (
         f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
-        f"ended inside their 90 % interval; {len(designs)} were drawn."
+        f"ended inside their {level:.0%} interval; {len(designs)} were drawn."
     )

@@ -29,7 +29,7 @@ from ecmlib.laws.design import (
 )
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
-from ecmlib.reproduction.designs import OF_TEXT, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.text_record import TextProtocol
 
 
@@ -188,26 +188,32 @@ def test_hits_compare_the_first_restart_with_the_target() -> None:
 
 
 def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
-    designs = draw_designs(LAW, n=5)
-    pd.testing.assert_frame_equal(designs, draw_designs(LAW, n=5))
-    assert not designs.equals(draw_designs(LAW, n=5, seed=1))
+    law = load_law()
+    designs = draw_designs(law, n=5)
+    pd.testing.assert_frame_equal(designs, draw_designs(law, n=5))
+    assert not designs.equals(draw_designs(law, n=5, seed=1))
     assert len(designs.drop_duplicates(SIZES)) == 5
-    assert designs["H"].nunique() > 1
+    assert (designs[["H", "L", "K", "T", "head_dim"]].nunique() > 1).all()
+    assert (designs["probability"] >= 0.8).all()
     for _, row in designs.iterrows():
         assert row["d"] <= 64
         assert not row["outside_region"]
-        best = best_design(smallest_architectures(row["capacity"], row["N"], H=[row["H"]], law=LAW))
+        capacity, N, K, T, head_dim = (int(row[name]) for name in ("capacity", "N", "K", "T", "head_dim"))
+        options = {"L": [row["L"]], "H": [row["H"]], "level": 2 * 0.8 - 1, "head_dim": head_dim}
+        best = best_design(smallest_architectures(capacity, N, K, T, law=law, **options))
         assert best[SIZES].tolist() == row[SIZES].tolist()
 
 
 def test_grid_of_designs_trains_each_once_on_a_library_of_its_own(tmp_path: Path) -> None:
-    designs = draw_designs(LAW, n=3)
+    designs = draw_designs(load_law(), n=3)
     write_grid(designs, tmp_path / "designs.yaml")
     grid = Grid(**yaml.safe_load((tmp_path / "designs.yaml").read_text()))
     jobs = list(grid.jobs(tmp_path))
-    assert [[job.parameters[size] for size in SIZES] for job in jobs] == designs[SIZES].to_numpy().tolist()
+    varied = [*SIZES, "head_dim"]
+    assert [[job.parameters[size] for size in varied] for job in jobs] == designs[varied].to_numpy().tolist()
     assert {job.restarts for job in jobs} == {1}
-    assert {job.parameters["seed"] for job in jobs} == {1}
+    as_fitted = Protocol.reference(seed=1, vary="weights+order").model_dump(exclude={"T"})
+    assert all(job.plan.protocol.model_dump(exclude={"T"}) == as_fitted for job in jobs)
 
 
 def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path) -> None:
@@ -231,7 +237,7 @@ def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path
         assert untold == {"batch_size", "order"}, "the notebook has defaults of its own for the others"
 
 
-@pytest.mark.parametrize("grid", [OF_TOKENS, OF_TEXT])
+@pytest.mark.parametrize("grid", [OF_TOKENS, OF_ANY, OF_TEXT])
 def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn(grid: str) -> None:
     targets = pd.read_csv(ALL_RESULTS / grid / "targets.csv")
     jobs = load_grid(grid).jobs(ALL_RESULTS / grid)
@@ -279,7 +285,7 @@ def test_candidates_are_drawn_with_their_intervals_target_and_measurement() -> N
 
 
 def test_designs_are_drawn_as_multiples_of_their_targets() -> None:
-    designs = draw_designs(LAW, n=3).assign(C_plateau=[1.0, 5000.0, np.nan], reached=[False, True, None])
+    designs = draw_designs(load_law(), n=3).assign(C_plateau=[1.0, 5000.0, np.nan], reached=[False, True, None])
     (axes,) = plot_design_hits(designs).axes
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     assert set(handles) == {"predicted interval", "hit (1)", "miss (1)", "target"}

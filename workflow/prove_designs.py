@@ -2,7 +2,7 @@
 
 ``python workflow/prove_designs.py draw LAW.json`` writes twenty targets with their designs and the grid that trains
 them; ``... draw LAW.json --text FILE`` writes four for a text. ``... tabulate GRID`` writes the table of hits from what
-the grid has measured.
+the grid has measured. (The twenty of the grid ``designs`` were drawn by an earlier law, under the paper's protocol.)
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from ecmlib.laws.design import best_design, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.text_design import smallest_for_text
-from ecmlib.reproduction.designs import OF_TEXT, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.text import Paths
 
 GRIDS = Path(__file__).parent / "grids"
 ALL_RESULTS = Path(__file__).parent.parent / "results"
-K, T = 128, 2048
+T = 2048  # sequences of a text's library
+LEAST = 40  # sequences of a target
 LARGEST_D = 64  # so that twenty trainings take about an hour of one core
 SEED = 1  # another one than that of the grids the law was fitted on: new libraries, new weights
 HEADER = """\
@@ -46,12 +47,14 @@ AS_RANDOM_TOKENS: dict[str, Any] = {  # what the notebook of texts might do othe
 }
 
 
-def draw_designs(law: Law, n: int = 20, seed: int = 2026, level: float = 0.9) -> pd.DataFrame:
+def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = 0.8) -> pd.DataFrame:
     """Draw targets until ``n`` of them have different designs inside the law's region, with d <= 64.
 
-    A target is a capacity from 20 to 1800, evenly on a logarithmic scale, a length N from 4 to 16 and a number of heads
-    H from 1 to 4: with heads left free, one is the cheapest for every target, and the proof would say nothing of the
-    others. The design is `ecmlib.laws.design.best_design`. Only the law decides which targets are left out.
+    A target is a share from 0.03 to 0.9 of a library of 1,024 to 8,192 sequences over 48 to 512 tokens, each evenly on a
+    logarithmic scale, at least 40 of them; a length N from 6 to 24; L from 1 to 3 layers of H from 1 to 6 heads of size
+    16, 32 or 64: with these left free, the cheapest ones would be the same for every target, and the proof would say
+    nothing of the others. The design is `ecmlib.laws.design.best_design`, which is to reach the target with the
+    probability given. Only the law decides which targets are left out.
 
     Returns
     -------
@@ -61,10 +64,19 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2026, level: float = 0.9) ->
     source = random.Random(seed)
     designs: dict[tuple[int, ...], pd.Series] = {}
     while len(designs) < n:
-        capacity = round(math.exp(source.uniform(math.log(20), math.log(1800))))
-        N, H = source.randint(4, 16), source.randint(1, 4)
+        K, T = (round(_evenly(source, *ends)) for ends in ((48, 512), (1024, 8192)))
+        capacity = round(_evenly(source, 0.03, 0.9) * T)
+        N, L, H, head_dim = (
+            source.randint(6, 24),
+            source.randint(1, 3),
+            source.randint(1, 6),
+            source.choice([16, 32, 64]),
+        )
+        if capacity < LEAST:
+            continue
+        wanted: dict[str, Any] = {"L": [L], "H": [H], "head_dim": head_dim, "level": 2 * probability - 1}
         try:
-            design = best_design(smallest_architectures(capacity, N, K=K, T=T, H=[H], law=law, level=level))
+            design = best_design(smallest_architectures(capacity, N, K, T, law=law, **wanted))
         except ValueError:  # more than the law gives to any architecture
             continue
         sizes = tuple(int(design[size]) for size in SIZES)
@@ -90,7 +102,7 @@ def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2027, level
     while len(designs) < n:
         share = round(source.uniform(0.1, 0.6), 2)
         N, H = source.randint(6, 16), source.randint(1, 4)
-        K = round(math.exp(source.uniform(math.log(96), math.log(512))))
+        K = round(_evenly(source, 96, 512))
         try:
             design = best_design(smallest_for_text(text, N, K, share, law=law, T=T, H=[H], level=level, seed=SEED))
         except ValueError:  # more than the law gives to any architecture
@@ -103,14 +115,13 @@ def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2027, level
 
 def write_grid(designs: pd.DataFrame, path: Path) -> None:
     """Write the grid that trains each design once."""
-    shared = {"K": K, "T": T} | TRAINED
-    _write(path, HEADER, "mac", shared, designs, "dHNL")
+    _write(path, HEADER, "mac", TRAINED | {"eval_growth": 0.1}, designs, [*SIZES, "head_dim"])
 
 
 def write_text_grid(designs: pd.DataFrame, path: Path, text: str = "runs/kjv.txt") -> None:
     """Write the grid that trains each design for a text once."""
     shared = {"content": "text", "text": text, "T": T} | TRAINED | AS_RANDOM_TOKENS
-    _write(path, TEXT_HEADER, "text", shared, designs, "dHNLK")
+    _write(path, TEXT_HEADER, "text", shared, designs, list("dHNLK"))
 
 
 def main() -> None:
@@ -119,10 +130,10 @@ def main() -> None:
     draw = commands.add_parser("draw")
     draw.add_argument("law", help="a law that ecmlib has saved")
     draw.add_argument("--text", help="UTF-8 file, or a folder of files, for which to design")
-    commands.add_parser("tabulate").add_argument("grid", choices=[OF_TOKENS, OF_TEXT])
+    commands.add_parser("tabulate").add_argument("grid", choices=[OF_TOKENS, OF_ANY, OF_TEXT])
     arguments = parser.parse_args()
     if arguments.command == "draw":
-        grid = OF_TEXT if arguments.text else OF_TOKENS
+        grid = OF_TEXT if arguments.text else OF_ANY
         targets = ALL_RESULTS / grid / "targets.csv"
         if targets.exists():
             parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
@@ -144,8 +155,13 @@ def main() -> None:
         )
 
 
+def _evenly(source: random.Random, least: float, most: float) -> float:
+    """Draw a number evenly on a logarithmic scale."""
+    return math.exp(source.uniform(math.log(least), math.log(most)))
+
+
 def _write(
-    path: Path, header: str, experiment: str, shared: dict[str, Any], designs: pd.DataFrame, varied: str
+    path: Path, header: str, experiment: str, shared: dict[str, Any], designs: pd.DataFrame, varied: list[str]
 ) -> None:
     configurations = [{size: int(row[size]) for size in varied} for _, row in designs.iterrows()]
     grid = {"experiment": experiment, "restarts": 1, "parameters": shared, "configurations": configurations}

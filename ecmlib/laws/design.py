@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.architecture import Architecture
+from ecmlib.architecture import HEAD_DIM, Architecture
 from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
@@ -36,6 +36,7 @@ def smallest_architectures(
     law: Law | None = None,
     level: float = 0.9,
     bits: float | None = None,
+    head_dim: int = HEAD_DIM,
 ) -> pd.DataFrame:
     """Find, for each L and H, the smallest d that reaches a wanted capacity.
 
@@ -65,13 +66,15 @@ def smallest_architectures(
     bits : float, optional
         That a token takes for who knows the library's source, above 0 and at most log2 K, which random tokens take: the
         law must know ``token_bits``, as the one that ships does.
+    head_dim : int
+        Size of a head; other sizes than 64 need a law that knows them, as the one that ships does.
 
     Returns
     -------
     DataFrame
-        A row a candidate, sorted by P: d, H, N, L, K, T; the predicted capacity C, its interval C_low to C_high; P; MPP
-        (paper, eq. 12); outside_region, whether the law was not fitted on such sizes; and probability, the one of
-        reaching the target. Combinations of L and H that reach it with no d up to 1024 are left out.
+        A row a candidate, sorted by P: d, H, N, L, K, T, head_dim; the predicted capacity C, its interval C_low to
+        C_high; P; MPP (paper, eq. 12); outside_region, whether the law was not fitted on such sizes; and probability,
+        the one of reaching the target. Combinations of L and H that reach it with no d up to 1024 are left out.
 
     Raises
     ------
@@ -93,11 +96,13 @@ def smallest_architectures(
     if T is None:
         LibrarySize(T=1, N=N, K=K)
         T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K)))
-    target = _Target(capacity=capacity, N=N, K=K, T=T, L=tuple(L), H=tuple(H), level=level, bits=bits)
+    choices: dict[str, Any] = {"L": tuple(L), "H": tuple(H), "head_dim": head_dim}
+    target = _Target(capacity=capacity, N=N, K=K, T=T, level=level, bits=bits, **choices)
     target.refuse_impossible()
     if bits is not None and "token_bits" not in law.components:
         raise ValueError(f"bits = {bits:g}: law {law.name!r} knows random tokens alone")
-    widest = _combinations({"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T]})
+    sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
+    widest = _combinations(sizes)
     if bits is not None:
         widest = widest.assign(bits=bits)
     lower_end = _lower_end(widest, law, level)
@@ -210,6 +215,7 @@ class _Target(Parameters):
     H: Annotated[tuple[Positive, ...], Field(min_length=1)]
     level: Annotated[float, Field(gt=0, lt=1)]
     bits: Annotated[float, Field(gt=0)] | None
+    head_dim: Positive
 
     def refuse_impossible(self) -> None:
         """Raise if no model at all could hold so much."""
@@ -232,13 +238,14 @@ def _told(frame: pd.DataFrame) -> pd.DataFrame:
     return with_bits(frame, frame["bits"]) if "bits" in frame else frame
 
 
-def _combinations(values: dict[str, Iterable[int]]) -> pd.DataFrame:
+def _combinations(values: Mapping[str, Iterable[int]]) -> pd.DataFrame:
     return pd.DataFrame(itertools.product(*values.values()), columns=list(values))
 
 
 def _parameters(frame: pd.DataFrame) -> list[int]:
-    sizes = zip(*(frame[size].astype(int) for size in "dHNLK"), strict=True)
-    return [Architecture(d=d, H=H, N=N, L=L, K=K).n_params for d, H, N, L, K in sizes]
+    names = [*"dHNLK", *(["head_dim"] if "head_dim" in frame else [])]
+    rows = zip(*(frame[name].astype(int) for name in names), strict=True)
+    return [Architecture(**dict(zip(names, row, strict=True))).n_params for row in rows]
 
 
 def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:

@@ -9,7 +9,8 @@ import pandas as pd
 from ecmlib.laws.design import design_hits
 from ecmlib.reproduction.measure import measured, measured_texts
 
-OF_TOKENS, OF_TEXT = "designs", "designs-text"  # grids, and their folders of results
+# Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, and of text.
+OF_TOKENS, OF_ANY, OF_TEXT = "designs", "designs-any", "designs-text"
 
 
 def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
@@ -20,7 +21,7 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     results : path
         The folder of all grids.
     grid : str
-        `OF_TOKENS` or `OF_TEXT`.
+        `OF_TOKENS`, `OF_ANY` or `OF_TEXT`.
 
     Returns
     -------
@@ -30,6 +31,7 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     targets = Path(results) / grid / "targets.csv"
     if not targets.exists():
         return pd.DataFrame()
-    of_text = grid == OF_TEXT
-    rows = measured_texts(results, grid).rename(columns={"C": "C_plateau"}) if of_text else measured(results, grid)
+    rows = measured_texts(results, grid) if grid == OF_TEXT else measured(results, grid)
+    if grid != OF_TOKENS:  # the count at the end of a run is what their law predicts
+        rows = rows.drop(columns="C_plateau", errors="ignore").rename(columns={"C": "C_plateau"})
     return design_hits(pd.read_csv(targets), rows)
