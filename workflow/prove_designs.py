@@ -50,10 +50,10 @@ AS_RANDOM_TOKENS: dict[str, Any] = {  # what the notebook of texts might do othe
 def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = 0.8) -> pd.DataFrame:
     """Draw targets until ``n`` of them have different designs inside the law's region, with d <= 64.
 
-    A target is a share from 0.03 to 0.9 of a library of 1,024 to 8,192 sequences over 48 to 512 tokens, each evenly on a
-    logarithmic scale, at least 40 of them; a length N from 6 to 24; L from 1 to 3 layers of H from 1 to 6 heads of size
-    16, 32 or 64: with these left free, the cheapest ones would be the same for every target, and the proof would say
-    nothing of the others. The design is `ecmlib.laws.design.best_design`, which is to reach the target with the
+    A target is a share from 0.03 to 0.9 of a library of 1,024 to 8,192 sequences over 48 to 512 tokens, each evenly on
+    a logarithmic scale, at least 40 of them; a length N from 6 to 24; L from 1 to 3 layers of H from 1 to 6 heads of
+    size 16, 32 or 64: with these left free, the cheapest ones would be the same for every target, and the proof would
+    say nothing of the others. The design is `ecmlib.laws.design.best_design`, which is to reach the target with the
     probability given. Only the law decides which targets are left out.
 
     Returns
