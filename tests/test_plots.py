@@ -164,13 +164,15 @@ def test_capacities_of_all_sizes_fall_on_the_curve_of_the_law_that_made_them() -
         np.testing.assert_allclose(np.interp(np.log(x), np.log(curve.get_xdata()), curve.get_ydata()), y, rtol=0.01)
 
 
-def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollow() -> None:
+@pytest.mark.parametrize("target", ["C_plateau", "C"])
+def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollow(target: str) -> None:
     law = load_law("results/law/signal.json")
-    frame = grid((1,)).assign(C_plateau=lambda here: np.where(here["d"] == 32, 2048.0, 100.0))
+    law = law.model_copy(update={"evidence": law.evidence.model_copy(update={"target": target})})
+    frame = grid((1,)).assign(**{target: lambda here: np.where(here["d"] == 32, 2048.0, 100.0)})
     (axes,) = plot_predicted({"a grid": frame}, law).axes
     C, low, high = law.predict_frame(frame, 0.9)
-    full = (frame["C_plateau"] == 2048).to_numpy()
-    error = np.mean(np.abs(C / frame["C_plateau"] - 1)[~full])
+    full = (frame[target] == 2048).to_numpy()
+    error = np.mean(np.abs(C / frame[target] - 1)[~full])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [f"a grid: {error:.0%} of 4", "equal"]
     filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     assert sorted(filled.get_xdata().tolist()) == pytest.approx(sorted(C[~full]))

@@ -14,7 +14,6 @@ from matplotlib.ticker import ScalarFormatter
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, styled
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import predicted
 from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing, scored
@@ -148,15 +147,16 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     figure, axes = new_figure(5, 4.4)
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
-        points = predicted(scored(frame, target, law.same), law)
-        error = mean_error(points, bounded(law, points), target)
-        arms = np.clip([points["C"] - points["C_low"], points["C_high"] - points["C"]], 0, None)
-        axes.errorbar(points["C"], points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
+        points = scored(frame, target, law.same)
+        C, low, high = law.predict_frame(points, 0.9)
+        error, n = mean_error(points, bounded(law, points), target), points["telling"].sum()
+        arms = np.clip([C - low, high - C], 0, None)
+        axes.errorbar(C, points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
         for complete, face in ((False, color), (True, "none")):
-            here = points[points["complete"] == complete]
+            here = points["complete"] == complete
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"_{name}, full" if complete else f"{name}: {error:.0%} of {points['telling'].sum()}"
-            axes.plot(here["C"], here[target], marker, label=label, **style)
+            label = f"_{name}, full" if complete else f"{name}: {error:.0%} of {n}" if n else name
+            axes.plot(C[here], points.loc[here, target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
