@@ -115,10 +115,11 @@ class Law(Parameters):
         --------
         >>> from ecmlib import load_law
         >>> law = load_law()
-        >>> float(law.predict(d=16, H=1, N=8, T=2048).round())
-        97.0
-        >>> law.predict(d=[16, 32], H=1, N=8, T=2048, level=0.9)[1].round()
-        array([ 68., 385.])
+        >>> float(law.predict(d=16, H=1, N=8, T=2048).round(-1))
+        100.0
+        >>> C, low, high = law.predict(d=[16, 32], H=1, N=8, T=2048, level=0.9)
+        >>> bool((low < C).all() and (C < high).all())
+        True
         """
         asked = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
         values = [self._usual(size) if value is None else value for size, value in asked.items()]
