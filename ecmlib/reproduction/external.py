@@ -19,6 +19,7 @@ from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
 MORRIS = {"least": 2.86, "most": 4.23, "mean in bfloat16": 3.51}  # bits a parameter (Morris et al. 2025)
+MORRIS_POINT = (6.67e5, 2.29e6)  # their worked example: parameters, and bits memorised of 2.88e6
 DANA_STEPS = 4096  # 64 epochs of 64 batches, taken for steps of ours with N = 8
 DANA = ("attention only, d = head_dim", "attention only, shared compressions", "with an MLP")
 
@@ -136,7 +137,7 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
 def stored_per_parameter(
     law: SignalLaw, d: Sequence[int], L: Sequence[int], V: int = 2048, S: int = 64
 ) -> pd.DataFrame:
-    """Say how many bits a parameter the law finds in GPT-2 models of Morris et al., whose embeddings it leaves out.
+    """Say how many bits a parameter the law finds in GPT-2 models of Morris et al., trained without end.
 
     Heads are d / 64, at least one, as in GPT-2. P counts what they count: one matrix of V embeddings, used twice, S
     positions, and blocks with biases and norms.
@@ -144,7 +145,7 @@ def stored_per_parameter(
     Returns
     -------
     DataFrame
-        d, L, P, ``bits_per_parameter`` and ``of_blocks``, the same over the parameters of the blocks alone.
+        d, L, P, ``bits_per_parameter``, and ``of_blocks``, what the blocks store over their parameters alone.
     """
     rows = []
     for width in d:
@@ -155,9 +156,10 @@ def stored_per_parameter(
             values = {"d": width, "H": H, "N": S, "K": V}
             sizes = {name: np.array(value) for name, value in values.items()}
             in_layer = law.bits_ff * usable_weights(sizes) + law.bits_att * free_numbers(sizes)
-            stored = float(in_layer) * layers**law.lam
+            of_blocks = float(in_layer) * layers**law.lam
+            stored = of_blocks + law.bits_emb * (V + S) * width
             rows.append(
-                {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": stored / blocks}
+                {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": of_blocks / blocks}
             )
     return pd.DataFrame(rows)
 
