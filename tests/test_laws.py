@@ -29,9 +29,9 @@ from ecmlib.laws.comparison import (
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import scored, weights
-from ecmlib.laws.reach import apart, by_axis, errors_by_grid
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
+from ecmlib.laws.scope import by_axis, errors_by_grid, out_of_scope
 from ecmlib.laws.scores import aicc, coverage, left_out
 from ecmlib.laws.signal import SignalLaw, carried, free_numbers
 
@@ -310,7 +310,7 @@ def test_grids_are_split_by_the_axis_that_differs() -> None:
     assert {name: rows.index.tolist() for name, rows in found.items() if name != "plain"} == dict(
         zip(names, [[0], [1], [2], [3], [4, 5]], strict=True)
     )
-    assert apart(mixed).eq("").tolist() == [True, True, False, False, True, True]
+    assert out_of_scope(mixed).eq("").tolist() == [True, True, False, False, True, True]
 
 
 def test_errors_by_grid_leave_out_grids_without_records() -> None:

@@ -185,27 +185,20 @@ function remembered(f, most = 1000) {
 }
 
 // Bits of a random library that can be known from the tokens before (ecmlib/laws/demand.py).
-const knowableBits = remembered((N, K, T) => {
-  let [known, n] = [Math.log2(K), 1]; // the last token
-  for (; n < N - 1 && T / K ** n > 1e-9; n++) {
-    known += Math.log2(K) - logSharing(n, N, K, T) + logSharing(n + 1, N, K, T);
-  }
-  return T * (known + (N - 1 - n) * Math.log2(K));
-});
+const knowableBits = remembered((N, K, T) => T * ((N - 1) * Math.log2(K) - logSharing(N, K, T)));
 
-// E log2(1 + X), X others that share their first n tokens with a sequence: binomial, or Poisson where there are many ways
+// E log2(1 + X), X others that share their first token with a sequence: binomial, or Poisson where there are many ways
 // to go on. Summed from the likeliest number outwards.
-function logSharing(n, N, K, T) {
-  const mean = (T - 1) / K ** n;
-  const reach = 12 * Math.sqrt(mean) + 12;
-  const ways = Math.exp(Math.min((N - 1 - n) * Math.log(K), Math.log(1e6)));
+function logSharing(N, K, T) {
+  const ways = Math.round(Math.exp(Math.min((N - 2) * Math.log(K), Math.log(1e6))));
   const few = ways < 1e6;
-  const others = Math.max(Math.round(ways) - 1, 0);
-  const chance = Math.min(mean / Math.max(ways - 1, mean, 1e-12), 1);
-  if (few && chance === 1) return Math.log2(1 + others);
+  const chance = Math.min((T - 1) / Math.max(K * ways - 1, 1), 1);
+  const mean = few ? (ways - 1) * chance : (T - 1) / K;
+  if (few && chance === 1) return Math.log2(ways);
+  const reach = 12 * Math.sqrt(mean) + 12;
   // The weight of count + 1 over that of count.
-  const ratio = (count) => (few ? ((others - count) / (count + 1)) * (chance / (1 - chance)) : mean / (count + 1));
-  const mode = Math.floor(few ? (others + 1) * chance : mean);
+  const ratio = (count) => (few ? ((ways - 1 - count) / (count + 1)) * (chance / (1 - chance)) : mean / (count + 1));
+  const mode = Math.floor(few ? ways * chance : mean);
   let [sum, total] = [Math.log2(1 + mode), 1];
   for (let [count, weight] = [mode, 1]; count - mean <= reach && weight > 0; count++) {
     weight *= ratio(count);

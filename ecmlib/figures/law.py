@@ -133,8 +133,8 @@ def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
 def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """Draw measured against predicted capacity of several grids, a colour a grid.
 
-    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points memorised
-    their whole library. The legend gives each grid's mean error, as a share of what was measured, at the configurations
+    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points are
+    full or lost in guessing. The legend gives each grid's mean error, as a share of what was measured, at the configurations
     where the law can be wrong, and how many these are (`ecmlib.laws.points.scored`).
 
     Parameters
@@ -152,10 +152,10 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
         error, n = mean_error(points, bounded(law, points), target), points["telling"].sum()
         arms = np.clip([C - low, high - C], 0, None)
         axes.errorbar(C, points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)
-        for complete, face in ((False, color), (True, "none")):
-            here = points["complete"] == complete
+        for hollow, face in ((False, color), (True, "none")):
+            here = points["telling"] != hollow
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"_{name}, full" if complete else f"{name}: {error:.0%} of {n}" if n else name
+            label = f"_{name}, hollow" if hollow else f"{name}: {error:.0%} of {n}" if n else name
             axes.plot(C[here], points.loc[here, target], marker, label=label, **style)
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")

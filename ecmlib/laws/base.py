@@ -21,7 +21,7 @@ from ecmlib.laws.points import CONDITIONS, SIZES, checked_components, checked_si
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters, shown
 
-Sizes = Mapping[str, NDArray[Any]]  # real columns of d, H, N, L, K and T, of equal lengths
+Sizes = Mapping[str, NDArray[Any]]  # real columns of sizes, and of the components that a law knows, of equal lengths
 Interval = tuple[Array, Array, Array]  # predictions, and the lower and upper ends of their intervals
 
 
@@ -33,7 +33,7 @@ class Law(Parameters):
 
     name: ClassVar[str]
     variables: ClassVar[Sequence[str]] = SIZES  # what a frame must have
-    components: ClassVar[Collection[str]] = ()  # which of `ecmlib.laws.points.COMPONENTS` it has a variable for
+    components: ClassVar[Collection[str]] = ()  # what it has a variable for besides (`checked_components`)
     same: ClassVar[Sequence[str]] = CONDITIONS  # columns that must not be mixed in a frame
     nearness: ClassVar[float] = 0.5  # relative error to be expected of it: about what the paper publishes of its law
     evidence: Annotated[Evidence, Field(repr=False)] = Evidence()
@@ -142,8 +142,8 @@ class Law(Parameters):
         ----------
         frame : DataFrame
             The columns d, H and N, and L, K and T unless the law has no variable for them. Of ``head_dim``, ``ff``,
-            ``ff_mult`` and ``embeddings``, what the law has no variable for must be as in the paper; others are passed
-            over.
+            ``ff_mult`` and ``embeddings``, what the law has no variable for must be as in the paper; ``max_steps`` and
+            ``token_bits`` are for laws that know them. Other columns are passed over.
         level : float, optional
             As in `predict`; the frame then needs all six columns.
 
@@ -170,7 +170,7 @@ class Law(Parameters):
         frame : DataFrame
             A row a restart, as `ecmlib.load_results` returns it, with the column of capacities that was fitted.
         """
-        points = configurations(frame, self.evidence.target)
+        points = configurations(frame, self.evidence.target, self.same)
         measured = np.log(at_least_one(points[self.evidence.target].to_numpy(float)))
         off = np.log(at_least_one(self.predict_frame(points))) - measured
         return float(1 - np.sum(off**2) / np.sum((measured - measured.mean()) ** 2))
@@ -271,7 +271,7 @@ class Law(Parameters):
         alive = surviving(frame)
         sizes = self._sizes(alive, SIZES)
         predicted = at_least_one(self._values(sizes))
-        free = max(len(points) - self.n_parameters, 1)
+        free = max(len(points) - self.n_parameters + len(more.get("held", ())), 1)
         off = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) / self._deviation(predicted, sizes)
         fullness = np.round(self._fullness(predicted, sizes), 6)
         evidence = Evidence(

@@ -19,9 +19,9 @@ from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
 from ecmlib.laws.points import SIZES, configurations, scored
-from ecmlib.laws.reach import apart
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.rivals import UnsaturatedModel
+from ecmlib.laws.scope import out_of_scope
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.validation import LARGEST, Parameters
@@ -205,12 +205,12 @@ def like_for_like(
             ecm = EmpiricalCapacityModel.fit(frame, target, loss, starts=starts, bootstraps=0, seed=seed)
         polynomial = PolynomialModel.fit(frame, target, 5, loss, bootstraps=0)
         for name, law in (("ECM", ecm), ("polynomial", polynomial)):
-            apart = np.empty(len(points))
+            unseen = np.empty(len(points))
             for group in np.unique(groups):
-                apart[groups == group] = bounded(law.refit(points[groups != group]), points[groups == group])
+                unseen[groups == group] = bounded(law.refit(points[groups != group]), points[groups == group])
             errors = {
                 when: np.abs(predicted / points[target] - 1)
-                for when, predicted in (("in_sample", bounded(law, points)), ("left_out", apart))
+                for when, predicted in (("in_sample", bounded(law, points)), ("left_out", unseen))
             }
             rows.append(points[SIZES].assign(loss=loss, law=name, **errors))
     return pd.concat(rows, ignore_index=True)
@@ -219,10 +219,10 @@ def like_for_like(
 def fit_wider(
     main: pd.DataFrame, wider: Mapping[str, pd.DataFrame], target: str, bootstraps: int = 1000, seed: int = 0
 ) -> SignalLaw:
-    """Fit our law to grids of every L, K, T and component at once, silently, where it can hold (`apart`)."""
+    """Fit our law to grids of every L, K, T and component at once, silently, where it can hold (`out_of_scope`)."""
     frame = pd.concat([main, *wider.values()])
     with warnings.catch_warnings(action="ignore", category=FitWarning):
-        return SignalLaw.fit(frame[apart(frame) == ""], target, starts=20, bootstraps=bootstraps, seed=seed)
+        return SignalLaw.fit(frame[out_of_scope(frame) == ""], target, starts=20, bootstraps=bootstraps, seed=seed)
 
 
 def fit_two_layers(

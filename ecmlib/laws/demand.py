@@ -10,20 +10,18 @@ from scipy.stats import binom, poisson
 
 Array = NDArray[np.float64]
 
-_ALONE = 1e-9  # expected others that begin alike, below which every beginning is unique
-_MANY = 1e6  # ways to go on, from which on their numbers are Poisson
-_WIDTHS = 12.0  # standard deviations of a Poisson number beyond which nothing is summed
+_MANY = 1e6  # ways to go on, from which on the numbers that share a first token are Poisson
+_WIDTHS = 12.0  # standard deviations of a number beyond which nothing is summed
 
 
 def knowable_bits(N: Array, K: Array, T: Array) -> Array:
     """Bits by which the best predictor of a random library beats guessing, summed over positions and sequences.
 
-    Sequences that begin alike go on differently: the first token alone, shared by about T / K of them, says little of
-    the second. Who knows the library by heart still needs ``log2(m / g)`` bits for a token when m sequences share what
-    stands before it, g of them this token, too. So after n tokens the next can be known to ``log2 K - f(n) + f(n + 1)``
-    bits, where ``f(n) = E log2(1 + X)`` and X others share a beginning of n tokens: each of the other ``K^(N-1-n) - 1``
-    ways to go on up to the last token but one, all of which differ, is in the library with the same chance. The last
-    token can be known whole. Where T is far below K that is log2 K for each, and the sum ``T (N - 1) log2 K``.
+    A first token, which is given, does not say which of the sequences that begin with it is meant: who knows the
+    library by heart still needs ``log2(1 + X)`` bits for all that follows, X others having the same first token. So of
+    the ``(N - 1) log2 K`` bits of what follows, ``(N - 1) log2 K - E log2(1 + X)`` can be known. X is the number of the
+    other ``K^(N-2) - 1`` ways to go on up to the last token but one that are in the library, each with the same chance;
+    all beginnings of N - 1 tokens differ. Where T is far below K, X is 0 and everything can be known.
 
     Parameters
     ----------
@@ -49,22 +47,16 @@ def knowable_bits(N: Array, K: Array, T: Array) -> Array:
 
 @lru_cache(maxsize=100_000)
 def _of_one(N: float, K: float, T: float) -> float:
-    known, n = float(np.log2(K)), 1  # the last token
-    while n < N - 1 and T / K**n > _ALONE:
-        known += float(np.log2(K)) - _log_sharing(n, N, K, T) + _log_sharing(n + 1, N, K, T)
-        n += 1
-    return float(T * (known + (N - 1 - n) * np.log2(K)))
+    return float(T * ((N - 1) * np.log2(K) - _log_sharing(N, K, T)))
 
 
-@lru_cache(maxsize=100_000)
-def _log_sharing(n: int, N: float, K: float, T: float) -> float:
-    """``E log2(1 + X)``, X other sequences that share their first n tokens with one."""
-    mean = (T - 1) / K**n
+def _log_sharing(N: float, K: float, T: float) -> float:
+    """``E log2(1 + X)``, X other sequences that share their first token with one."""
+    ways = round(float(np.exp(min((N - 2) * np.log(K), np.log(_MANY)))))
+    few = ways < _MANY
+    chance = min((T - 1) / max(K * ways - 1, 1), 1)
+    mean = (ways - 1) * chance if few else (T - 1) / K
     reach = _WIDTHS * np.sqrt(mean) + _WIDTHS
     counts = np.arange(max(0, int(mean - reach)), int(mean + reach) + 1)
-    ways = np.exp(min((N - 1 - n) * np.log(K), np.log(_MANY)))
-    if ways < _MANY:
-        chance = binom.pmf(counts, max(round(ways) - 1, 0), min(mean / max(ways - 1, mean, 1e-12), 1))
-    else:
-        chance = poisson.pmf(counts, mean)
-    return float(chance @ np.log2(1.0 + counts))
+    weights = binom.pmf(counts, ways - 1, chance) if few else poisson.pmf(counts, mean)
+    return float(weights @ np.log2(1.0 + counts))

@@ -23,7 +23,8 @@ def detected(share: NDArray[np.inexact], K: Array, uneven: NDArray[np.inexact] |
     Parameters
     ----------
     share : array of shape (..., n)
-        Stored bits over those that can be known, at least 0; from 1 on, every token is known. Real or complex.
+        Stored bits over those that can be known, at least 0; from 1 on, every token is known, by definition where
+        signals are uneven, for then the formula ends short of it. Real or complex.
     K : array of shape (n,)
         Vocabulary sizes.
     uneven : array that broadcasts to (..., n)
@@ -48,7 +49,7 @@ def detected(share: NDArray[np.inexact], K: Array, uneven: NDArray[np.inexact] |
 def _detected(share: Array, K: Array, uneven: Array) -> Array:
     signal, noise = _signal(share, K, uneven)
     chance = (_WEIGHTS * ndtr(signal[..., None] + noise[..., None] * _NODES) ** (K[:, None] - 1)).sum(axis=-1)
-    chance = np.where(share < 1, chance, 1)
+    chance = np.where(share >= 1, 1, chance)
     return np.asarray((chance - 1 / K) / (1 - 1 / K))
 
 
@@ -63,7 +64,8 @@ def _with_slopes(share: Array, K: Array, uneven: Array) -> tuple[Array, Array, A
     signal, noise = _signal(share, K, uneven)
     numbers = signal[..., None] + noise[..., None] * _NODES
     below, rivals = ndtr(numbers), K[:, None] - 1
-    chance = np.where(share < 1, (_WEIGHTS * below**rivals).sum(axis=-1), 1)
+    full = share >= 1
+    chance = np.where(full, 1, (_WEIGHTS * below**rivals).sum(axis=-1))
     density = _WEIGHTS * rivals * below ** (rivals - 1) * np.exp(-(numbers**2) / 2) / np.sqrt(2 * np.pi)
     by_signal, by_noise = density.sum(axis=-1), (density * _NODES).sum(axis=-1)
     lifted = 1 + uneven**2
@@ -75,6 +77,6 @@ def _with_slopes(share: Array, K: Array, uneven: Array) -> tuple[Array, Array, A
     square_by_uneven = -2 * uneven * square / lifted
     by_square = by_signal / (2 * signal) + by_noise * uneven**2 / (2 * noise)
     by_share = by_square * square_by_share
-    by_uneven = by_square * square_by_uneven + by_noise * uneven * square / noise
+    by_uneven = np.where(full, 0, by_square * square_by_uneven + by_noise * uneven * square / noise)
     scale = 1 - 1 / K
     return np.asarray((chance - 1 / K) / scale), np.asarray(by_share / scale), np.asarray(by_uneven / scale)

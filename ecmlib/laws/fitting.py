@@ -45,6 +45,8 @@ class Evidence(Parameters):
         Share of starts that reached the optimum; 1 for a linear fit.
     doubts : list of str
         In words: parameters on a bound or not determined by the data.
+    held : list of str
+        Parameters that stayed where they were, since the data say nothing of them.
     draws : list of lists
         Parameters refitted to configurations drawn with replacement, a list a draw.
     calibration : list of pairs
@@ -59,6 +61,7 @@ class Evidence(Parameters):
     complete: int = 0
     share_of_starts: float = 1.0
     doubts: list[str] = Field(default_factory=list)
+    held: list[str] = Field(default_factory=list)
     draws: list[list[float]] = Field(default_factory=list)
     calibration: list[list[float]] = Field(default_factory=list)
 

@@ -67,8 +67,8 @@ class ParametricLaw(Law):
 
     @property
     def n_parameters(self) -> int:
-        """Fitted numbers."""
-        return len(self.bounds)
+        """Fitted numbers: those that the data did not leave where they were."""
+        return len(self.bounds) - len(self.evidence.held)
 
     @property
     def parameters(self) -> Array:
@@ -92,7 +92,7 @@ class ParametricLaw(Law):
         bootstraps: int = 1000,
         seed: int = 0,
     ) -> Self:
-        """Fit to measured capacities, a row a restart; the best restart of a configuration counts.
+        """Fit to measured capacities, a row a restart, reduced to configurations (`ecmlib.laws.points.configurations`).
 
         Parameters
         ----------
@@ -119,9 +119,9 @@ class ParametricLaw(Law):
         """
         options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, cls.same)
-        free = len(cls.bounds) - len(cls.held(points))
-        if len(points) <= free:
-            raise ValueError(f"{len(points)} configurations: {free} parameters need more than that")
+        fitted = len(cls.bounds) - len(cls.held(points))
+        if len(points) <= fitted:
+            raise ValueError(f"{len(points)} configurations: {fitted} parameters need more than that")
         measured = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
         proposals = cls.starts(points, measured, options.starts, options.seed)
         return cls._fit_from(frame, points, measured, proposals, options)
@@ -196,5 +196,6 @@ class ParametricLaw(Law):
             options.loss,
             share_of_starts=optimum.share_of_starts,
             doubts=doubted,
+            held=list(held),
             draws=whole(draws).tolist(),
         )

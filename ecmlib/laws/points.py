@@ -16,7 +16,8 @@ from ecmlib.protocol import Protocol
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 _AVERAGED = ("C", "C_raw")  # over restarts
-_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1}
+_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1, "head_dim": 1, "ff_mult": 0, "max_steps": 1}
+_KINDS = {"ff": ("train", "identity"), "embeddings": ("frozen", "trained")}
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
 COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
 USUAL_STEPS = 10_000  # of training, for a law that asks how many
@@ -145,13 +146,18 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
     """Return what a law knows of `COMPONENTS`, and of ``max_steps`` and ``token_bits``, as numbers.
 
-    No feed-forward is a ``ff_mult`` of 0; a token takes log2 K bits where the frame does not say otherwise.
+    No feed-forward is a ``ff_mult`` of 0, trained embeddings are 1 and frozen ones 0; a token takes log2 K bits where the
+    frame does not say otherwise.
 
     Raises
     ------
     ValueError
-        If a column that the law does not know holds anything but the usual value; the message names it.
+        If a column holds what is out of range or, where the law does not know it, anything but the usual value; the
+        message names it.
     """
+    for name, allowed in _KINDS.items():
+        if name in frame and len(other := frame.loc[~frame[name].isin(allowed), name]):
+            raise ValueError(f"{name} = {other.iloc[0]}: input should be {' or '.join(map(repr, allowed))}")
     for name, usual in COMPONENTS.items():
         if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
             raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
@@ -160,6 +166,9 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
         for name, usual in {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}.items()
         if name in known
     }
+    for name, column in values.items():
+        if len(wrong := column[~(column >= _LEAST[name]) | np.isinf(column)]):
+            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
     if "token_bits" in known:
         values["token_bits"] = np.asarray(frame.get("token_bits", np.log2(frame["K"])), float)
     if "embeddings" in known:

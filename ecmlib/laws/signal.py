@@ -97,16 +97,21 @@ class SignalLaw(ParametricLaw):
         frame : DataFrame
             As `predict_frame` takes it.
         """
-        return np.asarray(_share(self.parameters, self._sizes(frame, self.variables)), float)
+        sizes = self._sizes(frame, self.variables)
+        self._refuse_unknown(sizes)
+        return np.asarray(_share(self.parameters, sizes), float)
 
     def trained(self, steps: float, N: float = 8) -> float:
         """Share of the memory that so many steps with sequences of N tokens put to use."""
         return float(_trained(np.array(self.lacking), {"max_steps": np.array(steps), "N": np.array(N)}))
 
     def _values(self, sizes: Sizes) -> Array:
+        self._refuse_unknown(sizes)
+        return super()._values(sizes)
+
+    def _refuse_unknown(self, sizes: Sizes) -> None:
         if not self.bits_emb and sizes["embeddings"].any():
             raise ValueError("embeddings = trained: this law was fitted to models with frozen ones alone")
-        return super()._values(sizes)
 
     def _fullness(self, predicted: Array, sizes: Sizes) -> Array:
         """Stored bits over those that can be known: from 1 on all is known, with more or less to spare."""
@@ -121,9 +126,13 @@ class SignalLaw(ParametricLaw):
     @classmethod
     def held(cls, points: pd.DataFrame) -> dict[str, float]:
         """Layers add up, no step is lacking and embeddings hold nothing, where nothing says otherwise."""
-        neutral = {"lam": ("L", 1.0), "lacking": ("max_steps", 0.0), "bits_emb": ("embeddings", 0.0)}
-        told = {name for name, (size, _) in neutral.items() if size in points and points[size].nunique() > 1}
-        return {name: value for name, (_, value) in neutral.items() if name not in told}
+        told = {
+            "lam": points["L"].nunique() > 1,
+            "lacking": "max_steps" in points and points["max_steps"].nunique() > 1,
+            "bits_emb": "embeddings" in points and (points["embeddings"] == "trained").any(),
+        }
+        neutral = {"lam": 1.0, "lacking": 0.0, "bits_emb": 0.0}
+        return {name: value for name, value in neutral.items() if not told[name]}
 
 
 def usable_weights(sizes: Sizes) -> Array:

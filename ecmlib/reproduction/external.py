@@ -14,6 +14,7 @@ from ecmlib.figures.style import new_figure, styled
 from ecmlib.files import named_folder
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
+from ecmlib.laws.points import SIZES
 from ecmlib.laws.signal import SignalLaw, free_numbers, usable_weights
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
@@ -41,8 +42,19 @@ def shared_numbers(d: Array, H: Array, head_dim: Array) -> Array:
     return np.asarray(2 * rank * (H * rank + d - rank))
 
 
-def predict_dana(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
+def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) -> pd.DataFrame:
     """Predict accuracies: the library asks for the last of three tokens alone, K^2 log2 K bits; guesses count.
+
+    Their steps are taken for ours at N = 8.
+
+    Parameters
+    ----------
+    law : SignalLaw
+    table : DataFrame
+        As `dana` returns it.
+    embeddings : bool
+        Whether what the law gives to trained embeddings counts: d (2 K + 2) numbers. It was fitted to such embeddings
+        beside feed-forward blocks.
 
     Returns
     -------
@@ -51,7 +63,8 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
         ``full``: accuracies of 0.9 or more, where no law can be far off.
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
-    stored = (law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width) * law.trained(DANA_STEPS)
+    in_layer = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
+    stored = (in_layer + embeddings * law.bits_emb * d * (2 * K + 2)) * law.trained(DANA_STEPS)
     asked = K**2 * np.log2(K)
     predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
@@ -96,13 +109,16 @@ def beside_copies(published: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame
     DataFrame
         A row a copy: d, H, ``embeddings``, ``accuracy`` (theirs), ``copy`` (ours, guesses included) and its ``ratio``.
     """
+    columns = ["d", "H", "embeddings", "accuracy", "copy", "ratio"]
+    if copies.empty:
+        return pd.DataFrame(columns=columns)
     theirs = published.loc[published["kind"] == DANA[0], ["d", "H", "K", "accuracy"]]
     ours = copies.groupby(["d", "H", "K", "embeddings", "T"], as_index=False)["C_raw"].mean()
     table = ours.merge(theirs, on=["d", "H", "K"], validate="many_to_one")
     table = table.assign(copy=table["C_raw"] / table["T"])
     table = table.assign(ratio=table["copy"] / table["accuracy"])
     table = table.sort_values(["embeddings", "d", "H"], ascending=[False, True, True], ignore_index=True)
-    return pd.DataFrame(table, columns=["d", "H", "embeddings", "accuracy", "copy", "ratio"])
+    return pd.DataFrame(table, columns=columns)
 
 
 def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +143,7 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
     heads = [] if measured.empty else sorted(set(measured["H"]))
     if not heads or not set(heads) <= set(PAPER_AT_TWO_MILLION):
         raise ValueError(f"two_million: holds H = {heads}; the paper speaks of H = {sorted(PAPER_AT_TWO_MILLION)}")
-    sizes = ["d", "H", "N", "L", "K", "T", "P"]
+    sizes = [name for name in (*SIZES, "P", "max_steps") if name in measured]
     table = measured.groupby(sizes, as_index=False)[["C"]].mean()
     published = [PAPER_AT_TWO_MILLION[int(H)] for H in table["H"]]
     table = table.assign(published=published, predicted=law.predict_frame(table))
