@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ecmlib.chance import at_least_one
 from ecmlib.curve import last_tenth
 from ecmlib.files import read_json, shipped_file
 from ecmlib.validation import Parameters
@@ -93,7 +94,7 @@ def evidence(steps: Sequence[int], capacities: Sequence[float], T: int, at: floa
     late = (S[-1] / 2 <= S) & (S > 0)
     if base < FEWEST or late.sum() < _FEWEST_POINTS:
         return None
-    slope = np.polyfit(np.log(S[late]), np.log(np.maximum(C[late], 1.0)), 1)[0]
+    slope = np.polyfit(np.log(S[late]), np.log(at_least_one(C[late])), 1)[0]
     g, h, u = float(np.clip(slope, 0.0, _STEEPEST)), float(np.log(at / S[-1])), base / T
     return base, [h * g, h * h * g, h * g * g, h * h * g * g, h * g * u, h * u, h, base**-0.5]
 

@@ -29,7 +29,7 @@ from ecmlib.laws.design import (
 )
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, PROBABILITY, drawn_designs
 from ecmlib.text_record import TextProtocol
 
 
@@ -194,12 +194,12 @@ def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
     assert not designs.equals(draw_designs(law, n=5, seed=1))
     assert len(designs.drop_duplicates(SIZES)) == 5
     assert (designs[["H", "L", "K", "T", "head_dim"]].nunique() > 1).all()
-    assert (designs["probability"] >= 0.8).all()
+    assert (designs["probability"] >= PROBABILITY).all()
     for _, row in designs.iterrows():
         assert row["d"] <= 64
         assert not row["outside_region"]
         capacity, N, K, T, head_dim = (int(row[name]) for name in ("capacity", "N", "K", "T", "head_dim"))
-        options = {"L": [row["L"]], "H": [row["H"]], "level": 2 * 0.8 - 1, "head_dim": head_dim}
+        options = {"L": [row["L"]], "H": [row["H"]], "level": 2 * PROBABILITY - 1, "head_dim": head_dim}
         best = best_design(smallest_architectures(capacity, N, K, T, law=law, **options))
         assert best[SIZES].tolist() == row[SIZES].tolist()
 

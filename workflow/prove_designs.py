@@ -21,7 +21,7 @@ from ecmlib.laws.design import best_design, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.text_design import smallest_for_text
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, PROBABILITY, drawn_designs
 from ecmlib.text import Paths
 
 GRIDS = Path(__file__).parent / "grids"
@@ -39,15 +39,18 @@ TEXT_HEADER = """\
 # workflow/prove_designs.py drew them, before any was trained.
 """
 TRAINED: dict[str, Any] = {  # as the grids that the law was fitted on were: `Protocol.reference`
-    **{"lr": 0.02, "schedule": "wsd", "warmup_steps": 100, "max_steps": 10000, "precision": "bfloat16"},
+    "lr": 0.02,
+    "schedule": "wsd",
+    "warmup_steps": 100,
+    "max_steps": 10000,
+    "precision": "bfloat16",
     "seed": SEED,
 }
-AS_RANDOM_TOKENS: dict[str, Any] = {  # what the notebook of texts might do otherwise
-    **{"optimizer": "adam", "decay_share": 0.3, "eval_every": 1000},
-}
+# What the notebook of texts might do otherwise.
+AS_RANDOM_TOKENS: dict[str, Any] = {"optimizer": "adam", "decay_share": 0.3, "eval_every": 1000}
 
 
-def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = 0.8) -> pd.DataFrame:
+def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = PROBABILITY) -> pd.DataFrame:
     """Draw targets until ``n`` of them have different designs inside the law's region, with d <= 64.
 
     A target is a share from 0.03 to 0.9 of a library of 1,024 to 8,192 sequences over 48 to 512 tokens, each evenly on

@@ -133,9 +133,9 @@ def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
 def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """Draw measured against predicted capacity of several grids, a colour a grid.
 
-    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points are
-    full or lost in guessing. The legend gives each grid's mean error, as a share of what was measured, at the configurations
-    where the law can be wrong, and how many these are (`ecmlib.laws.points.scored`).
+    Bars are the law's 90 % prediction intervals: where it says itself that it can be wrong. Hollow points are full or
+    lost in guessing. The legend gives each grid's mean error, as a share of what was measured, at the others, and how
+    many these are (`ecmlib.laws.points.scored`).
 
     Parameters
     ----------

@@ -146,8 +146,8 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
     """Return what a law knows of `COMPONENTS`, and of ``max_steps`` and ``token_bits``, as numbers.
 
-    No feed-forward is a ``ff_mult`` of 0, trained embeddings are 1 and frozen ones 0; a token takes log2 K bits where the
-    frame does not say otherwise.
+    No feed-forward is a ``ff_mult`` of 0, trained embeddings are 1 and frozen ones 0; a token takes log2 K bits where
+    the frame does not say otherwise.
 
     Raises
     ------

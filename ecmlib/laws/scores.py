@@ -20,7 +20,7 @@ def bounded(law: Law, points: pd.DataFrame) -> Array:
     """Predict configurations as anyone would use a law: not less than one sequence, not more than the library."""
     if points.empty:
         return np.array([])
-    return np.asarray(np.clip(law.predict_frame(points), 1.0, points["T"].to_numpy(float)))
+    return np.asarray(np.minimum(at_least_one(law.predict_frame(points)), points["T"].to_numpy(float)))
 
 
 def mean_error(points: pd.DataFrame, predicted: Array, target: str) -> float:
@@ -31,7 +31,9 @@ def mean_error(points: pd.DataFrame, predicted: Array, target: str) -> float:
     told = points["telling"].to_numpy(bool)
     if not told.any():
         return math.nan
-    return float(np.mean(np.abs(predicted[told] / points[target].to_numpy(float)[told] - 1)))
+    from sklearn.metrics import mean_absolute_percentage_error  # slow to import: predictions do without it
+
+    return float(mean_absolute_percentage_error(points[target].to_numpy(float)[told], predicted[told]))
 
 
 def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:

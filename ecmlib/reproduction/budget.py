@@ -15,6 +15,7 @@ from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from ecmlib.budget_record import BudgetRecord
+from ecmlib.chance import tails
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.points import SIZES
 from ecmlib.record import load_folder
@@ -265,7 +266,7 @@ def _limit(found: Steps, covariance: NDArray[np.float64], n: int, level: float) 
     deviation = float(np.sqrt(covariance[0, 0])) / value
     if not np.isfinite(deviation):
         return Estimate(value, 0.0, np.inf)
-    width = float(stats.t.ppf((1 + level) / 2, n - len(found))) * deviation
+    width = float(stats.t.ppf(tails(level)[1], n - len(found))) * deviation
     return Estimate(value, value * float(np.exp(-width)), value * float(np.exp(min(width, 700.0))))
 
 

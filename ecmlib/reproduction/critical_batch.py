@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import optimize, stats
 
-from ecmlib.chance import at_least_one
+from ecmlib.chance import at_least_one, tails
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.files import named_folder
 from ecmlib.noise_scale import measure_noise_scale
@@ -19,7 +19,7 @@ from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.batch_size import SAMPLE, one_for_each
 from ecmlib.reproduction.measure import configured, records_of
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement
+from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
 
 
@@ -203,5 +203,5 @@ def _critical(B: np.ndarray, S: np.ndarray) -> Estimate:
     start = [float(np.log(S.min())), float(np.log(np.median(B)))]
     bounds = ([-np.inf, np.log(1e-3)], [np.inf, np.log(1e9)])
     found, covariance = optimize.curve_fit(log_steps, B, np.log(S), p0=start, bounds=bounds)
-    half = stats.t.ppf(0.975, len(B) - 2) * np.sqrt(covariance[1, 1])
+    half = stats.t.ppf(tails(LEVEL)[1], len(B) - 2) * np.sqrt(covariance[1, 1])
     return Estimate(float(found[1]), float(found[1] - half), float(found[1] + half)).exp()

@@ -11,6 +11,7 @@ from ecmlib.reproduction.measure import measured, measured_texts
 
 # Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, and of text.
 OF_TOKENS, OF_ANY, OF_TEXT = "designs", "designs-any", "designs-text"
+PROBABILITY = 0.8  # with which designs of any size are to reach their targets
 
 
 def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
+from ecmlib.chance import tails
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.points import SIZES
 
@@ -38,7 +39,7 @@ def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd
         if n < 3:
             continue
         sd = float(values.std(ddof=1))
-        low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in ((1 + level) / 2, (1 - level) / 2))
+        low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in reversed(tails(level)))
         rows.append(
             dict(zip([*SIZES, "vary"], key, strict=True))
             | {"restarts": n, "mean": values.mean(), "sd": sd, "low": low, "high": high}
