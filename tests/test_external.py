@@ -95,6 +95,18 @@ def test_copies_stand_beside_the_models_that_they_copy() -> None:
     assert (second["embeddings"], second["copy"]) == ("frozen", 0.1)
 
 
+def test_nothing_copied_is_an_empty_table() -> None:
+    assert beside_copies(dana("results/external"), pd.DataFrame()).empty
+
+
+def test_embeddings_that_count_add_what_the_law_gives_them() -> None:
+    table = dana("results/external").query("H == 1 and experiment == '1_10'")
+    law = LAW.model_copy(update={"bits_emb": 2.0})
+    without, counted = predict_dana(law, table), predict_dana(law, table, embeddings=True)
+    stored = [50**2 * math.log2(50) / here["load"].item() for here in (without, counted)]
+    assert stored[1] - stored[0] == pytest.approx(2.0 * 10 * (2 * 50 + 2))
+
+
 def test_two_million_puts_three_numbers_side_by_side() -> None:
     sizes = {"N": 32, "L": 1, "K": 128, "T": 16000, "P": 2_000_000}
     measured = pd.DataFrame([sizes | {"d": 469, "H": 2, "C": 7000.0}, sizes | {"d": 469, "H": 2, "C": 8000.0}])

@@ -1,4 +1,5 @@
 import itertools
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ecmlib.laws.comparison import (
     like_for_like,
 )
 from ecmlib.laws.detection import detected
-from ecmlib.laws.fitting import FitWarning
+from ecmlib.laws.fitting import Evidence, FitWarning
 from ecmlib.laws.points import scored, weights
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
@@ -98,6 +99,15 @@ def test_complex_step_gives_the_derivatives_of_detection() -> None:
     np.testing.assert_allclose(by_uneven, numeric, rtol=1e-6)
 
 
+def test_a_full_memory_knows_every_token_and_an_unknown_one_nothing() -> None:
+    K = np.array([128.0, 128.0, 128.0])
+    known = detected(np.array([1.0, 1.5, np.nan]) + 0j, K, np.array([0.4]) + 1e-30j)
+    assert np.real(known)[:2].tolist() == [1, 1]
+    assert np.imag(known)[:2].tolist() == [0, 0]
+    assert np.isnan(np.real(known)[2])
+    assert np.isnan(detected(np.array([np.nan]), K[:1], 0.4)[0])
+
+
 @given(
     d=st.integers(1, 512),
     H=st.integers(1, 32),
@@ -157,6 +167,30 @@ def test_single_L_leaves_layers_to_add_up_and_says_so() -> None:
     assert (fitted.lam, fitted.lacking) == (1, 0)
     assert np.ptp(np.array(fitted.evidence.draws)[:, [2, 4, 5]], axis=0).tolist() == [0, 0, 0]
     assert np.ptp(np.array(fitted.evidence.draws)[:, 0]) > 0
+
+
+def test_what_a_law_does_not_know_is_refused_by_name() -> None:
+    one = grid(d=[16], H=[1], N=[8])
+    for wrong, message in [
+        ({"embeddings": "trained"}, "embeddings = trained: this law was fitted"),
+        ({"embeddings": "Trained"}, "embeddings = Trained: input should be 'frozen' or 'trained'"),
+        ({"ff": "bogus"}, "ff = bogus: input should be 'train' or 'identity'"),
+        ({"ff_mult": -3}, "ff_mult = -3: input should be greater than or equal to 0"),
+        ({"head_dim": np.nan}, "head_dim = nan: input should be greater than or equal to 1"),
+        ({"max_steps": 0}, "max_steps = 0: input should be greater than or equal to 1"),
+    ]:
+        for ask in (TRUTH.predict_frame, TRUTH.share):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                ask(one.assign(**wrong))
+
+
+def test_embeddings_that_are_all_trained_are_fitted() -> None:
+    truth = SignalLaw(bits_ff=1.5, bits_att=3.5, uneven=0.4, bits_emb=2.5)
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        fitted = SignalLaw.fit(grid(truth, embeddings=["trained"]), starts=3, bootstraps=0)
+    np.testing.assert_allclose(fitted.parameters, truth.parameters, rtol=1e-4)
+    assert (fitted.evidence.held, fitted.n_parameters) == (["lam", "lacking"], 4)
+    assert fitted.score(grid(truth, embeddings=["trained", "frozen"], head_dim=[32, 64])) > 0.99
 
 
 def test_wider_fit_takes_all_grids() -> None:
@@ -311,6 +345,17 @@ def test_grids_are_split_by_the_axis_that_differs() -> None:
         zip(names, [[0], [1], [2], [3], [4, 5]], strict=True)
     )
     assert out_of_scope(mixed).eq("").tolist() == [True, True, False, False, True, True]
+
+
+def test_errors_by_grid_are_of_the_models_that_a_law_knows() -> None:
+    frozen = TRUTH.model_copy(update={"evidence": Evidence(configurations=9)})
+    mixed = grid(d=[16, 32], H=[1], N=[8], embeddings=["frozen"])
+    trained = mixed.assign(embeddings="trained", C_plateau=500.0)
+    knowing = frozen.model_copy(update={"bits_emb": 2.0})
+    table = errors_by_grid({"all": pd.concat([mixed, trained])}, {"frozen": frozen, "knowing": knowing})
+    assert table.loc["all", "frozen"] == pytest.approx(0, abs=1e-9)
+    assert table.loc["all", "knowing"] > 0.01
+    assert table.loc["all", "scored"] == 4
 
 
 def test_errors_by_grid_leave_out_grids_without_records() -> None:
