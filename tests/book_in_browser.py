@@ -312,7 +312,7 @@ def test_live_picture_leads_from_a_choice_to_a_record(page: Page, site: str) -> 
         assert (record["architecture"]["H"], record["architecture"]["N"]) == (2, 8)
     assert points.count() > 3
     points.first.locator("path").hover(force=True)
-    expect(live.locator("svg [aria-label=tip]")).to_contain_text("reference")
+    expect(live.locator("svg [aria-label=tip]")).to_contain_text("lr0.02")
 
 
 def test_without_scripts_and_on_paper_the_still_picture_stands(browser: Browser) -> None:

@@ -6,7 +6,8 @@
 
 const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
-const NEIGHBOURS = 30; // residuals that stand for the scatter around one prediction (ecmlib/laws/base.py)
+const NEIGHBOURS = 14; // residuals that stand for the scatter around one prediction (ecmlib/laws/base.py)
+const ENOUGH = 1 - 1e-9; // of a target: rounding makes ties of what is equal
 const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
 
 // Each law: the names of its parameters, in the order of its saved draws, and its formula, explained in ecmlib.
@@ -116,14 +117,14 @@ class Law {
         const sizes = (d) => ({ d, H: heads, N, L: layers, K, T });
         let [tooSmall, enough] = [0, MAX_D];
         most = Math.max(most, this.promised(sizes(enough), p));
-        if (this.promised(sizes(enough), p) < capacity) continue;
+        if (this.promised(sizes(enough), p) < ENOUGH * capacity) continue;
         while (enough - tooSmall > 1) {
           const middle = Math.floor((tooSmall + enough) / 2);
-          if (this.promised(sizes(middle), p) >= capacity) enough = middle;
+          if (this.promised(sizes(middle), p) >= ENOUGH * capacity) enough = middle;
           else tooSmall = middle;
         }
         const draws = this.predictiveDraws(sizes(enough));
-        const probability = draws.filter((draw) => draw >= capacity).length / draws.length;
+        const probability = draws.filter((draw) => draw >= ENOUGH * capacity).length / draws.length;
         found.push({ ...this.predict(sizes(enough)), probability });
       }
     }

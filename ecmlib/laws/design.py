@@ -22,6 +22,7 @@ from ecmlib.protocol import Positive
 from ecmlib.validation import LARGEST, Parameters, shown
 
 MOST_CHOICES = 64  # of layers and of heads
+_ENOUGH = 1 - 1e-9  # of a target: rounding makes ties of what is equal, such as a library known whole
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
 
 
@@ -88,7 +89,7 @@ def smallest_architectures(
     >>> smallest_architectures(300, N=8, T=2048, L=[1], H=[1, 2])[["d", "H", "L", "P"]]
         d  H  L      P
     0  29  1  1  14384
-    1  26  2  1  18928
+    1  27  2  1  19872
     """
     law = load_law() if law is None else law
     if not hasattr(law, "predictive_draws"):
@@ -106,16 +107,16 @@ def smallest_architectures(
     if bits is not None:
         widest = widest.assign(bits=bits)
     lower_end = _lower_end(widest, law, level)
-    if lower_end.max() < capacity:
+    if lower_end.max() < _ENOUGH * capacity:
         raise ValueError(
             f"capacity = {capacity:g}: law {law.name!r} promises at most {lower_end.max():.0f} sequences (lower end of "
             f"its {level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to {max(target.H)} "
             f"and L up to {max(target.L)}"
         )
-    candidates = widest[lower_end >= capacity].reset_index(drop=True)
+    candidates = widest[lower_end >= _ENOUGH * capacity].reset_index(drop=True)
     candidates["d"] = _smallest_d(candidates, capacity, law, level)
     candidates = predicted(candidates, law, level)
-    candidates["probability"] = (law.predictive_draws(_told(candidates)) >= capacity).mean(axis=0)
+    candidates["probability"] = (law.predictive_draws(_told(candidates)) >= _ENOUGH * capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
 
 
@@ -258,6 +259,6 @@ def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: floa
     too_small = np.zeros_like(enough)
     while (enough - too_small > 1).any():
         middle = np.maximum((too_small + enough) // 2, 1)
-        reached = _lower_end(candidates.assign(d=middle), law, level) >= capacity
+        reached = _lower_end(candidates.assign(d=middle), law, level) >= _ENOUGH * capacity
         too_small, enough = np.where(reached, too_small, middle), np.where(reached, middle, enough)
     return enough

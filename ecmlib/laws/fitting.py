@@ -18,7 +18,7 @@ FitLoss = Literal["log", "mape", "squares"]
 
 _MAPE_KINK = 1e-2  # relative errors below this count quadratically, so that MAPE has a gradient
 _CONDITION = 30  # condition number above which parameters are called unidentifiable
-_NEIGHBOURS = 30  # residuals that stand for the scatter around one prediction
+_NEIGHBOURS = 14  # residuals that stand for the scatter around one prediction
 _TINY = 1e-3  # sequences; a law that predicts less is as wrong, on a logarithmic scale, as one that predicts this
 
 
@@ -66,7 +66,7 @@ class Evidence(Parameters):
     calibration: list[list[float]] = Field(default_factory=list)
 
     def scatter_around(self, fullness: Array) -> Array:
-        """Residuals of the restarts in libraries about as full, shape (rows, 31).
+        """Residuals of the restarts in libraries about as full, shape (rows, 15).
 
         Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
         these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
