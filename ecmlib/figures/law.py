@@ -144,7 +144,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     law : Law
     """
     target = law.evidence.target
-    figure, axes = new_figure(5, 4.4)
+    figure, axes = new_figure(5, 4.4 + 0.12 * len(frames))  # the legend is below
     ends = [1.0]
     for (name, frame), color, marker in styled(frames.items()):
         points = scored(frame, target, law.same)
@@ -160,7 +160,8 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
         ends.append(float(points[target].max()))
     axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
-    axes.legend(fontsize="x-small", title="mean error, of configurations", title_fontsize="x-small")
+    said = {"title": "mean error, of configurations", "title_fontsize": "x-small", "fontsize": "x-small"}
+    figure.legend(loc="outside lower center", ncols=2, **said)
     return figure
 
 
