@@ -84,7 +84,7 @@ def test_agreement_is_of_medians_by_kind() -> None:
 
 def test_copies_stand_beside_the_models_that_they_copy() -> None:
     published = dana("results/external")
-    usual = {"N": 3, "K": 50, "T": 2500}
+    usual = {"N": 3, "L": 1, "K": 50, "T": 2500}
     copies = [
         usual | {"d": 10, "H": H, "embeddings": e, "C_raw": C} for H, e, C in ((6, "trained", 500), (6, "trained", 600))
     ]

@@ -14,7 +14,7 @@ from ecmlib.figures.style import new_figure, styled
 from ecmlib.files import named_folder
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import SIZES
+from ecmlib.laws.points import configurations
 from ecmlib.laws.signal import SignalLaw, free_numbers, usable_weights
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
@@ -113,7 +113,7 @@ def beside_copies(published: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame
     if copies.empty:
         return pd.DataFrame(columns=columns)
     theirs = published.loc[published["kind"] == DANA[0], ["d", "H", "K", "accuracy"]]
-    ours = copies.groupby(["d", "H", "K", "embeddings", "T"], as_index=False)["C_raw"].mean()
+    ours = configurations(copies, "C_raw", SignalLaw.same)
     table = ours.merge(theirs, on=["d", "H", "K"], validate="many_to_one")
     table = table.assign(copy=table["C_raw"] / table["T"])
     table = table.assign(ratio=table["copy"] / table["accuracy"])
@@ -143,8 +143,7 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
     heads = [] if measured.empty else sorted(set(measured["H"]))
     if not heads or not set(heads) <= set(PAPER_AT_TWO_MILLION):
         raise ValueError(f"two_million: holds H = {heads}; the paper speaks of H = {sorted(PAPER_AT_TWO_MILLION)}")
-    sizes = [name for name in (*SIZES, "P", "max_steps") if name in measured]
-    table = measured.groupby(sizes, as_index=False)[["C"]].mean()
+    table = configurations(measured, "C")
     published = [PAPER_AT_TWO_MILLION[int(H)] for H in table["H"]]
     table = table.assign(published=published, predicted=law.predict_frame(table))
     return table[["d", "H", "N", "P", "published", "predicted", "C"]]
