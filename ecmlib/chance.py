@@ -55,9 +55,14 @@ def guess_deviation(count: float, T: int, K: int) -> float:
     return math.sqrt(guessing * (1 / K) * (1 - 1 / K)) / (1 - 1 / K)
 
 
+def with_guesses(capacities: Capacities, T: Any, K: Any) -> Capacities:
+    """Return the raw counts of capacities: undo `guess_corrected`."""
+    return cast(Capacities, capacities * (1 - 1 / K) + T / K)
+
+
 def count_deviation(capacities: Capacities, T: Any, K: Any) -> Capacities:
     """Standard deviation of a capacity as a count of T sequences, each of which is right or wrong by itself."""
-    raw = capacities * (1 - 1 / K) + T / K
+    raw = with_guesses(capacities, T, K)
     return cast(Capacities, np.sqrt(np.clip(raw * (1 - raw / T), 0, None)) / (1 - 1 / K))
 
 

@@ -27,6 +27,7 @@ from ecmlib.laws.comparison import (
     fit_wider,
     like_for_like,
 )
+from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Evidence, FitWarning
 from ecmlib.laws.points import scored, weights
@@ -169,6 +170,14 @@ def test_single_L_leaves_layers_to_add_up_and_says_so() -> None:
     assert np.ptp(np.array(fitted.evidence.draws)[:, 0]) > 0
 
 
+def test_stored_bits_are_the_share_of_what_can_be_known() -> None:
+    asked = grid(L=[1, 3], T=[512, 2048])
+    known = knowable_bits(*(asked[size].to_numpy(float) for size in "NKT"))
+    np.testing.assert_allclose(TRUTH.stored(asked), TRUTH.share(asked) * known)
+    few, many = (TRUTH.stored(grid(d=[16], H=[1], N=[8], T=[T])) for T in (512, 2048))
+    assert few == many
+
+
 def test_what_a_law_does_not_know_is_refused_by_name() -> None:
     one = grid(d=[16], H=[1], N=[8])
     for wrong, message in [
@@ -179,7 +188,7 @@ def test_what_a_law_does_not_know_is_refused_by_name() -> None:
         ({"head_dim": np.nan}, "head_dim = nan: input should be greater than or equal to 1"),
         ({"max_steps": 0}, "max_steps = 0: input should be greater than or equal to 1"),
     ]:
-        for ask in (TRUTH.predict_frame, TRUTH.share):
+        for ask in (TRUTH.predict_frame, TRUTH.share, TRUTH.stored):
             with pytest.raises(ValueError, match=re.escape(message)):
                 ask(one.assign(**wrong))
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, count_memorised, random_library
-from ecmlib.chance import expected_guesses, guess_corrected, guess_distribution
+from ecmlib.chance import expected_guesses, guess_corrected, guess_distribution, with_guesses
 
 
 @given(T=st.integers(1, 10**5), K=st.integers(2, 1000), share=st.floats(0, 1))
@@ -11,6 +11,7 @@ def test_correction_removes_what_guessing_adds(T: int, K: int, share: float) -> 
     memorised = share * T
     counted = memorised + (T - memorised) / K
     assert guess_corrected(counted, T, K) == pytest.approx(memorised, abs=1e-6 * T)
+    assert with_guesses(memorised, T, K) == pytest.approx(counted, abs=1e-6 * T)
 
 
 def test_expected_guesses_are_the_mean_of_their_distribution() -> None:

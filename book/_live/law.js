@@ -6,7 +6,7 @@
 
 const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
-const NEIGHBOURS = 14; // residuals that stand for the scatter around one prediction (ecmlib/laws/base.py)
+const NEIGHBOURS = 14; // residuals that stand for the scatter around one prediction (ecmlib/laws/fitting.py)
 const ENOUGH = 1 - 1e-9; // of a target: rounding makes ties of what is equal
 const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
 

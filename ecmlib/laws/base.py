@@ -271,7 +271,6 @@ class Law(Parameters):
         alive = surviving(frame)
         sizes = self._sizes(alive, SIZES)
         predicted = at_least_one(self._values(sizes))
-        free = max(len(points) - self.n_parameters + len(more.get("held", ())), 1)
         off = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) / self._deviation(predicted, sizes)
         fullness = np.round(self._fullness(predicted, sizes), 6)
         evidence = Evidence(
@@ -280,10 +279,12 @@ class Law(Parameters):
             region={size: [float(points[size].min()), float(points[size].max())] for size in SIZES},
             configurations=len(points),
             complete=int(points["complete"].sum()),
-            calibration=sorted(np.column_stack([fullness, off * np.sqrt(len(points) / free)]).tolist()),
             **more,
         )
-        return self.model_copy(update={"evidence": evidence})
+        law = self.model_copy(update={"evidence": evidence})
+        widened = off * np.sqrt(len(points) / max(len(points) - law.n_parameters, 1))
+        calibration = sorted(np.column_stack([fullness, widened]).tolist())
+        return self.model_copy(update={"evidence": evidence.model_copy(update={"calibration": calibration})})
 
 
 def read_law(path: str | Path) -> dict[str, Any]:

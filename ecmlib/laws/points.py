@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
-from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distribution
+from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distribution, is_guessing, with_guesses
 from ecmlib.protocol import Protocol
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
@@ -33,7 +33,7 @@ def surviving(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
-    """Reduce restarts to configurations: the best restart counts, one that diverged never does.
+    """Reduce restarts to configurations: the best restart counts, or their mean; one that diverged never does.
 
     Best-of-n rises with n: where configurations have different numbers of restarts, part of the difference is luck. So
     ``C``, the count at the end of a run, is averaged over restarts; the paper's capacities are the best of them.
@@ -93,8 +93,9 @@ def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -
         count cannot be told from guessing (at 95 %, one-sided), and ``telling``, neither of them.
     """
     points = configurations(frame, target, same)
-    raw = _raw(points, target)
-    points = points.assign(full=raw >= FULL * points["T"], lost=raw <= _guessed(points))
+    raw = with_guesses(points[target], points["T"], points["K"])
+    lost = [is_guessing(*cell) for cell in zip(raw, points["T"], points["K"], strict=True)]
+    points = points.assign(full=raw >= FULL * points["T"], lost=np.array(lost, np.bool_))
     return points.assign(telling=~points["full"] & ~points["lost"])
 
 
@@ -135,12 +136,7 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
     missing = [name for name in names if name not in frame]
     if missing:
         raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
-    sizes = {name: frame[name].to_numpy(float) for name in names}
-    for name, values in sizes.items():
-        wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
-        if len(wrong):
-            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
-    return sizes
+    return {name: _in_range(name, frame[name].to_numpy(float)) for name in names}
 
 
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
@@ -161,14 +157,12 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
     for name, usual in COMPONENTS.items():
         if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
             raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
+    usual_numbers = {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}
     values = {
-        name: np.broadcast_to(np.asarray(frame.get(name, usual), float), len(frame))
-        for name, usual in {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}.items()
+        name: _in_range(name, np.broadcast_to(np.asarray(frame.get(name, usual), float), len(frame)))
+        for name, usual in usual_numbers.items()
         if name in known
     }
-    for name, column in values.items():
-        if len(wrong := column[~(column >= _LEAST[name]) | np.isinf(column)]):
-            raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
     if "token_bits" in known:
         values["token_bits"] = np.asarray(frame.get("token_bits", np.log2(frame["K"])), float)
     if "embeddings" in known:
@@ -224,15 +218,11 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
     return grown
 
 
-def _raw(points: pd.DataFrame, target: str) -> pd.Series[float]:
-    """Return what was counted, guesses included."""
-    return points[target] * (1 - 1 / points["K"]) + points["T"] / points["K"]
-
-
-def _guessed(points: pd.DataFrame) -> pd.Series[float]:
-    """Return the count that guessing alone stays below, or at, with 95 %."""
-    ends = [guess_distribution(*sizes).ppf(0.95) for sizes in zip(points["T"], points["K"], strict=True)]
-    return pd.Series(ends, index=points.index)
+def _in_range(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
+    if len(wrong):
+        raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
+    return values
 
 
 def _named(row: pd.Series[Any]) -> str:

@@ -15,7 +15,7 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel, slope_of
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING
-from ecmlib.laws.signal import free_numbers, usable_weights
+from ecmlib.laws.signal import in_layer
 
 
 class UnsaturatedModel(ParametricLaw):
@@ -119,7 +119,7 @@ class ThresholdLaw(_Candidate):
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
         bits_ff, bits_att, k, s = np.moveaxis(parameters, -1, 0)[..., None]
-        share = _stored(bits_ff, bits_att, sizes) / _asked(sizes)
+        share = in_layer(bits_ff, bits_att, sizes) * sizes["L"] / _asked(sizes)
         return _smooth_minimum(sizes["T"] * share**k, sizes["T"], s)
 
 
@@ -153,12 +153,8 @@ class SignalOfOneKind(_Candidate):
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
         (bits,) = np.moveaxis(parameters, -1, 0)[..., None]
-        share = _stored(bits, bits, sizes) / _asked(sizes)
+        share = in_layer(bits, bits, sizes) * sizes["L"] / _asked(sizes)
         return np.asarray(sizes["T"] * detected(share, sizes["K"]))
-
-
-def _stored(bits_ff: Numbers, bits_att: Numbers, sizes: Sizes) -> Numbers:
-    return np.asarray((bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"])
 
 
 def _asked(sizes: Sizes) -> Array:

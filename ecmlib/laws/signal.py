@@ -97,9 +97,17 @@ class SignalLaw(ParametricLaw):
         frame : DataFrame
             As `predict_frame` takes it.
         """
-        sizes = self._sizes(frame, self.variables)
-        self._refuse_unknown(sizes)
-        return np.asarray(_share(self.parameters, sizes), float)
+        return np.asarray(_share(self.parameters, self._known(frame)), float)
+
+    def stored(self, frame: pd.DataFrame) -> Array:
+        """Return stored bits, one a row, however many the library asks for.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            As `predict_frame` takes it.
+        """
+        return np.asarray(_stored(self.parameters, self._known(frame)), float)
 
     def trained(self, steps: float, N: float = 8) -> float:
         """Share of the memory that so many steps with sequences of N tokens put to use."""
@@ -108,6 +116,11 @@ class SignalLaw(ParametricLaw):
     def _values(self, sizes: Sizes) -> Array:
         self._refuse_unknown(sizes)
         return super()._values(sizes)
+
+    def _known(self, frame: pd.DataFrame) -> Sizes:
+        sizes = self._sizes(frame, self.variables)
+        self._refuse_unknown(sizes)
+        return sizes
 
     def _refuse_unknown(self, sizes: Sizes) -> None:
         if not self.bits_emb and sizes["embeddings"].any():
@@ -133,6 +146,11 @@ class SignalLaw(ParametricLaw):
         }
         neutral = {"lam": 1.0, "lacking": 0.0, "bits_emb": 0.0}
         return {name: value for name, value in neutral.items() if not told[name]}
+
+
+def in_layer(bits_ff: Numbers | float, bits_att: Numbers | float, sizes: Sizes) -> Numbers:
+    """Bits that one layer stores, so many in a usable feed-forward weight and in a free number of attention."""
+    return np.asarray(bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes))
 
 
 def usable_weights(sizes: Sizes) -> Array:
@@ -163,11 +181,14 @@ def carried(sizes: Sizes) -> tuple[Array, Array]:
 
 
 def _share(parameters: Numbers, sizes: Sizes) -> Numbers:
+    return np.asarray(_stored(parameters, sizes) / knowable_bits(sizes["N"], _choices(sizes), sizes["T"]))
+
+
+def _stored(parameters: Numbers, sizes: Sizes) -> Numbers:
     bits_ff, bits_att, lam, _, lacking, bits_emb = np.moveaxis(parameters, -1, 0)[..., None]
-    in_layers = (bits_ff * usable_weights(sizes) + bits_att * free_numbers(sizes)) * sizes["L"] ** lam
+    in_layers = in_layer(bits_ff, bits_att, sizes) * sizes["L"] ** lam
     in_embeddings = bits_emb * sizes["embeddings"] * sizes["d"] * (2 * sizes["K"] + sizes["N"])
-    stored = (in_layers + in_embeddings) * _trained(lacking, sizes)
-    return np.asarray(stored / knowable_bits(sizes["N"], _choices(sizes), sizes["T"]))
+    return np.asarray((in_layers + in_embeddings) * _trained(lacking, sizes))
 
 
 def _trained(lacking: Numbers, sizes: Sizes) -> Numbers:

@@ -15,7 +15,7 @@ from ecmlib.files import named_folder
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import configurations
-from ecmlib.laws.signal import SignalLaw, free_numbers, usable_weights
+from ecmlib.laws.signal import SignalLaw, in_layer
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
@@ -63,8 +63,8 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) 
         ``full``: accuracies of 0.9 or more, where no law can be far off.
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
-    in_layer = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
-    stored = (in_layer + embeddings * law.bits_emb * d * (2 * K + 2)) * law.trained(DANA_STEPS)
+    in_model = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
+    stored = (in_model + embeddings * law.bits_emb * d * (2 * K + 2)) * law.trained(DANA_STEPS)
     asked = K**2 * np.log2(K)
     predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
@@ -170,8 +170,7 @@ def stored_per_parameter(
             P = blocks + (V + S) * width + 2 * width
             values = {"d": width, "H": H, "N": S, "K": V}
             sizes = {name: np.array(value) for name, value in values.items()}
-            in_layer = law.bits_ff * usable_weights(sizes) + law.bits_att * free_numbers(sizes)
-            of_blocks = float(in_layer) * layers**law.lam
+            of_blocks = float(in_layer(law.bits_ff, law.bits_att, sizes)) * layers**law.lam
             stored = of_blocks + law.bits_emb * (V + S) * width
             rows.append(
                 {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": of_blocks / blocks}
