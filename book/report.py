@@ -8,14 +8,39 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import ArrayLike
+from pages import percent
 
 from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
+from ecmlib.laws.comparison import CELLS
 from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
+
+GRIDS = Path(__file__).parents[1] / "workflow" / "grids"
+LAW_PARAMETERS = {  # of our law: how the book writes each, and what it is
+    "bits_ff": ("b_ff", "bits in a weight of the feed-forward block"),
+    "bits_att": ("b_att", "bits in a free number of attention"),
+    "bits_emb": ("b_emb", "bits in a trained number of the embeddings"),
+    "lam": ("λ", "power of L with which layers add up"),
+    "uneven": ("\N{GREEK SMALL LETTER SIGMA}", "standard deviation of the signal over tokens, in means"),
+    "lacking": ("\N{SCRIPT SMALL L}", "share of the memory that 10,000 steps leave unused at N = 8"),
+}
+
+
+def scores(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Return a comparison of laws as a page shows it, its errors in per cent."""
+    shown = comparison.drop(index=CELLS).dropna(axis=1, how="all").rename_axis("law").reset_index()
+    shares = [name for name in shown if name not in ("law", "parameters", "AICc")]
+    return shown.assign(**shown[shares].map(percent), AICc=shown["AICc"].round())
+
+
+def drawn(grid: str) -> int:
+    """Return how many configurations a grid lists, whether they are measured or not."""
+    return len(yaml.safe_load((GRIDS / f"{grid}.yaml").read_text(encoding="utf-8"))["configurations"])
 
 
 def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.median) -> dict[str, float]:
