@@ -13,6 +13,7 @@ from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import Restart, seed_of_restart
 from ecmlib.training import side_by_side, steps_of_restart
+from ecmlib.validation import sorted_out
 from ecmlib.workplace import workplace
 
 
@@ -20,10 +21,6 @@ def measure_mls(
     architecture: Architecture,
     protocol: Protocol | None = None,
     *,
-    T_start: int = 16,
-    T_max: int = 16384,
-    tolerance: float = 0.02,
-    restarts: int = 3,
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
@@ -32,7 +29,7 @@ def measure_mls(
 ) -> MlsRecord:
     """Measure the maximum library size (MLS): the largest library memorised completely (paper, section 5).
 
-    Sizes double until one is not memorised by any of ``restarts`` tries, and the gap is then bisected. Libraries are
+    Sizes double until one is not memorised by any try, and the gap is then bisected. Libraries are
     nested: a smaller one is the beginning of a larger one.
 
     Parameters
@@ -42,14 +39,13 @@ def measure_mls(
     protocol : Protocol, optional
         Of a try, which ends when its library is memorised, on a plateau, or after ``max_steps``; by default the
         paper's. The search chooses T; what no try applies must have its default.
-    T_start, T_max, tolerance, restarts
-        See `MlsProtocol`.
     device, compiled, progress
         See `measure_mac`.
     results : path, optional
         Folder of the record; each try is on disk before the next begins, and what is there is not tried again.
     values
-        Of `Protocol`, by name, in place of ``protocol``.
+        Of the search, by name: T_start, T_max, tolerance and restarts (`MlsProtocol`); and of `Protocol`, in place of
+        ``protocol``.
 
     Raises
     ------
@@ -66,23 +62,23 @@ def measure_mls(
     >>> search.memorised <= 2
     True
     """
-    chosen = chosen_protocol(protocol, values, UNAPPLIED)
-    search = MlsProtocol(T_start=T_start, T_max=T_max, tolerance=tolerance, restarts=restarts, training=chosen)
+    of_search, of_training = sorted_out(MlsProtocol, values)
+    search = MlsProtocol(**{"training": chosen_protocol(protocol, of_training, UNAPPLIED)} | of_search)
     training = search.training
-    here = workplace(architecture, T_max, training.batch_size, device=device, compiled=compiled)
+    here = workplace(architecture, search.T_max, training.batch_size, device=device, compiled=compiled)
     record, path = MlsRecord(architecture=architecture, protocol=search, trials=[]).begun_in(results)
     if record.next_size() is None:
         return record
 
-    library = random_library(T_max, architecture.N, architecture.K, training.seed).to(here.device)
+    library = random_library(search.T_max, architecture.N, architecture.K, training.seed).to(here.device)
     model = architecture.build(0).to(here.device)
     while (T := record.next_size()) is not None:
         forward = make_forward(model, training.precision, here.compiled)  # another T is another shape
         of_this_size = training.model_copy(update={"T": T})
         tried = sum(trial.T == T for trial in record.trials)
         if progress:
-            announce(Trainer(model, forward, library[:T], of_this_size, 0), of_this_size, restarts - tried)
-        for number in range(tried, restarts):
+            announce(Trainer(model, forward, library[:T], of_this_size, 0), of_this_size, search.restarts - tried)
+        for number in range(tried, search.restarts):
             seed = seed_of_restart(training.seed, number)
             model.load_state_dict(architecture.build(seed).state_dict())
             bar = Bar(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)

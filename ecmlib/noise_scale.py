@@ -21,6 +21,7 @@ from ecmlib.noise_scale_record import (
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import seed_of_restart
 from ecmlib.training import Clock, follow
+from ecmlib.validation import sorted_out
 from ecmlib.workplace import workplace
 
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
@@ -30,9 +31,6 @@ def measure_noise_scale(
     architecture: Architecture,
     protocol: Protocol | None = None,
     *,
-    small: int = 64,
-    big: int = 2048,
-    repetitions: int = 8,
     device: str = "auto",
     compiled: bool | Literal["auto"] = "auto",
     results: str | Path | None = None,
@@ -46,14 +44,12 @@ def measure_noise_scale(
         What is trained.
     protocol : Protocol, optional
         How; by default the paper's, with a point every ten of its epochs.
-    small, big, repetitions
-        See `Sampling`.
     device, compiled
         See `measure_mac`.
     results : path, optional
         Folder of the record; one that is there is returned as it is.
     values
-        Of `Protocol`, by name, in place of ``protocol``.
+        Of `Sampling`, by name: small, big and repetitions; and of `Protocol`, in place of ``protocol``.
 
     Raises
     ------
@@ -62,8 +58,9 @@ def measure_noise_scale(
     DivergedError
         If the loss does.
     """
-    sampling = Sampling(small=small, big=big, repetitions=repetitions)
-    protocol = chosen_protocol(protocol, values if protocol else {"eval_every": 310} | values, UNAPPLIED)
+    of_sampling, others = sorted_out(Sampling, values)
+    sampling = Sampling(**of_sampling)
+    protocol = chosen_protocol(protocol, others if protocol else {"eval_every": 310} | others, UNAPPLIED)
     here = workplace(architecture, protocol.T, protocol.batch_size, device=device, compiled=compiled)
     clock = Clock()
     record, path = NoiseScaleRecord(

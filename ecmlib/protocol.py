@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.validation import LARGEST, Parameters, shown
+from ecmlib.validation import LARGEST, Parameters, chosen
 
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -194,15 +194,11 @@ def chosen_protocol(protocol: Protocol | None, values: dict[str, Any], unapplied
         If both are given, if a value is unknown or out of range, or if one that the experiment does not apply has
         another value than its default.
     """
-    if not isinstance(protocol, Protocol | None):
-        raise ValueError(f"protocol = {shown(protocol)}: input should be a Protocol")
-    if protocol is not None and values:
-        raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
-    chosen = protocol or Protocol(**values)
+    the_one = chosen(Protocol, protocol, values)
     for name in unapplied:
-        if getattr(chosen, name) != Protocol.model_fields[name].default:
-            raise ValueError(f"{name} = {getattr(chosen, name)}: this measurement does not apply it")
-    return chosen
+        if getattr(the_one, name) != Protocol.model_fields[name].default:
+            raise ValueError(f"{name} = {getattr(the_one, name)}: this measurement does not apply it")
+    return the_one
 
 
 def applied(protocol: Any, unapplied: Sequence[str]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.func import functional_call, stack_module_state
@@ -16,7 +17,7 @@ from ecmlib.protocol import Positive
 from ecmlib.restart import seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.training import Clock
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, chosen
 from ecmlib.workplace import workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -24,16 +25,13 @@ Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
 
 def epochs_to_shatter(
     architecture: Architecture,
+    protocol: ShatterProtocol | None = None,
     *,
-    T: int = 16,
-    trials: int = 1000,
-    lr: float = 1e-3,
-    max_epochs: int = 20_000,
-    seed: int = 0,
     stack: int = 250,
     device: str = "auto",
     results: str | Path | None = None,
     progress: bool = True,
+    **values: Any,
 ) -> ShatterRecord:
     """Count the epochs until all T last tokens are predicted, in many independent trials (paper, section 5.1).
 
@@ -44,8 +42,8 @@ def epochs_to_shatter(
     ----------
     architecture : Architecture
         What is measured.
-    T, trials, lr, max_epochs, seed
-        See `ShatterProtocol`.
+    protocol : ShatterProtocol, optional
+        How many trials, of how large a library and how long; by default the paper's.
     stack : int
         Trials trained together; it changes speed, memory and the last bits of sums, but no trial.
     device : {"auto", "cpu", "cuda"}
@@ -54,6 +52,8 @@ def epochs_to_shatter(
         Folder of the record; each finished stack is on disk before the next begins, and what is there is not repeated.
     progress : bool
         Whether a bar counts trials.
+    values
+        Of `ShatterProtocol`, by name, in place of ``protocol``.
 
     Raises
     ------
@@ -69,17 +69,18 @@ def epochs_to_shatter(
     >>> len(epochs_to_shatter(tiny, T=2, trials=3, lr=0.01, progress=False).epochs)
     3
     """
-    protocol = ShatterProtocol(T=T, trials=trials, lr=lr, max_epochs=max_epochs, seed=seed)
-    stack = min(_Stack(stack=stack).stack, trials)
-    here = workplace(architecture, T, batch_size=T, stack=stack, device=device, compiled=False)
+    protocol = chosen(ShatterProtocol, protocol, values)
+    stack = min(_Stack(stack=stack).stack, protocol.trials)
+    here = workplace(architecture, protocol.T, batch_size=protocol.T, stack=stack, device=device, compiled=False)
     record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
         results
     )
-    with Bar(total=trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
-        while (done := len(record.epochs)) < trials:
+    with Bar(total=protocol.trials, initial=len(record.epochs), unit="trial", disable=not progress) as bar:
+        while (done := len(record.epochs)) < protocol.trials:
             clock = Clock()
-            numbers = range(done, min(done + stack, trials))
-            epochs = _train_stack(architecture, protocol, [seed_of_restart(seed, n) for n in numbers], here.device)
+            numbers = range(done, min(done + stack, protocol.trials))
+            seeds = [seed_of_restart(protocol.seed, number) for number in numbers]
+            epochs = _train_stack(architecture, protocol, seeds, here.device)
             measured = clock.provenance(*here)
             record = record.model_copy(
                 update={"epochs": [*record.epochs, *epochs], "provenance": [*record.provenance, measured]}

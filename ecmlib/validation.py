@@ -6,9 +6,9 @@ import ast
 import math
 import os
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,9 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = LONGEST
 _SHORT.maxlevel = 3
 _INJECTED = "# Parameters\n"  # papermill begins the cell that it adds with this line
+
+
+P = TypeVar("P", bound="Parameters")
 
 
 class Parameters(BaseModel):
@@ -43,6 +46,27 @@ class Parameters(BaseModel):
             super().__init__(**dict(zip(fields, values, strict=False)), **named)
         except ValidationError as error:
             raise ValueError(one_sentence(error)) from None
+
+
+def sorted_out(kind: type[Parameters], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values that name fields of a kind of parameters, and the others."""
+    own = {name: value for name, value in values.items() if name in kind.model_fields}
+    return own, {name: value for name, value in values.items() if name not in own}
+
+
+def chosen(kind: type[P], given: P | None, values: dict[str, Any]) -> P:
+    """Return the parameters given, or those of the values given by name.
+
+    Raises
+    ------
+    ValueError
+        If what is given is of another kind, if both are given, or if a value is unknown or out of range.
+    """
+    if not isinstance(given, kind | None):
+        raise ValueError(f"protocol = {shown(given)}: input should be a {kind.__name__}")
+    if given is not None and values:
+        raise ValueError(f"{', '.join(values)}: given beside a protocol, which says it already")
+    return given or kind(**values)
 
 
 def one_sentence(error: ValidationError) -> str:

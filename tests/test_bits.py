@@ -15,7 +15,9 @@ HERE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=Fa
 def runs(load: list[float], bits: list[float], d: int = 8) -> pd.DataFrame:
     P = 1000
     T = [round(each * P / (3 * 4)) for each in load]
-    return pd.DataFrame({"embeddings": "trained", "d": d, "K": 16, "N": 4, "P": P, "T": T, "bits_per_parameter": bits})
+    return pd.DataFrame(
+        {"embeddings": "trained", "d": d, "H": 1, "N": 4, "L": 1, "K": 16, "P": P, "T": T, "bits_per_parameter": bits}
+    )
 
 
 def test_load_is_what_a_library_offers_to_each_parameter() -> None:

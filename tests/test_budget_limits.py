@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecmlib.reproduction.budget import best_forms, compare, judge, limits, plot_budgets, same_protocol, shares
+from ecmlib.reproduction.budget import compare, judge, plot_budgets, same_protocol, shares
+from ecmlib.reproduction.limits import best_forms, limits
 
 BUDGETS = np.array([1250, 2500, 5000, 10000, 20000, 40000, 80000, 160000])
 PAPER = {"optimizer": "adam", "lr": 0.001, "schedule": "constant"}

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from ecmlib import Architecture, measure_mac
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import predicted, smallest_architectures
-from ecmlib.laws.fitting import Evidence
+from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import LAWS, load_law
 

@@ -4,11 +4,20 @@ import re
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from ecmlib import load_results
+from ecmlib.text_record import load_text_records
 
 RECORDS = Path("results/README.md").read_text(encoding="utf-8")
+TABLES = {  # and the headings of the columns that say what is in them
+    "comparison.csv": "Column of `comparison.csv`",
+    "grids.csv": "Column of `grids.csv`",
+    "like_for_like.csv": "Column of `like_for_like.csv`",
+    "targets.csv": "Column of `targets.csv` and `hits.csv`",
+    "hits.csv": "Column of `targets.csv` and `hits.csv`",
+}
 
 
 def rows(heading: str) -> list[str]:
@@ -17,8 +26,24 @@ def rows(heading: str) -> list[str]:
     return re.findall(r"^\| `([^`]+)`", section, flags=re.MULTILINE)
 
 
+def explained(heading: str) -> set[str]:
+    """Names in the first cells of the table whose first heading this is."""
+    (table,) = re.findall(rf"^\| {re.escape(heading)} \|.*\n\|.*\n((?:\|.*\n)*)", RECORDS, flags=re.MULTILINE)
+    return {name for line in table.splitlines() for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+
+
 def test_every_column_of_a_record_has_a_row() -> None:
-    assert rows("Columns") == load_results("results/mac-cpu").columns.tolist()
+    records = load_results("results/mac-cpu")
+    assert explained("Column") == set(records)
+    others = {"content", *explained("Column of a text")}
+    assert set(load_text_records("results/text-tiny")[0].frame()) - set(records) - others == set()
+
+
+def test_every_column_of_a_table_has_a_row() -> None:
+    for name, headings in TABLES.items():
+        tables = [path for path in Path("results").glob(f"*/{name}") if "local" not in path.parts]
+        columns = {column for path in tables for column in pd.read_csv(path, nrows=1)} - {"Unnamed: 0"}
+        assert columns - explained(headings) == set(), name
 
 
 def test_every_folder_of_records_has_a_row_and_every_row_a_folder_or_grid() -> None:

@@ -2,11 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecmlib import Architecture
+from ecmlib import Architecture, MlsRecord
 from ecmlib.chance import FULL, expected_guesses
 from ecmlib.figures import plot_grid
-from ecmlib.laws.points import growing
+from ecmlib.laws.points import configurations, growing
+from ecmlib.reproduction import budget, mac_and_mls
+from ecmlib.reproduction.bits import levelling
 from ecmlib.reproduction.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
+from ecmlib.reproduction.scatter import scatter
 from ecmlib.reproduction.theory import promised_capacities
 
 T, K = 2048, 128
@@ -71,6 +74,30 @@ def test_configurations_without_feed_forward_are_not_merged_with_those_that_have
     for reduce in (growing, exponents_over_d, promised_capacities, plot_grid):
         with pytest.raises(ValueError, match="the frame mixes ff = identity, train"):
             reduce(both)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    {"ff": ["train", "identity"], "precision": ["float32", "bfloat16"], "stop": ["plateau", "patience"]}.items(),
+)
+def test_no_reduction_of_restarts_merges_conditions(name: str, values: list[str]) -> None:
+    frame = made(1.0, 0.0).assign(status="max_steps", bits=1.0, bits_per_parameter=0.1, embeddings="frozen", vary="all")
+    frame = frame.assign(C=frame["C_plateau"], C_paper_rule=frame["C_plateau"], restart=0, max_steps=10, full=False)
+    frame = frame.assign(lost=False, optimizer="adam", lr=0.01, schedule="wsd", C_guess_sd=1.0)
+    several = pd.concat([frame, frame.assign(restart=1), frame.assign(restart=2)])
+    searches: list[MlsRecord] = []
+    reductions = {
+        "configurations": lambda rows: configurations(rows, "C"),
+        "budgets": budget.compare,
+        "bits": levelling,
+        "scatter": scatter,
+        "both ways": lambda rows: mac_and_mls.compare(searches, rows),
+    }
+    for what, reduce in reductions.items():
+        reduce(several)
+        mixed = pd.concat([several.assign(**{name: value}) for value in values])
+        with pytest.raises(ValueError, match=f"the frame mixes {name} = {', '.join(sorted(values))}"):
+            pytest.fail(f"{what} merged {reduce(mixed)}")
 
 
 def test_what_compares_d_H_and_N_alone_refuses_several_layers() -> None:

@@ -10,7 +10,7 @@ import pytest
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction import growth, published_law
+from ecmlib.reproduction import four_heads, growth, published_law
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding
 
 ECM = EmpiricalCapacityModel
@@ -95,10 +95,10 @@ def heads(ratio: float, seeds: int = 3) -> pd.DataFrame:
         (lambda: table_1(1.0), "supported"),
         (lambda: table_1(0.3), "mixed"),
         (lambda: table_1(0.3, 1.0), "not supported"),
-        (lambda: growth.judge_four_heads(heads(2.0)), "supported"),
-        (lambda: growth.judge_four_heads(heads(1.3)), "mixed"),
-        (lambda: growth.judge_four_heads(heads(0.8)), "not supported"),
-        (lambda: growth.judge_four_heads(heads(2.0, seeds=1)), "not testable here"),
+        (lambda: four_heads.judge(heads(2.0)), "supported"),
+        (lambda: four_heads.judge(heads(1.3)), "mixed"),
+        (lambda: four_heads.judge(heads(0.8)), "not supported"),
+        (lambda: four_heads.judge(heads(2.0, seeds=1)), "not testable here"),
         (lambda: efficiency(1.0), "supported"),
         (lambda: efficiency(3.0), "not supported"),
     ],
@@ -122,8 +122,8 @@ def test_claims_wait_for_their_data() -> None:
     assert published_law.extrapolation(grid(TRUTH).head(6), TRUTH) == NOT_MEASURED
     assert published_law.against_polynomial(pd.DataFrame()) == NOT_MEASURED
     assert published_law.table_1(pd.DataFrame()) == NOT_MEASURED
-    assert growth.judge_four_heads(heads(2).query("H == 2")) == NOT_MEASURED
-    for judge in (growth.judge_linear_rise, growth.judge_efficiency, growth.judge_four_heads):
+    assert four_heads.judge(heads(2).query("H == 2")) == NOT_MEASURED
+    for judge in (growth.judge_linear_rise, growth.judge_efficiency, four_heads.judge):
         assert judge(pd.DataFrame()) == NOT_MEASURED
 
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from ecmlib import Architecture
+from ecmlib import Architecture, load_results
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import BoostingModel, PolynomialModel
 from ecmlib.laws.comparison import (
@@ -29,8 +29,9 @@ from ecmlib.laws.comparison import (
 )
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
-from ecmlib.laws.fitting import Evidence, FitWarning
-from ecmlib.laws.points import scored, weights
+from ecmlib.laws.evidence import Evidence
+from ecmlib.laws.fitting import FitWarning
+from ecmlib.laws.points import configurations, scored, weights
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scope import by_axis, errors_by_grid, out_of_scope
@@ -412,12 +413,34 @@ def test_a_size_left_out_is_that_of_the_fitted_data_or_the_usual_one() -> None:
         ({"K": 1}, "K = 1"),
         ({"T": np.nan}, "T = nan"),
         ({"d": np.inf}, "d = inf"),
+        ({"d": "wide"}, "d = 'wide': input should be a number"),
+        ({"head_dim": [16, "a"]}, "head_dim = 'a': input should be a number"),
+        ({"head_dim": 0}, "head_dim = 0: input should be greater than or equal to 1"),
+        ({"ff": "gelu"}, "ff = gelu: input should be 'train' or 'identity'"),
+        ({"heads": 2}, "heads: unknown; besides sizes, a law may know head_dim, ff,"),
         ({"level": 1.0}, "level = 1.0: should be between 0 and 1"),
     ],
 )
 def test_what_no_law_can_predict_is_refused_by_name(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_law().predict(**{"d": 8, "H": 1, "N": 8, "T": 2048} | wrong)
+
+
+def test_components_are_predicted_as_in_a_frame_and_refused_by_laws_without_them() -> None:
+    size = {"d": [16, 32], "H": 1, "N": 8, "T": 2048}
+    frame = pd.DataFrame(size | {"L": 1, "K": 128, "head_dim": 8, "ff": ["train", "identity"], "max_steps": 5000})
+    asked = load_law().predict(**size, head_dim=8, ff=["train", "identity"], max_steps=5000)
+    np.testing.assert_array_equal(asked, load_law().predict_frame(frame))
+    with pytest.raises(ValueError, match="head_dim = 8: this law knows head_dim = 64 alone"):
+        load_law("results/law/ecm.json").predict(**size, head_dim=8)
+
+
+def test_text_in_a_column_is_refused_by_name() -> None:
+    rows = load_results("results/holdout").astype({"d": object})
+    rows.loc[rows.index[3], "d"] = "wide"
+    for refuse in (lambda: configurations(rows, "C"), lambda: load_law().predict_frame(rows)):
+        with pytest.raises(ValueError, match="d = 'wide': input should be a number"):
+            refuse()
 
 
 def test_missing_columns_are_refused_by_name() -> None:

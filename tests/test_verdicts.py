@@ -21,7 +21,16 @@ from test_law_claims import (
 from test_law_claims import table_1 as judged_table_1
 
 from ecmlib import Architecture
-from ecmlib.reproduction import batch_size, critical_batch, feedforward, growth, mac_and_mls, parameters, shattering
+from ecmlib.reproduction import (
+    batch_size,
+    critical_batch,
+    feedforward,
+    four_heads,
+    growth,
+    mac_and_mls,
+    parameters,
+    shattering,
+)
 from ecmlib.reproduction.claims import CLAIMS
 from ecmlib.reproduction.stats import Estimate, Finding, Statement, Verdict, above, below, equals
 
@@ -58,7 +67,7 @@ JUDGED: dict[str, list[Callable[[], Finding]]] = {  # made-up data on both sides
     "R9": [lambda: against_polynomial(0.2, 0.4), lambda: against_polynomial(0.4, 0.2)],
     "R10": [lambda: judged_table_1(1.0), lambda: judged_table_1(0.3, 1.0)],
     "R11": [lambda: extrapolation(BITS), lambda: extrapolation(TRUTH)],
-    "R12": [lambda: growth.judge_four_heads(heads(2.0)), lambda: growth.judge_four_heads(heads(0.8))],
+    "R12": [lambda: four_heads.judge(heads(2.0)), lambda: four_heads.judge(heads(0.8))],
     "R13": [lambda: efficiency(1.0), lambda: efficiency(3.0)],
     "R14": [lambda: noise_scale(300), lambda: noise_scale(1500)],
 }

@@ -16,8 +16,9 @@ from pydantic import Field
 from ecmlib.architecture import Architecture
 from ecmlib.chance import at_least_one, count_deviation, tails
 from ecmlib.files import read_json, write_atomically
-from ecmlib.laws.fitting import Array, Evidence, FitLoss
-from ecmlib.laws.points import CONDITIONS, SIZES, checked_components, checked_sizes, configurations, surviving
+from ecmlib.laws.evidence import Evidence
+from ecmlib.laws.fitting import Array, FitLoss
+from ecmlib.laws.points import CONDITIONS, OPTIONAL, SIZES, checked_components, checked_sizes, configurations, surviving
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters, shown
 
@@ -64,6 +65,9 @@ class Law(Parameters):
         L: ArrayLike | None = None,
         K: ArrayLike | None = None,
         T: ArrayLike | None = None,
+        *,
+        level: None = None,
+        **components: ArrayLike,
     ) -> Array: ...
     @overload
     def predict(
@@ -76,6 +80,7 @@ class Law(Parameters):
         T: ArrayLike | None = None,
         *,
         level: float,
+        **components: ArrayLike,
     ) -> Interval: ...
     def predict(
         self,
@@ -87,6 +92,7 @@ class Law(Parameters):
         T: ArrayLike | None = None,
         *,
         level: float | None = None,
+        **components: ArrayLike,
     ) -> Array | Interval:
         """Predict capacities, in sequences beyond guessing; numbers and arrays broadcast.
 
@@ -100,6 +106,9 @@ class Law(Parameters):
         level : float, optional
             Between 0 and 1: also give the interval in which a training run ends with this probability, as far as
             the scatter of the fitted data tells. It needs a fitted law.
+        components
+            What else `predict_frame` has columns for, by name: head_dim, ff, ff_mult, embeddings, max_steps and
+            token_bits.
 
         Returns
         -------
@@ -109,7 +118,7 @@ class Law(Parameters):
         Raises
         ------
         ValueError
-            If a size or the level is out of range; the message names it.
+            If a value is unknown, no number or out of range, or if the law does not know it; the message names it.
 
         Examples
         --------
@@ -120,10 +129,15 @@ class Law(Parameters):
         >>> C, low, high = law.predict(d=[16, 32], H=1, N=8, T=2048, level=0.9)
         >>> bool((low < C).all() and (C < high).all())
         True
+        >>> bool(law.predict(d=32, H=2, N=8, T=2048, head_dim=16) < law.predict(d=32, H=2, N=8, T=2048))
+        True
         """
-        asked = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
-        values = [self._usual(size) if value is None else value for size, value in asked.items()]
-        columns = np.broadcast_arrays(*(np.asarray(value, float) for value in values))
+        for name in components:
+            if name not in OPTIONAL:
+                raise ValueError(f"{name}: unknown; besides sizes, a law may know {', '.join(OPTIONAL)}")
+        sizes = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
+        asked = {name: self._usual(name) if value is None else value for name, value in sizes.items()} | components
+        columns = np.broadcast_arrays(*asked.values())
         frame = pd.DataFrame(dict(zip(asked, (column.ravel() for column in columns), strict=True)))
         shape = columns[0].shape
         if level is None:

@@ -29,10 +29,8 @@ from ecmlib.validation import LARGEST, Parameters
 OURS = "signal law (ours)"
 _FILES = {
     "ECM": "ecm.json",
-    "ECM, fitted to MAPE": "ecm_mape.json",
     "polynomial 5": "polynomial.json",
     "ECM, L=2": "ecm_L2.json",
-    "ECM, L=2, fitted to MAPE": "ecm_mape_L2.json",
     OURS: "signal.json",
 }
 HELD_OUT = ["left_out_cell", "left_out_H", "left_out_N", "beyond_d_32", "holdout", "paper_conditions"]

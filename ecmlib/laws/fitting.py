@@ -1,4 +1,4 @@
-"""How a law's parameters are found and doubted: least squares from many starts, bootstrap, and what a fit leaves."""
+"""How a law's parameters are found and doubted: least squares from many starts, and bootstrap."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.optimize import least_squares
-
-from ecmlib.validation import Parameters
 
 Array = NDArray[np.float64]
 Formula = Callable[[NDArray[np.inexact]], NDArray[np.inexact]]  # parameters (..., p) -> predictions (..., n)
@@ -18,66 +15,11 @@ FitLoss = Literal["log", "mape", "squares"]
 
 _MAPE_KINK = 1e-2  # relative errors below this count quadratically, so that MAPE has a gradient
 _CONDITION = 30  # condition number above which parameters are called unidentifiable
-_NEIGHBOURS = 14  # residuals that stand for the scatter around one prediction
 _TINY = 1e-3  # sequences; a law that predicts less is as wrong, on a logarithmic scale, as one that predicts this
 
 
 class FitWarning(UserWarning):
     """A fit that has to be doubted: a parameter on a bound, or one that the data do not determine."""
-
-
-class Evidence(Parameters):
-    """What a fitted law rests on; one that was not fitted rests on no configurations.
-
-    Parameters
-    ----------
-    target : str
-        Column that was fitted.
-    loss : str
-        What was minimised.
-    region : dict
-        Smallest and largest d, H, N, L, K and T among the data.
-    configurations : int
-        Number of points; the capacity of a configuration is its best restart.
-    complete : int
-        Configurations that memorised the whole library: their capacity is at least T.
-    share_of_starts : float
-        Share of starts that reached the optimum; 1 for a linear fit.
-    doubts : list of str
-        In words: parameters on a bound or not determined by the data.
-    held : list of str
-        Parameters that stayed where they were, since the data say nothing of them.
-    draws : list of lists
-        Parameters refitted to configurations drawn with replacement, a list a draw.
-    calibration : list of pairs
-        For every restart, sorted: how full the law says that the library is, and the logarithm of measured over
-        predicted capacity, in the deviations to be expected there.
-    """
-
-    target: str = "C_plateau"
-    loss: FitLoss = "log"
-    region: dict[str, list[float]] = Field(default_factory=dict)
-    configurations: int = 0
-    complete: int = 0
-    share_of_starts: float = 1.0
-    doubts: list[str] = Field(default_factory=list)
-    held: list[str] = Field(default_factory=list)
-    draws: list[list[float]] = Field(default_factory=list)
-    calibration: list[list[float]] = Field(default_factory=list)
-
-    def scatter_around(self, fullness: Array) -> Array:
-        """Residuals of the restarts in libraries about as full, shape (rows, 15).
-
-        Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
-        these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
-        """
-        centre, residual = np.array(self.calibration).T
-        window = min(_NEIGHBOURS, len(centre))
-        # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
-        position = np.searchsorted(centre, np.round(fullness, 6))
-        first = np.clip(position - window // 2, 0, len(centre) - window)
-        nearest = np.sort(residual[first[:, None] + np.arange(window)], axis=1)
-        return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)
 
 
 class Optimum(NamedTuple):

@@ -12,19 +12,23 @@ from numpy.typing import NDArray
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distribution, is_guessing, with_guesses
 from ecmlib.protocol import Protocol
+from ecmlib.validation import shown
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
-_AVERAGED = ("C", "C_raw")  # over restarts
+_BEST = ("C_plateau", "C_plateau_raw", "C_paper_rule", "C_paper_rule_raw")  # the best restart counts, as in the paper
 _LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1, "head_dim": 1, "ff_mult": 0, "max_steps": 1}
 _KINDS = {"ff": ("train", "identity"), "embeddings": ("frozen", "trained")}
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
 COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
 USUAL_STEPS = 10_000  # of training, for a law that asks how many
+OPTIONAL = (*COMPONENTS, "max_steps", "token_bits")  # columns that a law may know besides sizes
+# What differs between measurements of one kind: a law's own variables, seeds, where a curve is looked at.
+_FREE = ("T", "max_steps", "seed", "eval_every", "eval_growth", "min_steps")
 # A frame that is fitted must not mix these.
-CONDITIONS = ["head_dim", "ff", "ff_mult", "embeddings", "dropout", "batch_size", "lr", "loss", "optimizer", "schedule"]
+CONDITIONS = [*COMPONENTS, "dropout", *(name for name in Protocol.model_fields if name not in _FREE)]
 # What a law of d, H and N alone needs the same, too.
-ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in Protocol.model_fields if name not in (*CONDITIONS, "seed"))]
+ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in _FREE if name != "seed")]
 
 
 def surviving(frame: pd.DataFrame) -> pd.DataFrame:
@@ -32,27 +36,47 @@ def surviving(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["status"] != "diverged"] if "status" in frame else frame
 
 
-def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
+def unmixed(frame: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
+    """Return a frame as it is.
+
+    Raises
+    ------
+    ValueError
+        If it mixes values of what must be the same; the message names them.
+    """
+    mixed = [column for column in same if column in frame and frame[column].nunique() > 1]
+    if mixed:
+        values = "; ".join(f"{column} = {', '.join(map(str, sorted(frame[column].unique())))}" for column in mixed)
+        raise ValueError(f"the frame mixes {values}: fit one of them at a time")
+    return frame
+
+
+def configurations(
+    frame: pd.DataFrame, target: str | Sequence[str], same: Sequence[str] = CONDITIONS, by: Sequence[str] = ()
+) -> pd.DataFrame:
     """Reduce restarts to configurations: the best restart counts, or their mean; one that diverged never does.
 
     Best-of-n rises with n: where configurations have different numbers of restarts, part of the difference is luck. So
-    ``C``, the count at the end of a run, is averaged over restarts; the paper's capacities are the best of them.
+    ``C``, the count at the end of a run, and what else is measured are averaged over restarts; the paper's capacities
+    are the best of them.
 
     Parameters
     ----------
     frame : DataFrame
         A row a restart, as `ecmlib.load_results` returns it.
     target : str or sequence of str
-        Column of capacities in sequences, or several of them; the best of each counts.
+        Column of capacities in sequences, or several of them, each by itself.
     same : sequence of str
         Columns that must have one value, where the frame has them.
+    by : sequence of str
+        Further columns that tell configurations apart.
 
     Returns
     -------
     DataFrame
         A row a configuration, budgets of training apart: d, H, N, L, K, T, ``max_steps``, P and `COMPONENTS` where the
-        frame has them, ``target``, ``restarts``, and ``complete``: whether the first target reached T, in which case
-        the capacity is at least T.
+        frame has them, ``by``, ``target``, ``restarts``, and ``complete``: whether the first target reached T, in which
+        case the capacity is at least T.
 
     Raises
     ------
@@ -65,20 +89,17 @@ def configurations(frame: pd.DataFrame, target: str | Sequence[str], same: Seque
     missing = [column for column in [*SIZES, *targets] if column not in frame]
     if missing:
         raise ValueError(f"the frame lacks the column {', '.join(missing)}")
-    frame = surviving(frame)
+    frame = unmixed(surviving(frame), [column for column in same if column not in by])
     if frame.empty:
         raise ValueError("every restart diverged: there is nothing to fit")
-    mixed = [column for column in same if column in frame and frame[column].nunique() > 1]
-    if mixed:
-        values = "; ".join(f"{column} = {', '.join(map(str, sorted(frame[column].unique())))}" for column in mixed)
-        raise ValueError(f"the frame mixes {values}: fit one of them at a time")
-    bad = frame[~np.isfinite(frame[[*SIZES, *targets]].to_numpy(float)).all(axis=1)]
+    columns = np.column_stack([numbers(name, frame[name]) for name in [*SIZES, *targets]])
+    bad = frame[~np.isfinite(columns).all(axis=1)]
     if len(bad):
         values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
         raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
-    one = frame.groupby([*SIZES, *(column for column in ("max_steps", *COMPONENTS) if column in frame)])
+    one = frame.groupby([*SIZES, *(column for column in ("max_steps", *COMPONENTS) if column in frame), *by])
     follows = ["P"] if "P" in frame else []
-    reduced = {name: "mean" if name in _AVERAGED else "max" for name in [*follows, *targets]}
+    reduced = {name: "max" if name in ("P", *_BEST) else "mean" for name in [*follows, *targets]}
     points = one.agg(reduced).assign(restarts=one.size()).reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
 
@@ -119,7 +140,7 @@ def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.fl
     array
         Between 0 and 1.
     """
-    averaged = points["restarts"] if target in _AVERAGED else 1
+    averaged = 1 if target in _BEST else points["restarts"]
     noise = count_deviation(points[target], points["T"], points["K"]) / at_least_one(points[target])
     told = nearness**2 / (nearness**2 + noise**2 / averaged)
     return np.asarray(told.where(~points["lost"], 0.0), float)
@@ -136,7 +157,7 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
     missing = [name for name in names if name not in frame]
     if missing:
         raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
-    return {name: _in_range(name, frame[name].to_numpy(float)) for name in names}
+    return {name: _in_range(name, numbers(name, frame[name])) for name in names}
 
 
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
@@ -159,17 +180,32 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
             raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
     usual_numbers = {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}
     values = {
-        name: _in_range(name, np.broadcast_to(np.asarray(frame.get(name, usual), float), len(frame)))
+        name: _in_range(name, np.broadcast_to(numbers(name, frame.get(name, usual)), len(frame)))
         for name, usual in usual_numbers.items()
         if name in known
     }
     if "token_bits" in known:
-        values["token_bits"] = np.asarray(frame.get("token_bits", np.log2(frame["K"])), float)
+        values["token_bits"] = numbers("token_bits", frame.get("token_bits", np.log2(frame["K"])))
     if "embeddings" in known:
         values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
     if "ff" in known and "ff" in frame:
         values["ff_mult"] = np.where(frame["ff"] == "identity", 0.0, values["ff_mult"])
     return values
+
+
+def numbers(name: str, values: Any) -> NDArray[np.float64]:
+    """Return the values of a column, or one for all rows, as numbers.
+
+    Raises
+    ------
+    ValueError
+        If one is none; the message names the column and the value.
+    """
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError):
+        wrong = next(value for value in np.ravel(values) if pd.isna(pd.to_numeric(value, errors="coerce")))
+        raise ValueError(f"{name} = {shown(wrong)}: input should be a number") from None
 
 
 def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:

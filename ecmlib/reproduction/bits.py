@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import CONDITIONS, configurations
 from ecmlib.results import CapacityRecord
 
 BITS_PER_PARAMETER = {  # what others found
@@ -32,15 +32,16 @@ def levelling(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row an architecture and library: `KIND`, ``P``, ``T``, ``load``, ``bits_per_parameter`` (best restart) and
+        A row an architecture and library: `KIND`, ``P``, ``T``, ``load``, ``bits_per_parameter`` (mean of restarts) and
         ``rise``, its ratio to that at the next smaller load; near 1 where it levels off. Sorted by load.
     """
     if results.empty:
         return pd.DataFrame(columns=[*KIND, "P", "T", "load", "bits_per_parameter", "rise"])
-    best: pd.DataFrame = results.groupby([*KIND, "N", "P", "T"])[["bits_per_parameter"]].max().reset_index()
-    best = best.assign(load=offered_load(best)).sort_values([*KIND, "load"], ignore_index=True)
-    best["rise"] = best["bits_per_parameter"] / best.groupby(KIND)["bits_per_parameter"].shift()
-    return best.drop(columns="N")
+    same = [name for name in CONDITIONS if name not in KIND]
+    models = configurations(results, "bits_per_parameter", same)
+    models = models.assign(load=offered_load(models)).sort_values([*KIND, "load"], ignore_index=True)
+    models["rise"] = models["bits_per_parameter"] / models.groupby(KIND)["bits_per_parameter"].shift()
+    return models[[*KIND, "P", "T", "load", "bits_per_parameter", "rise"]]
 
 
 def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
@@ -103,7 +104,7 @@ def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, floa
     Parameters
     ----------
     results : DataFrame
-        Rows of `ecmlib.load_results`; the best restart of a configuration counts.
+        Rows of `ecmlib.load_results`; the mean of a configuration's restarts counts.
     references : mapping
         Values that others measured, drawn as dashed lines with their names.
     """

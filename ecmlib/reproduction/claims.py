@@ -18,6 +18,7 @@ from ecmlib.reproduction import (
     batch_size,
     critical_batch,
     feedforward,
+    four_heads,
     growth,
     mac_and_mls,
     parameters,
@@ -134,7 +135,7 @@ def _batch_size(results: Path) -> Finding:
 
 
 def _four_heads(results: Path) -> Finding:
-    return growth.judge_four_heads(measured(results, "two-million"))
+    return four_heads.judge(measured(results, "two-million"))
 
 
 def _noise_scale(results: Path) -> Finding:

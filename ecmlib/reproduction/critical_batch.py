@@ -14,6 +14,7 @@ from scipy import optimize, stats
 from ecmlib.chance import at_least_one, tails
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.files import named_folder
+from ecmlib.laws.points import CONDITIONS, SIZES, surviving, unmixed
 from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import load_files, record_name
@@ -42,9 +43,11 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
         A row a N: ``N``, ``T``, ``C`` (the number of sequences), ``B_crit``, ``low``, ``high`` (95 % t interval of its
         logarithm). N with fewer than three batch sizes are left out.
     """
-    curves = pd.concat([record.curves() for record in records])
+    curves = surviving(pd.concat([record.curves() for record in records]))
+    one_model = [*SIZES, *(name for name in CONDITIONS if name != "batch_size")]
     rows = []
     for N, several in curves.groupby("N"):
+        unmixed(several, one_model)
         C = share * several.groupby("batch_size")["C"].max().min()
         reached = several[several["C"] >= at_least_one(C)].groupby("batch_size")["step"].min()
         if len(reached) >= 3:

@@ -14,6 +14,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.points import configurations
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares
 from ecmlib.results import CapacityRecord
@@ -45,17 +46,16 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         ``equal`` ("d" or "P"), ``L``, ``d``, ``P``, ``C``, ``bits_per_parameter``, and ``published``: what the paper's
         Table 1 predicts for its own library, missing for more than two layers.
     """
+    frame = pd.concat([record.frame() for record in records], ignore_index=True)
     rows = []
-    widest = max(record.architecture.d for record in records)
-    for record in records:
-        size = record.architecture
+    for row in configurations(frame, ["C_plateau", "bits_per_parameter"]).to_dict("records"):
         published = np.nan
-        if size.L in (1, 2):
-            published = float(EmpiricalCapacityModel.published(L=size.L).predict(size.d, size.H, size.N))  # type: ignore[arg-type]
-        row = {"L": size.L, "d": size.d, "P": record.P, "C": at_least_one(record.C_plateau)}
-        row |= {"bits_per_parameter": record.bits_per_parameter, "published": published}
-        rows += [{"equal": "d"} | row] if size.d == widest else []
-        rows += [{"equal": "P"} | row] if size.d != widest or size.L == 1 else []
+        if row["L"] in (1, 2):
+            published = float(EmpiricalCapacityModel.published(L=row["L"]).predict(row["d"], row["H"], row["N"]))
+        kept = {name: row[name] for name in ("L", "d", "P", "bits_per_parameter")}
+        kept |= {"C": at_least_one(row["C_plateau"]), "published": published}
+        rows += [{"equal": "d"} | kept] if row["d"] == frame["d"].max() else []
+        rows += [{"equal": "P"} | kept] if row["d"] != frame["d"].max() or row["L"] == 1 else []
     return pd.DataFrame(rows).sort_values(["equal", "L"], ignore_index=True)
 
 

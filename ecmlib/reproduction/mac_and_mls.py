@@ -15,6 +15,7 @@ from ecmlib.capacity import measure_mac
 from ecmlib.chance import FULL, at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.files import named_folder
+from ecmlib.laws.points import CONDITIONS, configurations
 from ecmlib.library import random_library
 from ecmlib.mls import measure_mls
 from ecmlib.mls_record import MlsRecord
@@ -25,6 +26,7 @@ from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares, mean
 from ecmlib.results import CapacityRecord
 
+_ARCHITECTURE = ["d", "H", "N", "L", "K"]
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 LARGE = 64  # d that must be reached before a lag at large d is judged
 
@@ -51,12 +53,14 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
     rows: list[dict[str, Any]] = []
     if counted.empty:
         return pd.DataFrame()
+    points = configurations(counted, ["C_plateau_raw", "C_plateau"], [*CONDITIONS, "T"]).to_dict("records")
+    best = {tuple(point[name] for name in _ARCHITECTURE): point for point in points}
     for search in searches:
         size = search.architecture
-        same = counted[(counted[["d", "H", "N", "L", "K"]] == [size.d, size.H, size.N, size.L, size.K]).all(axis=1)]
-        if same.empty or search.next_size() is not None:
+        key = tuple(getattr(size, name) for name in _ARCHITECTURE)
+        if key not in best or search.next_size() is not None:
             continue
-        raw, corrected, T = same["C_plateau_raw"].max(), same["C_plateau"].max(), int(same["T"].iloc[0])
+        raw, corrected, T = (best[key][name] for name in ("C_plateau_raw", "C_plateau", "T"))
         rows.append(
             {"d": size.d, "H": size.H, "N": size.N, "MLS": search.memorised, "not_memorised": search.not_memorised}
             | {"censored": search.censored, "possible": _possible(search), "MAC_raw": raw, "MAC": corrected}

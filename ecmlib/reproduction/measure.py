@@ -20,7 +20,7 @@ from ecmlib.reproduction.budget import load_budgets, same_protocol
 from ecmlib.results import CapacityRecord, load_records, load_results
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, sorted_out
 from ecmlib.workplace import refuse_impossible
 
 
@@ -248,5 +248,5 @@ class _Names(Parameters):
 
 def _sorted(values: Mapping[str, Any]) -> tuple[Architecture, dict[str, Any]]:
     """Return the architecture, and the values that are not of it."""
-    sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
-    return Architecture(**sizes), {name: value for name, value in values.items() if name not in sizes}
+    sizes, others = sorted_out(Architecture, values)
+    return Architecture(**sizes), others

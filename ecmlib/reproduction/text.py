@@ -11,7 +11,7 @@ import pandas as pd
 from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import SIZES, with_bits
+from ecmlib.laws.points import SIZES, configurations, surviving, with_bits
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
@@ -22,7 +22,6 @@ _TOLD = {"": "reference_bits", "_ngram": "ngram_bits", "_K": None}  # bits a tok
 _RATIOS = {"C": "ratio", "bits_per_parameter": "ratio_bits"}
 _CELL = ["content", *SIZES]
 _MEANS = [
-    "P",
     "C",
     "reference_bits",
     "ngram_bits",
@@ -47,23 +46,20 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
         apart at 95 % (one-sided), and ``full``, whether 0.9 T are counted; ``runs``.
     """
     if not records:
-        columns = dict.fromkeys([*_CELL, *_MEANS, "known", "full", "lost", "runs"], float)
+        columns = dict.fromkeys([*_CELL, "P", *_MEANS, "known", "full", "lost", "runs"], float)
         return pd.DataFrame(columns=[*columns]).astype(columns | {"content": str, "full": bool, "lost": bool})
-    frame = pd.concat([record.frame() for record in records], ignore_index=True)
-    alive = frame[frame["status"] != "diverged"]
-    by_cell = alive.groupby(_CELL)
-    counts = by_cell[["counted", "counted_held_out", "T"]].sum().set_axis(["counted", "held_out", "of"], axis="columns")
-    cells = (
-        by_cell[_MEANS]
-        .mean()
-        .assign(
-            known=counts["held_out"] / counts["of"],
-            full=counts["counted"] >= FULL * counts["of"],
-            lost=[cannot_be_told_apart(*row) for row in counts.to_numpy()],
-            runs=by_cell.size(),
-        )
+    frame = surviving(pd.concat([record.frame() for record in records], ignore_index=True))
+    means = configurations(frame, _MEANS, by=["content"]).rename(columns={"restarts": "runs"})
+    counts = frame.groupby(_CELL)[["counted", "counted_held_out", "T"]].sum()
+    told = pd.DataFrame(
+        {
+            "known": counts["counted_held_out"] / counts["T"],
+            "full": counts["counted"] >= FULL * counts["T"],
+            "lost": [cannot_be_told_apart(*row) for row in counts.to_numpy()],
+        },
+        counts.index,
     )
-    cells = cells.reset_index()
+    cells = means[[*_CELL, "P", *_MEANS, "runs"]].merge(told.reset_index(), on=_CELL)
     order = cells["content"].map(CONTENTS.index)
     return cells.assign(order=order).sort_values([*SIZES, "order"], ignore_index=True).drop(columns="order")
 

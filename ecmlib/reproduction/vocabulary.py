@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
+from ecmlib.laws.points import configurations
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, least_squares
 from ecmlib.results import CapacityRecord
 
@@ -22,12 +23,10 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     DataFrame
         ``d``, ``K``, ``P``, ``C`` in sequences, ``bits`` memorised in all predictions, and ``bits_per_parameter``.
     """
-    rows = [
-        {"d": record.architecture.d, "K": record.architecture.K, "P": record.P, "C": at_least_one(record.C_plateau)}
-        | {"bits": record.bits, "bits_per_parameter": record.bits_per_parameter}
-        for record in records
-    ]
-    return pd.DataFrame(rows).sort_values(["d", "K"], ignore_index=True)
+    frame = pd.concat([record.frame() for record in records], ignore_index=True)
+    points = configurations(frame, ["C_plateau", "bits", "bits_per_parameter"])
+    table = points.assign(C=at_least_one(points["C_plateau"])).sort_values(["d", "K"], ignore_index=True)
+    return table[["d", "K", "P", "C", "bits", "bits_per_parameter"]]
 
 
 def exponents(table: pd.DataFrame) -> dict[str, Estimate]:

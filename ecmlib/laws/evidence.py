@@ -1,0 +1,65 @@
+"""What a fitted law rests on: its data, its doubts, and the scatter from which its intervals are drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from ecmlib.laws.fitting import Array, FitLoss
+from ecmlib.validation import Parameters
+
+_NEIGHBOURS = 14  # residuals that stand for the scatter around one prediction
+
+
+class Evidence(Parameters):
+    """What a fitted law rests on; one that was not fitted rests on no configurations.
+
+    Parameters
+    ----------
+    target : str
+        Column that was fitted.
+    loss : str
+        What was minimised.
+    region : dict
+        Smallest and largest d, H, N, L, K and T among the data.
+    configurations : int
+        Number of points; the capacity of a configuration is its best restart.
+    complete : int
+        Configurations that memorised the whole library: their capacity is at least T.
+    share_of_starts : float
+        Share of starts that reached the optimum; 1 for a linear fit.
+    doubts : list of str
+        In words: parameters on a bound or not determined by the data.
+    held : list of str
+        Parameters that stayed where they were, since the data say nothing of them.
+    draws : list of lists
+        Parameters refitted to configurations drawn with replacement, a list a draw.
+    calibration : list of pairs
+        For every restart, sorted: how full the law says that the library is, and the logarithm of measured over
+        predicted capacity, in the deviations to be expected there.
+    """
+
+    target: str = "C_plateau"
+    loss: FitLoss = "log"
+    region: dict[str, list[float]] = Field(default_factory=dict)
+    configurations: int = 0
+    complete: int = 0
+    share_of_starts: float = 1.0
+    doubts: list[str] = Field(default_factory=list)
+    held: list[str] = Field(default_factory=list)
+    draws: list[list[float]] = Field(default_factory=list)
+    calibration: list[list[float]] = Field(default_factory=list)
+
+    def scatter_around(self, fullness: Array) -> Array:
+        """Residuals of the restarts in libraries about as full, shape (rows, 15).
+
+        Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
+        these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
+        """
+        centre, residual = np.array(self.calibration).T
+        window = min(_NEIGHBOURS, len(centre))
+        # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
+        position = np.searchsorted(centre, np.round(fullness, 6))
+        first = np.clip(position - window // 2, 0, len(centre) - window)
+        nearest = np.sort(residual[first[:, None] + np.arange(window)], axis=1)
+        return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)
