@@ -9,7 +9,7 @@ from conftest import executed
 from experiments import EXPERIMENTS
 from grids import NOTEBOOKS, Grid, Job, load_grid
 from IPython.core.interactiveshell import InteractiveShell
-from status import CostModel, _seconds_here, in_flight, job_status, report
+from status import CostModel, _all_records, _seconds_here, in_flight, job_status, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
 from ecmlib.progress import Cost
@@ -82,24 +82,37 @@ def test_report_names_what_is_not_on_the_grid_and_says_when_all_is_there(jobs: l
     assert "complete: true" in text
 
 
-def test_cost_follows_a_power_law_that_the_records_follow() -> None:
+def test_cost_is_foretold_of_models_far_larger_than_all_that_are_measured() -> None:
+    mac = EXPERIMENTS["mac"]
+    records = [record for record in _all_records(mac, Path("results")) if record.restarts]
+    largest = [record for record in records if record.P > 1e6]
+    model = CostModel(mac, [record for record in records if record.P < 5e5])
+    for record in largest:
+        (measured, *_) = mac.core_seconds(record)
+        assert measured / 1.5 < model.core_seconds(record) < 1.5 * measured
+    assert largest
+
+
+def test_cost_is_a_constant_and_a_share_of_P_for_each_token() -> None:
     def record(d: int, N: int) -> CapacityRecord:
         plan = CapacityRecord(architecture=Architecture(d=d, N=N), protocol=Protocol(T=2048), restarts=[])
-        cost = 1e-6 * plan.P**0.5 * (N - 1)
+        cost = (1e-3 + 1e-7 * plan.P) * (N - 1)
         return plan.model_copy(update={"restarts": [restart(cost)]})
 
     model = CostModel(EXPERIMENTS["mac"], [record(d, N) for d in (8, 16, 32) for N in (4, 8, 16)])
     unseen = record(128, 32)
-    assert model.core_seconds(unseen) == pytest.approx(unseen.restarts[0].provenance.core_seconds, rel=1e-9)
-    assert model.typical_factor == pytest.approx(1)
+    assert model.core_seconds(unseen) == pytest.approx(unseen.restarts[0].provenance.core_seconds, rel=1e-4)
+    assert model.typical_factor == pytest.approx(1, rel=1e-4)
     assert model.n_parts == 9
 
 
 def test_time_to_go_is_that_of_the_missing_restarts_over_the_cores(jobs: list[Job], tmp_path: Path) -> None:
     other = tmp_path / "results" / "other"
+    tokens = EXPERIMENTS["mac"].tokens
     for d in range(8, 18):
-        plan = CapacityRecord(architecture=Architecture(d=d), protocol=Protocol(T=2048), restarts=[restart(3600.0)])
-        plan.save(other / f"{d}.json")
+        plan = CapacityRecord(architecture=Architecture(d=d), protocol=Protocol(T=2048), restarts=[])
+        cost = 3600 * tokens(plan) / tokens(jobs[0].plan)
+        plan.model_copy(update={"restarts": [restart(cost)]}).save(other / f"{d}.json")
     (other / "note.json").write_text("{}")
     jobs[0].plan.model_copy(update={"restarts": [restart(3600.0)]}).save(jobs[0].record)
     text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from experiments import Experiment
 from grids import Job, extra_records, load_grid
+from scipy.optimize import least_squares
 
 from ecmlib.checkpoint import FOLDER
 from ecmlib.memorisation import REFERENCE
@@ -25,6 +26,7 @@ from ecmlib.training import Trainers
 from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile, resolve_device
 
 FEWEST_PARTS = 10  # from which a duration is guessed
+TYPICAL = 0.3  # off by so much, of the logarithm, a duration weighs less in that guess: a run ended before
 State = Literal["done", "running", "failed", "missing"]
 
 
@@ -58,7 +60,10 @@ def job_status(job: Job, runs: Path) -> JobStatus:
 
 
 class CostModel:
-    """Core-seconds of a part, by linear regression of their logarithm on those of P and of tokens trained on at most.
+    """Core-seconds of a part: for each token trained on, at most, a constant and so much for each parameter.
+
+    Both are found by robust least squares of logarithms, since many a run ends before its most tokens. A power of P
+    fits about as well and misses far larger models by a factor of eight: where P is small, a step costs all the same.
 
     Parameters
     ----------
@@ -70,18 +75,25 @@ class CostModel:
 
     def __init__(self, experiment: Experiment, records: list[Any]) -> None:
         self.experiment = experiment
-        parts = [(self._logs(record), seconds) for record in records for seconds in experiment.core_seconds(record)]
+        parts = [(*self._sizes(record), seconds) for record in records for seconds in experiment.core_seconds(record)]
         self.n_parts = len(parts)
-        sizes, measured = np.array([logs for logs, _ in parts]), np.log([seconds for _, seconds in parts])
-        self._coefficients = np.linalg.lstsq(sizes, measured, rcond=None)[0]
-        self.typical_factor = float(np.exp(np.median(np.abs(measured - sizes @ self._coefficients))))
+        P, tokens, seconds = np.array(parts, float).T
+        start = np.log(np.median(seconds / tokens)) - np.array([0, np.log(np.median(P))])
+
+        def off(logs: np.ndarray) -> np.ndarray:
+            return np.log(tokens * (np.exp(logs[0]) + np.exp(logs[1]) * P) / seconds)
+
+        logs = least_squares(off, start, loss="soft_l1", f_scale=TYPICAL, xtol=1e-12, ftol=1e-12, gtol=1e-12).x
+        self._a_token, self._a_parameter = np.exp(logs)
+        self.typical_factor = float(np.exp(np.median(np.abs(off(logs)))))
 
     def core_seconds(self, plan: Any) -> float:
         """Return what one part of a record costs."""
-        return float(np.exp(self._logs(plan) @ self._coefficients))
+        P, tokens = self._sizes(plan)
+        return float(tokens * (self._a_token + self._a_parameter * P))
 
-    def _logs(self, record: Any) -> np.ndarray:
-        return np.log([np.e, record.architecture.n_params, self.experiment.tokens(record)])
+    def _sizes(self, record: Any) -> tuple[int, int]:
+        return record.architecture.n_params, self.experiment.tokens(record)
 
 
 def report(name: str, results: Path, runs: Path, cores: int, timed: bool = False) -> str:
@@ -157,7 +169,7 @@ def _estimates(missing: list[tuple[Job, int]], results: Path, cores: int, timed:
         hours = sum(parts * seconds for (_, parts), seconds in zip(missing, expected, strict=True)) / 3600
         lines = [
             f"to go: about {hours:.2g} core-hours, {hours / cores:.2g} hours on the {cores} cores of this machine",
-            f"(regression of log core-seconds on log P and log tokens over {model.n_parts} measurements in {results},",
+            f"(core-seconds a token, regressed on P, over {model.n_parts} measurements in {results},",
             f"half of them within a factor {model.typical_factor:.2g}; what is running counts as not begun)",
         ]
     if timed and experiment.is_timed:

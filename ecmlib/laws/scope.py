@@ -18,8 +18,9 @@ MOST_T = 20_000  # sequences of a library that it speaks of
 def out_of_scope(frame: pd.DataFrame) -> pd.Series:
     """Say of each row why our law does not speak of it, in a word or two; "" where it does.
 
-    Measured, not assumed (grid ``axes``): without feed-forward blocks, models hold a fraction of what their numbers
-    hold beside them, and of a library of 65,536 sequences next to nothing is learnt, in 10,000 steps or in 80,000.
+    Measured, not assumed: without feed-forward blocks, models hold a fraction of what their numbers hold beside them,
+    and of a library of 65,536 sequences the reference protocol learns next to nothing, in 10,000 steps or in 80,000
+    (grid ``axes``). Its rate is too high there (grid ``lower-rates``).
     """
     alone = frame["ff"] == "identity" if "ff" in frame else np.zeros(len(frame), np.bool_)
     said = np.select([alone, frame["T"] > MOST_T], ["attention alone", f"T above {MOST_T:,}"], "")
