@@ -16,7 +16,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from ecmlib import Architecture, load_results
 from ecmlib.laws.base import Law
-from ecmlib.laws.baselines import BoostingModel, PolynomialModel
+from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.comparison import (
     CELLS,
     HELD_OUT,
@@ -33,6 +33,7 @@ from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import configurations, scored, weights
 from ecmlib.laws.registry import LAWS, load_law
+from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scope import by_axis, errors_by_grid, out_of_scope
 from ecmlib.laws.scores import aicc, coverage, left_out
@@ -273,8 +274,21 @@ def test_candidate_counts_parameters_as_the_architecture_does() -> None:
     assert bits == pytest.approx(Architecture(d=32, H=2, N=5, L=3, K=16).n_params, rel=1e-6)
 
 
-def test_boosting_follows_its_data() -> None:
-    assert BoostingModel.fit(grid()).score(grid()) > 0.99
+def test_a_process_on_errors_finds_what_the_law_lacks_and_nothing_where_it_lacks_nothing() -> None:
+    def left(frame: pd.DataFrame) -> tuple[float, float]:
+        """Errors of the law, and of it with the process, on configurations left out."""
+        with warnings.catch_warnings(action="ignore", category=FitWarning):  # the data have a single L
+            both = ResidualModel.fit(frame, starts=4)
+        points = scored(frame, "C_plateau")
+        groups = points.index.tolist()
+        return left_out(both.ours, points, "C_plateau", groups), left_out(both, points, "C_plateau", groups)
+
+    bent = grid()
+    bent = bent.assign(C_plateau=bent["C_plateau"] * np.where(bent["d"] > 16, 1.0, 1.5))
+    of_law, with_process = left(bent)
+    assert with_process < 0.7 * of_law
+    of_law, with_process = left(grid())
+    assert with_process < of_law + 0.02
 
 
 # The comparison.

@@ -1,9 +1,9 @@
-"""Laws that mean nothing, to compare with: polynomials and gradient boosting in (d, H, N)."""
+"""Laws that mean nothing, to compare with: polynomials in (d, H, N)."""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Self
 
 import numpy as np
 import pandas as pd
@@ -120,72 +120,6 @@ class PolynomialModel(Law):
         values = _terms(inputs, np.array(self.centre), np.array(self.scale), self.degree) @ coefficients
         # Beyond e^50 an extrapolated logarithm says no more than "far too many".
         return np.asarray(np.exp(np.minimum(values, 50.0)) if self.logarithmic else values)
-
-
-class BoostingModel(Law):
-    """Gradient-boosted trees for the logarithm of the capacity, scikit-learn's defaults.
-
-    Trees are not kept: the data are, and the same trees grow from them.
-
-    Parameters
-    ----------
-    inputs : list of lists
-        d, H and N of the fitted configurations.
-    measured : list of float
-        Their capacities.
-    weights : list of float
-        How much each counts (`ecmlib.laws.points.weights`).
-    """
-
-    name = "boosting"
-    variables = _INPUTS
-    resamples: ClassVar[int] = 30
-
-    inputs: list[list[float]]
-    measured: list[float]
-    weights: list[float]
-
-    @property
-    def n_parameters(self) -> int:
-        """Not a number of coefficients: 0."""
-        return 0
-
-    @classmethod
-    def fit(cls, frame: pd.DataFrame, target: str = "C_plateau") -> Self:
-        """Fit to configurations, whose best restart counts.
-
-        Raises
-        ------
-        ValueError
-            As `ecmlib.laws.ecm.EmpiricalCapacityModel.fit`.
-        """
-        points = scored(frame, target, ONE_SETTING)
-        law = cls(
-            inputs=points[_INPUTS].to_numpy(float).tolist(),
-            measured=positive(points, target).tolist(),
-            weights=weights(points, target, cls.nearness).tolist(),
-        )
-        return law._with_evidence(frame, points, target, "log")
-
-    def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
-        """Fit to other data."""
-        return self.fit(frame, self.evidence.target)
-
-    def _values(self, sizes: Sizes) -> Array:
-        return self._grown(np.arange(len(self.measured)), sizes)
-
-    def _draws(self, sizes: Sizes) -> Array:
-        random = np.random.default_rng(0)
-        n = len(self.measured)
-        return np.array([self._grown(random.integers(n, size=n), sizes) for _ in range(self.resamples)])
-
-    def _grown(self, rows: Any, sizes: Sizes) -> Array:
-        from sklearn.ensemble import GradientBoostingRegressor  # reading laws need not wait for scikit-learn
-
-        trees = GradientBoostingRegressor(random_state=0)
-        measured, weights = np.array(self.measured)[rows], np.array(self.weights)[rows]
-        trees.fit(np.array(self.inputs)[rows], np.log(measured), sample_weight=weights)
-        return np.asarray(np.exp(trees.predict(_inputs(sizes))))
 
 
 def _inputs(sizes: Sizes) -> Array:

@@ -15,11 +15,12 @@ from pydantic import Field
 from ecmlib.chance import FULL
 from ecmlib.files import write_atomically
 from ecmlib.laws.base import Law
-from ecmlib.laws.baselines import BoostingModel, PolynomialModel
+from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
 from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.registry import CANDIDATES
+from ecmlib.laws.residual import FEWEST, ResidualModel
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.scope import out_of_scope
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
@@ -67,7 +68,7 @@ def fit_all(
     """Fit every law to one frame, silently: what there is to doubt is in ``evidence.doubts``.
 
     The ECM and our law get all bootstraps, the others a tenth; the ECM gets all starts, the others, whose optimum is
-    easily found, at most 20. A polynomial with more coefficients than there are configurations is left out.
+    easily found, at most 20. Laws that need more configurations than there are, are left out.
 
     Parameters
     ----------
@@ -96,9 +97,10 @@ def fit_all(
                 laws[f"polynomial {degree} of log C"] = PolynomialModel.fit(
                     frame, target, degree, "log", bootstraps=tenth, seed=seed
                 )
-        laws["gradient boosting"] = BoostingModel.fit(frame, target)
         for candidate in CANDIDATES:
             laws[candidate.name] = candidate.fit(frame, target, starts=few, bootstraps=tenth, seed=seed)
+        if scored(frame, target)["telling"].sum() >= FEWEST:
+            laws["ours and a Gaussian process"] = ResidualModel.fit(frame, target, starts=few, seed=seed)
         laws[OURS] = SignalLaw.fit(frame, target, starts=few, bootstraps=bootstraps, seed=seed)
     return laws
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ecmlib.files import shipped_file
 from ecmlib.laws.base import Law, read_law
-from ecmlib.laws.baselines import BoostingModel, PolynomialModel
+from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import (
     BitsPerParameter,
     PowerLaw,
@@ -22,7 +23,7 @@ from ecmlib.validation import shown
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
 LAWS: dict[str, type[Law]] = {
     law.name: law
-    for law in (EmpiricalCapacityModel, UnsaturatedModel, PolynomialModel, BoostingModel, SignalLaw, *CANDIDATES)
+    for law in (EmpiricalCapacityModel, UnsaturatedModel, PolynomialModel, ResidualModel, SignalLaw, *CANDIDATES)
 }
 
 
