@@ -62,8 +62,8 @@ def measure_mls(
     >>> search.memorised <= 2
     True
     """
-    of_search, of_training = sorted_out(MlsProtocol, values)
-    search = MlsProtocol(**{"training": chosen_protocol(protocol, of_training, UNAPPLIED)} | of_search)
+    of_search, of_training = sorted_out(set(MlsProtocol.model_fields) - {"training"}, values)
+    search = MlsProtocol(training=chosen_protocol(protocol, of_training, UNAPPLIED), **of_search)
     training = search.training
     here = workplace(architecture, search.T_max, training.batch_size, device=device, compiled=compiled)
     record, path = MlsRecord(architecture=architecture, protocol=search, trials=[]).begun_in(results)

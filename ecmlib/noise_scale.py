@@ -58,7 +58,7 @@ def measure_noise_scale(
     DivergedError
         If the loss does.
     """
-    of_sampling, others = sorted_out(Sampling, values)
+    of_sampling, others = sorted_out(Sampling.model_fields, values)
     sampling = Sampling(**of_sampling)
     protocol = chosen_protocol(protocol, others if protocol else {"eval_every": 310} | others, UNAPPLIED)
     here = workplace(architecture, protocol.T, protocol.batch_size, device=device, compiled=compiled)

@@ -86,13 +86,13 @@ class CapacityRecord(Record):
 
     @property
     def bits(self) -> float:
-        """Most bits memorised at the end of a restart: those of all predictions less what the model still lacks."""
-        return self._best("bits")
+        """Bits memorised at the end, of all predictions, less what the model still lacks; the mean over restarts."""
+        return statistics.fmean(self._counted("bits"))
 
     @property
     def bits_per_parameter(self) -> float:
         """``bits / P``."""
-        return self._best("bits_per_parameter")
+        return self.bits / self.P
 
     def frame(self) -> pd.DataFrame:
         """Return one row a restart: architecture, protocol and what the curve says."""

@@ -6,7 +6,7 @@ import ast
 import math
 import os
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -48,9 +48,9 @@ class Parameters(BaseModel):
             raise ValueError(one_sentence(error)) from None
 
 
-def sorted_out(kind: type[Parameters], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values that name fields of a kind of parameters, and the others."""
-    own = {name: value for name, value in values.items() if name in kind.model_fields}
+def sorted_out(names: Collection[str], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of these names, and the others."""
+    own = {name: value for name, value in values.items() if name in names}
     return own, {name: value for name, value in values.items() if name not in own}
 
 

@@ -289,9 +289,11 @@ def test_a_process_on_errors_finds_what_the_law_lacks_and_nothing_where_it_lacks
     assert with_process < 0.7 * of_law
     of_law, with_process = left(grid())
     assert with_process < of_law + 0.02
-
-
-# The comparison.
+    with warnings.catch_warnings(action="ignore", category=FitWarning):
+        few = ResidualModel.fit(
+            grid().query("d == 16 and H < 4"), starts=4
+        )  # in six cells there is no function to learn
+    np.testing.assert_array_equal(few.predict_frame(grid()), few.ours.predict_frame(grid()))
 
 
 def test_comparison_finds_the_law_that_made_the_data(fits: dict[str, Law]) -> None:
@@ -428,7 +430,9 @@ def test_a_size_left_out_is_that_of_the_fitted_data_or_the_usual_one() -> None:
         ({"T": np.nan}, "T = nan"),
         ({"d": np.inf}, "d = inf"),
         ({"d": "wide"}, "d = 'wide': input should be a number"),
-        ({"head_dim": [16, "a"]}, "head_dim = 'a': input should be a number"),
+        ({"head_dim": "a"}, "head_dim = 'a': input should be a number"),
+        ({"d": "16"}, "d = '16': input should be a number"),
+        ({"token_bits": 0.5}, "token_bits = 0.5: input should be greater than or equal to 1"),
         ({"head_dim": 0}, "head_dim = 0: input should be greater than or equal to 1"),
         ({"ff": "gelu"}, "ff = gelu: input should be 'train' or 'identity'"),
         ({"heads": 2}, "heads: unknown; besides sizes, a law may know head_dim, ff,"),
@@ -445,8 +449,11 @@ def test_components_are_predicted_as_in_a_frame_and_refused_by_laws_without_them
     frame = pd.DataFrame(size | {"L": 1, "K": 128, "head_dim": 8, "ff": ["train", "identity"], "max_steps": 5000})
     asked = load_law().predict(**size, head_dim=8, ff=["train", "identity"], max_steps=5000)
     np.testing.assert_array_equal(asked, load_law().predict_frame(frame))
+    ecm = load_law("results/law/ecm.json")
     with pytest.raises(ValueError, match="head_dim = 8: this law knows head_dim = 64 alone"):
-        load_law("results/law/ecm.json").predict(**size, head_dim=8)
+        ecm.predict(**size, head_dim=8)
+    with pytest.raises(ValueError, match="max_steps: this law does not know it"):
+        ecm.predict(**size, max_steps=5000)
 
 
 def test_text_in_a_column_is_refused_by_name() -> None:

@@ -119,6 +119,8 @@ def test_protocol_says_what_its_values_by_name_say_and_nothing_that_no_try_appli
     assert record.protocol.training == Protocol(**own, T=32)
     with pytest.raises(ValueError, match="lr: given beside a protocol"):
         measure_mls(SMALL, Protocol(), lr=0.1)
+    with pytest.raises(ValueError, match=r"training = .*not permitted"):
+        measure_mls(SMALL, training={"lr": 0.5})
     for name, value in {"T": 64, "patience_steps": 31, "vary": "all"}.items():
         with pytest.raises(ValueError, match=f"{name} = {value}: this measurement does not apply it"):
             measure_mls(SMALL, **{name: value})

@@ -19,7 +19,7 @@ def plot_grid(
     Parameters
     ----------
     results : DataFrame
-        Rows of `ecmlib.load_results`, all of one L, K and T; the best restart of a configuration counts.
+        Rows of `ecmlib.load_results`, all of one L, K and T, reduced by `ecmlib.laws.points.configurations`.
     law : Law, optional
         Drawn as lines; without one, lines join what was measured.
     target : str

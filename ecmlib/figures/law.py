@@ -32,7 +32,7 @@ def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> F
         Rows of `ecmlib.load_results`, all of one L, K and T.
     law : Law
     target : str
-        Column that is compared; the best restart of a configuration counts.
+        Column that is compared (`ecmlib.laws.points.configurations`).
     """
     points = configurations(results, target)
     points = points.assign(ratio=points[target] / at_least_one(law.predict_frame(points)))

@@ -18,7 +18,16 @@ from ecmlib.chance import at_least_one, count_deviation, tails
 from ecmlib.files import read_json, write_atomically
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitting import Array, FitLoss
-from ecmlib.laws.points import CONDITIONS, OPTIONAL, SIZES, checked_components, checked_sizes, configurations, surviving
+from ecmlib.laws.points import (
+    COMPONENTS,
+    CONDITIONS,
+    OPTIONAL,
+    SIZES,
+    checked_components,
+    checked_sizes,
+    configurations,
+    surviving,
+)
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters, shown
 
@@ -135,6 +144,8 @@ class Law(Parameters):
         for name in components:
             if name not in OPTIONAL:
                 raise ValueError(f"{name}: unknown; besides sizes, a law may know {', '.join(OPTIONAL)}")
+            if name not in (*COMPONENTS, *self.components):
+                raise ValueError(f"{name}: this law does not know it")
         sizes = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
         asked = {name: self._usual(name) if value is None else value for name, value in sizes.items()} | components
         columns = np.broadcast_arrays(*asked.values())

@@ -58,7 +58,7 @@ class PolynomialModel(Law):
         bootstraps: int = 1000,
         seed: int = 0,
     ) -> Self:
-        """Fit to configurations, whose best restart counts: by linear least squares, or the least absolute errors.
+        """Fit to configurations by linear least squares, or by the least absolute relative errors.
 
         Parameters
         ----------

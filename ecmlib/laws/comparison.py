@@ -20,7 +20,7 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
 from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.registry import CANDIDATES
-from ecmlib.laws.residual import FEWEST, ResidualModel
+from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.scope import out_of_scope
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
@@ -99,8 +99,7 @@ def fit_all(
                 )
         for candidate in CANDIDATES:
             laws[candidate.name] = candidate.fit(frame, target, starts=few, bootstraps=tenth, seed=seed)
-        if scored(frame, target)["telling"].sum() >= FEWEST:
-            laws["ours and a Gaussian process"] = ResidualModel.fit(frame, target, starts=few, seed=seed)
+        laws["ours and a Gaussian process"] = ResidualModel.fit(frame, target, starts=few, seed=seed)
         laws[OURS] = SignalLaw.fit(frame, target, starts=few, bootstraps=bootstraps, seed=seed)
     return laws
 

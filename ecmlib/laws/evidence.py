@@ -23,7 +23,7 @@ class Evidence(Parameters):
     region : dict
         Smallest and largest d, H, N, L, K and T among the data.
     configurations : int
-        Number of points; the capacity of a configuration is its best restart.
+        Number of points (`ecmlib.laws.points.configurations`).
     complete : int
         Configurations that memorised the whole library: their capacity is at least T.
     share_of_starts : float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,15 @@ from ecmlib.validation import shown
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 _BEST = ("C_plateau", "C_plateau_raw", "C_paper_rule", "C_paper_rule_raw")  # the best restart counts, as in the paper
-_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1, "head_dim": 1, "ff_mult": 0, "max_steps": 1}
+_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1, "head_dim": 1, "ff_mult": 0, "max_steps": 1, "token_bits": 1}
 _KINDS = {"ff": ("train", "identity"), "embeddings": ("frozen", "trained")}
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
 COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
 USUAL_STEPS = 10_000  # of training, for a law that asks how many
 OPTIONAL = (*COMPONENTS, "max_steps", "token_bits")  # columns that a law may know besides sizes
-# What differs between measurements of one kind: a law's own variables, seeds, where a curve is looked at.
-_FREE = ("T", "max_steps", "seed", "eval_every", "eval_growth", "min_steps")
+# In what measurements of one kind may differ: a law's own variables, seeds and what they vary, where a curve is looked
+# at, and the number format, of which the precision experiment finds no effect.
+_FREE = ("T", "max_steps", "seed", "vary", "eval_every", "eval_growth", "min_steps", "precision")
 # A frame that is fitted must not mix these.
 CONDITIONS = [*COMPONENTS, "dropout", *(name for name in Protocol.model_fields if name not in _FREE)]
 # What a law of d, H and N alone needs the same, too.
@@ -47,7 +49,7 @@ def unmixed(frame: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataFra
     mixed = [column for column in same if column in frame and frame[column].nunique() > 1]
     if mixed:
         values = "; ".join(f"{column} = {', '.join(map(str, sorted(frame[column].unique())))}" for column in mixed)
-        raise ValueError(f"the frame mixes {values}: fit one of them at a time")
+        raise ValueError(f"the frame mixes {values}: take one of them at a time")
     return frame
 
 
@@ -140,10 +142,15 @@ def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.fl
     array
         Between 0 and 1.
     """
+    told = nearness**2 / (nearness**2 + counting_noise(points, target) ** 2)
+    return np.where(points["lost"], 0.0, told)
+
+
+def counting_noise(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
+    """Relative standard deviation that counting alone explains, of capacities as `configurations` returns them."""
     averaged = 1 if target in _BEST else points["restarts"]
     noise = count_deviation(points[target], points["T"], points["K"]) / at_least_one(points[target])
-    told = nearness**2 / (nearness**2 + noise**2 / averaged)
-    return np.asarray(told.where(~points["lost"], 0.0), float)
+    return np.asarray(noise / np.sqrt(averaged), float)
 
 
 def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -185,7 +192,8 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
         if name in known
     }
     if "token_bits" in known:
-        values["token_bits"] = numbers("token_bits", frame.get("token_bits", np.log2(frame["K"])))
+        told = frame["token_bits"] if "token_bits" in frame else np.log2(numbers("K", frame["K"]))
+        values["token_bits"] = _in_range("token_bits", numbers("token_bits", told))
     if "embeddings" in known:
         values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
     if "ff" in known and "ff" in frame:
@@ -201,11 +209,11 @@ def numbers(name: str, values: Any) -> NDArray[np.float64]:
     ValueError
         If one is none; the message names the column and the value.
     """
-    try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError):
-        wrong = next(value for value in np.ravel(values) if pd.isna(pd.to_numeric(value, errors="coerce")))
-        raise ValueError(f"{name} = {shown(wrong)}: input should be a number") from None
+    each = np.asarray(values)
+    wrong = [value for value in each.flat if not isinstance(value, Real)] if each.dtype.kind not in "biuf" else []
+    if wrong:
+        raise ValueError(f"{name} = {shown(wrong[0])}: input should be a number")
+    return each.astype(float)
 
 
 def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:

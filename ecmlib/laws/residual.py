@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 
-from ecmlib.chance import at_least_one, count_deviation
+from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import ONE_SETTING, scored
+from ecmlib.laws.points import ONE_SETTING, counting_noise, scored
 from ecmlib.laws.signal import SignalLaw
 
 if TYPE_CHECKING:
@@ -37,10 +38,14 @@ class ResidualModel(Law):
     noise : list of float
         Variances of these that counting explains.
     kernel : list of float
-        Logarithms of the function's variance, of its three lengths, and of the variance of what is no function.
+        Logarithms of the function's variance, of its three lengths, and of the variance of what is no function. Without
+        enough configurations there is no function, and nothing in these lists.
+    freedom : float
+        Effective number of parameters of the function: the trace of the matrix that smooths.
     """
 
     name = "residual"
+    nearness = SignalLaw.nearness
     variables = SignalLaw.variables
     components = SignalLaw.components
     same = ONE_SETTING
@@ -51,58 +56,69 @@ class ResidualModel(Law):
     off: list[float]
     noise: list[float]
     kernel: list[float]
+    freedom: float
 
     @property
     def n_parameters(self) -> int:
-        """Those of the law, and of the kernel."""
-        return self.ours.n_parameters + len(self.kernel)
+        """Those of the law, and as many as a function so smooth has effectively."""
+        return self.ours.n_parameters + math.ceil(self.freedom)
 
     @classmethod
-    def fit(
-        cls, frame: pd.DataFrame, target: str = "C_plateau", *, starts: int = 20, bootstraps: int = 0, seed: int = 0
-    ) -> Self:
+    def fit(cls, frame: pd.DataFrame, target: str = "C_plateau", *, starts: int = 20, seed: int = 0) -> Self:
         """Fit our law, and then the function to its errors.
 
         Raises
         ------
         ValueError
-            As `SignalLaw.fit`, and if fewer than eight configurations can tell.
+            As `SignalLaw.fit`.
         """
-        return cls._beside(SignalLaw.fit(frame, target, starts=starts, bootstraps=bootstraps, seed=seed), frame, target)
+        ours = SignalLaw.fit(frame, target, starts=starts, bootstraps=cls.resamples, seed=seed)
+        return cls._beside(ours, frame, target)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         """Fit to other data, the law from where its fit ended."""
         return self._beside(self.ours.refit(frame, bootstraps), frame, self.ours.evidence.target)
 
     @classmethod
-    def _beside(cls, law: SignalLaw, frame: pd.DataFrame, target: str) -> Self:
+    def _beside(cls, ours: SignalLaw, frame: pd.DataFrame, target: str) -> Self:
+        from sklearn.exceptions import ConvergenceWarning
+
         points = scored(frame, target, cls.same)
         told = points[points["telling"]]
         if len(told) < FEWEST:
-            raise ValueError(f"{len(told)} configurations that can tell: a function of errors needs {FEWEST}")
-        off = np.log(at_least_one(told[target]) / at_least_one(law.predict_frame(told)))
-        deviation = count_deviation(told[target], told["T"], told["K"]) / at_least_one(told[target])
-        inputs, noise = _inputs({name: told[name].to_numpy(float) for name in _INPUTS}), np.square(deviation)
-        from sklearn.exceptions import ConvergenceWarning
-
+            alone = cls(ours=ours, inputs=[], off=[], noise=[], kernel=[], freedom=0.0)
+            return alone._with_evidence(frame, points, target, "log")
+        inputs = _inputs({name: told[name].to_numpy(float) for name in _INPUTS})
+        off = np.log(at_least_one(told[target]) / at_least_one(ours.predict_frame(told)))
+        noise = np.square(counting_noise(told, target))
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             # A length at its bound says that errors do not depend on this size.
-            learnt = _process(np.asarray(noise)).fit(inputs, off)
-        kernel = learnt.kernel_.theta.tolist()
-        fitted = cls(ours=law, inputs=inputs.tolist(), off=off.tolist(), noise=noise.tolist(), kernel=kernel)
+            learnt = _process(noise).fit(inputs, off).kernel_
+        both = learnt(inputs) + np.diag(noise)
+        fitted = cls(
+            ours=ours,
+            inputs=inputs.tolist(),
+            off=off.tolist(),
+            noise=noise.tolist(),
+            kernel=learnt.theta.tolist(),
+            freedom=float(np.trace(np.linalg.solve(both, learnt.k1(inputs)))),
+        )
         return fitted._with_evidence(frame, points, target, "log")
 
     def _values(self, sizes: Sizes) -> Array:
-        return self._corrected(np.arange(len(self.off)), sizes)
+        return self.ours._values(sizes) * self._correction(np.arange(len(self.off)), sizes)
 
     def _draws(self, sizes: Sizes) -> Array:
         random, n = np.random.default_rng(0), len(self.off)
-        return np.array([self._corrected(random.integers(n, size=n), sizes) for _ in range(self.resamples)])
+        of_ours = self.ours._draws(sizes)
+        return np.array([one * self._correction(random.integers(n, size=n), sizes) for one in of_ours])
 
-    def _corrected(self, rows: Any, sizes: Sizes) -> Array:
+    def _correction(self, rows: Any, sizes: Sizes) -> Array:
+        if not self.off:
+            return np.ones(len(sizes["d"]))
         process = _process(np.array(self.noise)[rows], self.kernel)
         process.fit(np.array(self.inputs)[rows], np.array(self.off)[rows])
-        return np.asarray(self.ours._values(sizes) * np.exp(process.predict(_inputs(sizes))))
+        return np.asarray(np.exp(process.predict(_inputs(sizes))))
 
 
 def _inputs(sizes: Sizes) -> Array:

@@ -49,11 +49,14 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `SIZES`, ``P``, ``load`` (library bits a parameter), the protocol's `PROTOCOL`, ``max_steps`` (the budget), the
-        means ``C``, ``bits`` and ``bits_per_parameter`` over ``restarts``, ``C_sd`` (between restarts),
-        ``full`` (any) and ``lost`` (all), and ``C_paper_rule`` and ``C_plateau`` as the first edition had them.
+        `SIZES`, what an architecture is made of besides, ``P``, ``load`` (library bits a parameter), the protocol's
+        `PROTOCOL`, ``max_steps`` (the budget), the means ``C``, ``bits`` and ``bits_per_parameter`` over ``restarts``,
+        ``C_sd`` (between restarts), ``full`` (any) and ``lost`` (all), and ``C_paper_rule`` and ``C_plateau`` as the
+        first edition had them.
     """
     runs, cell = surviving(frame), [*SIZES, *PROTOCOL, "max_steps"]
+    if runs.empty:
+        return pd.DataFrame()
     for _, alike in runs.groupby(PROTOCOL):
         unmixed(alike)
     means = configurations(runs, ["C", "bits", "bits_per_parameter", "C_paper_rule", "C_plateau"], (), PROTOCOL)

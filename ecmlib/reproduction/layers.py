@@ -43,8 +43,8 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``equal`` ("d" or "P"), ``L``, ``d``, ``P``, ``C``, ``bits_per_parameter``, and ``published``: what the paper's
-        Table 1 predicts for its own library, missing for more than two layers.
+        ``equal`` ("d" or "P"), ``L``, ``d``, ``P``, ``C`` (best restart), ``bits_per_parameter`` (mean of restarts),
+        and ``published``: what the paper's Table 1 predicts for its own library, missing for more than two layers.
     """
     frame = pd.concat([record.frame() for record in records], ignore_index=True)
     rows = []

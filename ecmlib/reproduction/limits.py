@@ -56,7 +56,8 @@ def limits(table: pd.DataFrame, quantity: str = "bits", level: float = 0.95) -> 
     Parameters
     ----------
     table : DataFrame
-        What `compare` returns; budgets at which the library is full say nothing of the model and are left out.
+        What `ecmlib.reproduction.budget.compare` returns; budgets at which the library is full say nothing of the model
+        and are left out.
     quantity : {"bits", "C"}
         What grows.
     level : float

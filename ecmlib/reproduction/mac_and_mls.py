@@ -53,7 +53,7 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
     rows: list[dict[str, Any]] = []
     if counted.empty:
         return pd.DataFrame()
-    points = configurations(counted, ["C_plateau_raw", "C_plateau"], [*CONDITIONS, "T"]).to_dict("records")
+    points = configurations(counted, ["C_plateau_raw", "C_plateau"], [*CONDITIONS, "T", "max_steps"]).to_dict("records")
     best = {tuple(point[name] for name in _ARCHITECTURE): point for point in points}
     for search in searches:
         size = search.architecture

@@ -248,5 +248,5 @@ class _Names(Parameters):
 
 def _sorted(values: Mapping[str, Any]) -> tuple[Architecture, dict[str, Any]]:
     """Return the architecture, and the values that are not of it."""
-    sizes, others = sorted_out(Architecture, values)
+    sizes, others = sorted_out(Architecture.model_fields, values)
     return Architecture(**sizes), others

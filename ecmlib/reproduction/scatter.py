@@ -34,8 +34,7 @@ def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd
     if frame.empty:
         return pd.DataFrame(columns=columns)
     rows = []
-    same = [name for name in CONDITIONS if name != "vary"]
-    for key, runs in unmixed(surviving(frame), same).groupby([*SIZES, "vary"]):
+    for key, runs in unmixed(surviving(frame), [*CONDITIONS, "max_steps"]).groupby([*SIZES, "vary"]):
         values, n = runs[quantity].to_numpy(float), len(runs)
         if n < 3:
             continue

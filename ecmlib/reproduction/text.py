@@ -11,7 +11,7 @@ import pandas as pd
 from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import SIZES, configurations, surviving, with_bits
+from ecmlib.laws.points import CONDITIONS, SIZES, configurations, surviving, with_bits
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
@@ -49,7 +49,7 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
         columns = dict.fromkeys([*_CELL, "P", *_MEANS, "known", "full", "lost", "runs"], float)
         return pd.DataFrame(columns=[*columns]).astype(columns | {"content": str, "full": bool, "lost": bool})
     frame = surviving(pd.concat([record.frame() for record in records], ignore_index=True))
-    means = configurations(frame, _MEANS, by=["content"]).rename(columns={"restarts": "runs"})
+    means = configurations(frame, _MEANS, [*CONDITIONS, "max_steps"], by=["content"])
     counts = frame.groupby(_CELL)[["counted", "counted_held_out", "T"]].sum()
     told = pd.DataFrame(
         {
@@ -59,7 +59,8 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
         },
         counts.index,
     )
-    cells = means[[*_CELL, "P", *_MEANS, "runs"]].merge(told.reset_index(), on=_CELL)
+    cells = means.merge(told.reset_index(), on=_CELL).rename(columns={"restarts": "runs"})
+    cells = cells[[*_CELL, "P", *_MEANS, *told, "runs"]]
     order = cells["content"].map(CONTENTS.index)
     return cells.assign(order=order).sort_values([*SIZES, "order"], ignore_index=True).drop(columns="order")
 

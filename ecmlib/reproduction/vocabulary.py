@@ -21,7 +21,8 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``d``, ``K``, ``P``, ``C`` in sequences, ``bits`` memorised in all predictions, and ``bits_per_parameter``.
+        ``d``, ``K``, ``P``, ``C`` in sequences (best restart), ``bits`` memorised in all predictions, and
+        ``bits_per_parameter`` (means of restarts).
     """
     frame = pd.concat([record.frame() for record in records], ignore_index=True)
     points = configurations(frame, ["C_plateau", "bits", "bits_per_parameter"])
