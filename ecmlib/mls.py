@@ -29,8 +29,8 @@ def measure_mls(
 ) -> MlsRecord:
     """Measure the maximum library size (MLS): the largest library memorised completely (paper, section 5).
 
-    Sizes double until one is not memorised by any try, and the gap is then bisected. Libraries are
-    nested: a smaller one is the beginning of a larger one.
+    Sizes double until one is not memorised by any try, and the gap is then bisected. Libraries are nested: a smaller
+    one is the beginning of a larger one.
 
     Parameters
     ----------

@@ -68,7 +68,7 @@ def fit_all(
     """Fit every law to one frame, silently: what there is to doubt is in ``evidence.doubts``.
 
     The ECM and our law get all bootstraps, the others a tenth; the ECM gets all starts, the others, whose optimum is
-    easily found, at most 20. Laws that need more configurations than there are, are left out.
+    easily found, at most 20. A polynomial with more coefficients than there are configurations is left out.
 
     Parameters
     ----------

@@ -29,6 +29,7 @@ OPTIONAL = (*COMPONENTS, "max_steps", "token_bits")  # columns that a law may kn
 _FREE = ("T", "max_steps", "seed", "vary", "eval_every", "eval_growth", "min_steps", "precision")
 # A frame that is fitted must not mix these.
 CONDITIONS = [*COMPONENTS, "dropout", *(name for name in Protocol.model_fields if name not in _FREE)]
+ONE_BUDGET = [*CONDITIONS, "max_steps"]  # nor these, where what is compared was trained equally long
 # What a law of d, H and N alone needs the same, too.
 ONE_SETTING = [*CONDITIONS, "L", "K", *(name for name in _FREE if name != "seed")]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
 
 _INPUTS = ("d", "H", "N")
-FEWEST = 8  # configurations from which a smooth function is learnt
+_FEWEST = 8  # configurations from which a smooth function is learnt
 
 
 class ResidualModel(Law):
@@ -85,7 +85,7 @@ class ResidualModel(Law):
 
         points = scored(frame, target, cls.same)
         told = points[points["telling"]]
-        if len(told) < FEWEST:
+        if len(told) < _FEWEST:
             alone = cls(ours=ours, inputs=[], off=[], noise=[], kernel=[], freedom=0.0)
             return alone._with_evidence(frame, points, target, "log")
         inputs = _inputs({name: told[name].to_numpy(float) for name in _INPUTS})

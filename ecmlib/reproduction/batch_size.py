@@ -12,7 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
-from ecmlib.laws.points import NO_CHANCE
+from ecmlib.laws.points import NO_CHANCE, surviving
 from ecmlib.protocol import Positive
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
@@ -63,9 +63,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         steps=curves.groupby("N")["max_steps"].transform("min"), epochs=epochs.groupby(curves["N"]).transform("min")
     )
     rows = []
-    for (N, d, batch_size, restart), curve in curves[curves["status"] != "diverged"].groupby(
-        ["N", "d", "batch_size", "restart"]
-    ):
+    for (N, d, batch_size, restart), curve in surviving(curves).groupby(["N", "d", "batch_size", "restart"]):
         steps, epochs, T, K = curve[["steps", "epochs", "T", "K"]].iloc[0]
         at = np.interp([steps, epochs * T / batch_size], curve["step"], at_least_one(curve["C"]))
         most = curves.loc[curves["N"] == N, "last_count"].max()

@@ -15,7 +15,7 @@ from ecmlib.capacity import measure_mac
 from ecmlib.chance import FULL, at_least_one, expected_guesses
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.files import named_folder
-from ecmlib.laws.points import CONDITIONS, configurations
+from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations
 from ecmlib.library import random_library
 from ecmlib.mls import measure_mls
 from ecmlib.mls_record import MlsRecord
@@ -26,7 +26,7 @@ from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares, mean
 from ecmlib.results import CapacityRecord
 
-_ARCHITECTURE = ["d", "H", "N", "L", "K"]
+_ARCHITECTURE = [size for size in SIZES if size != "T"]  # a search chooses T
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 LARGE = 64  # d that must be reached before a lag at large d is judged
 
@@ -53,7 +53,7 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
     rows: list[dict[str, Any]] = []
     if counted.empty:
         return pd.DataFrame()
-    points = configurations(counted, ["C_plateau_raw", "C_plateau"], [*CONDITIONS, "T", "max_steps"]).to_dict("records")
+    points = configurations(counted, ["C_plateau_raw", "C_plateau"], [*ONE_BUDGET, "T"]).to_dict("records")
     best = {tuple(point[name] for name in _ARCHITECTURE): point for point in points}
     for search in searches:
         size = search.architecture

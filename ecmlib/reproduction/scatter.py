@@ -9,7 +9,7 @@ from scipy import stats
 
 from ecmlib.chance import tails
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.laws.points import CONDITIONS, SIZES, surviving, unmixed
+from ecmlib.laws.points import ONE_BUDGET, SIZES, surviving, unmixed
 
 
 def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd
     if frame.empty:
         return pd.DataFrame(columns=columns)
     rows = []
-    for key, runs in unmixed(surviving(frame), [*CONDITIONS, "max_steps"]).groupby([*SIZES, "vary"]):
+    for key, runs in unmixed(surviving(frame), ONE_BUDGET).groupby([*SIZES, "vary"]):
         values, n = runs[quantity].to_numpy(float), len(runs)
         if n < 3:
             continue

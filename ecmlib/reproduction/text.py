@@ -11,7 +11,7 @@ import pandas as pd
 from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import CONDITIONS, SIZES, configurations, surviving, with_bits
+from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations, surviving, with_bits
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
@@ -49,7 +49,7 @@ def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
         columns = dict.fromkeys([*_CELL, "P", *_MEANS, "known", "full", "lost", "runs"], float)
         return pd.DataFrame(columns=[*columns]).astype(columns | {"content": str, "full": bool, "lost": bool})
     frame = surviving(pd.concat([record.frame() for record in records], ignore_index=True))
-    means = configurations(frame, _MEANS, [*CONDITIONS, "max_steps"], by=["content"])
+    means = configurations(frame, _MEANS, ONE_BUDGET, by=["content"])
     counts = frame.groupby(_CELL)[["counted", "counted_held_out", "T"]].sum()
     told = pd.DataFrame(
         {
