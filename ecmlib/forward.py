@@ -16,9 +16,11 @@ from ecmlib.curve import CurvePoint, DivergedError
 from ecmlib.engine import Logits, Weights, make_logits
 from ecmlib.optimizer import Moments, fresh_moments, rates_of, update
 from ecmlib.protocol import Loss, Precision, Protocol
+from ecmlib.recorded import Recorded
 
 Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
+Move = Callable[[torch.Tensor, torch.Tensor], None]
 
 
 class Advancing(Interface):
@@ -37,6 +39,15 @@ class Forward(NamedTuple):
     losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N
     judged: Judged  #: the same, and whether each is the likeliest
     step: Step  #: moves weights and moments, in place, at the rates of `ecmlib.optimizer.rates_of`; or those of a stack
+    recorded: bool = False  #: whether what is done again and again is recorded (`ecmlib.recorded`)
+
+    def moving(self, weights: Weights, moments: dict[str, Moments], loss: Loss) -> Move:
+        """Return the step of these weights: a function of sequences and rates."""
+
+        def move(sequences: torch.Tensor, rates: torch.Tensor) -> None:
+            self.step(weights, moments, sequences, rates, loss)
+
+        return Recorded(move) if self.recorded else move
 
 
 def make_forward(model: torch.nn.Module, precision: Precision = "float32", compiled: bool = False) -> Forward:
@@ -49,8 +60,9 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
     precision : {"float32", "bfloat16"}
         "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
     compiled : bool
-        Whether ``torch.compile`` fuses them, for a model of `Architecture.build`; without dropout its logits are then
-        those of `ecmlib.engine`. A graph serves every call with the same batch size.
+        Whether they are made fast, for a model of `Architecture.build`. On a CPU ``torch.compile`` fuses them; on a GPU
+        steps and counts are recorded (`ecmlib.recorded`), which takes no minute of compiling a configuration. Without
+        dropout logits are then those of `ecmlib.engine`. A graph serves every call with the same batch size.
     """
     own = dict(model.named_parameters())
     drops = any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in model.modules())
@@ -89,7 +101,10 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
         update(weights, gradients, moments, rates)
 
     made = Forward(losses, judged, step)
-    if compiled:
+    if compiled and next(model.parameters()).is_cuda:
+        if not drops:
+            made = made._replace(judged=Recorded(judged), recorded=True)
+    elif compiled:
         torch.compiler.reset()  # graphs of earlier models are of no use and count towards a limit
         fused = partial(torch.compile, dynamic=False)
         made = Forward(fused(losses), fused(judged), fused(step))
@@ -155,6 +170,7 @@ class Trainer:
         self._batch_size = min(protocol.batch_size, len(library))
         self.weights = self._of_model = {name: weight.detach() for name, weight in model.named_parameters()}
         self.moments = fresh_moments(model, muon=protocol.optimizer == "muon")
+        self._move = forward.moving(self.weights, self.moments, self.loss)
         self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
         self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
 
@@ -219,7 +235,7 @@ class Trainer:
     def _take_step(self, learning_rate: float) -> None:
         self.step += 1
         rates = rates_of(learning_rate, self.step, self.library.device)
-        self.forward.step(self.weights, self.moments, self.batch(), rates, self.loss)
+        self._move(self.batch(), rates)
 
 
 def _likeliest(logits: torch.Tensor) -> torch.Tensor:

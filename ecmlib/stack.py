@@ -39,6 +39,8 @@ class Stack:
                 name: Moments(mean[number], None if square is None else square[number])
                 for name, (mean, square) in self._moments.items()
             }
+        first = self.trainers[0]
+        self._move = first.forward.moving(self._weights, self._moments, first.loss)
 
     @torch.no_grad()
     def advance(self, end: int, protocol: Protocol) -> None:
@@ -47,7 +49,7 @@ class Stack:
         for step in range(first.step + 1, end + 1):
             batches = torch.stack([trainer.batch() for trainer in self.trainers])
             rates = rates_of(protocol.learning_rate(step), step, batches.device)
-            first.forward.step(self._weights, self._moments, batches, rates, first.loss)
+            self._move(batches, rates)
             for trainer in self.trainers:
                 trainer.step = step
 

@@ -1,0 +1,116 @@
+"""Steps that are recorded and replayed are those that would have been taken."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from ecmlib import Architecture, Protocol, measure_mac
+from ecmlib.forward import Trainer, make_forward
+from ecmlib.library import random_library
+from ecmlib.recorded import Recorded
+from ecmlib.stack import Stack
+
+TINY = Architecture(d=8, N=4, K=8, head_dim=4)
+PROTOCOL = Protocol(T=64, batch_size=24, max_steps=40, min_steps=40, eval_every=5)
+
+
+def record_by_calling(function: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> tuple[Any, Callable[[], None]]:
+    """Stand in for a GPU: replay what was recorded with what its inputs hold then."""
+    outputs = function(*(tensor.clone() for tensor in inputs))
+
+    def replay() -> None:
+        found = function(*inputs)
+        for kept, new in zip(outputs or (), found or (), strict=True):
+            kept.copy_(new)
+
+    return outputs, replay
+
+
+def test_replays_compute_with_new_inputs_and_return_tensors_of_their_own() -> None:
+    asked = []
+
+    def doubled(x: torch.Tensor) -> tuple[torch.Tensor]:
+        asked.append(x)
+        return (2 * x,)
+
+    recorded = Recorded(doubled, record_by_calling)
+    given = [torch.full((3,), float(number)) for number in range(8)]
+    found = [recorded(x)[0] for x in given]
+    for x, y in zip(given, found, strict=True):
+        torch.testing.assert_close(y, 2 * x)
+    assert len({id(x) for x in asked[-4:]}) == 1  # the same place again and again, as a graph needs
+
+
+def test_inputs_of_another_shape_are_refused() -> None:
+    recorded = Recorded(lambda x: (x + 1,), record_by_calling)
+    for _ in range(4):
+        recorded(torch.zeros(3))
+    with pytest.raises(RuntimeError, match="size"):
+        recorded(torch.zeros(2))
+
+
+class _Pretended:
+    """A recording of a step: while it is made, nothing moves, as on a GPU."""
+
+    def __init__(self, tensors: Callable[[], list[torch.Tensor]]) -> None:
+        self._tensors = tensors
+
+    def __call__(self, function: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> Any:
+        before = [tensor.clone() for tensor in self._tensors()]
+        recording = record_by_calling(function, inputs)
+        for tensor, value in zip(self._tensors(), before, strict=True):
+            tensor.copy_(value)
+        return recording
+
+
+def _changing(trainer: Trainer) -> list[torch.Tensor]:
+    return [value for name, value in trainer._changing().items() if name.removeprefix("model.") in trainer.moments] + [
+        moment for pair in trainer.moments.values() for moment in pair if moment is not None
+    ]
+
+
+def _trainer(seed: int) -> Trainer:
+    model = TINY.build(seed)
+    return Trainer(model, make_forward(model), random_library(64, 4, 8, seed), PROTOCOL, seed)
+
+
+def test_a_recorded_trainer_ends_where_a_plain_one_does() -> None:
+    plain, other = _trainer(3), _trainer(3)
+    other._move = Recorded(other._move, _Pretended(lambda: _changing(other)))
+    for trainer in (plain, other):
+        trainer.advance(40, PROTOCOL)
+    for name, value in plain.state().items():
+        assert torch.equal(value, other.state()[name]), name
+    assert plain.count() == other.count()
+
+
+def test_a_recorded_stack_ends_where_a_plain_one_does() -> None:
+    plain, other = (Stack([_trainer(3), _trainer(4)]) for _ in range(2))
+    other._move = Recorded(
+        other._move, _Pretended(lambda: [tensor for its in other.trainers for tensor in _changing(its)])
+    )
+    for stack in (plain, other):
+        stack.advance(40, PROTOCOL)
+    for one, two in zip(plain.trainers, other.trainers, strict=True):
+        assert one.count() == two.count()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+@pytest.mark.parametrize("stack", [1, 2])
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_gpu_measures_the_same_recorded_and_not(optimizer: Any, stack: int) -> None:
+    size = Architecture(d=16, H=2, N=8, K=32)
+    protocol = Protocol(T=256, max_steps=300, min_steps=300, eval_every=50, optimizer=optimizer, lr=0.01)
+    found = [
+        measure_mac(size, protocol, restarts=2, device="cuda", compiled=compiled, stack=stack, progress=False)
+        for compiled in (False, True)
+    ]
+    for one, two in zip(*(record.restarts for record in found), strict=True):
+        assert one.last_count[-1] > 20  # far more than guesses
+        assert two.bits == pytest.approx(one.bits, rel=0.02)
+
+
+def test_nothing_is_recorded_on_a_cpu() -> None:
+    assert not make_forward(TINY.build(0), compiled=True).recorded
