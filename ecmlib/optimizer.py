@@ -58,17 +58,38 @@ def update(weights: Tensors, gradients: Tensors, moments: Mapping[str, Moments],
     """
     rate, adam_rate, root_of_correction = rates.unbind()
     directions: dict[str, torch.Tensor] = {}
+    by_adam = []
     for name, (mean, square) in moments.items():
         gradient = gradients[name]
         if square is None:
             mean.lerp_(gradient, 1 - _MOMENTUM)
             directions[name] = gradient.lerp(mean, _MOMENTUM)  # Nesterov
         else:
-            mean.lerp_(gradient, 1 - _BETA_1)
-            square.mul_(_BETA_2).addcmul_(gradient, gradient, value=1 - _BETA_2)
-            weights[name].sub_(adam_rate * mean / (square.sqrt() / root_of_correction + _EPSILON))
+            by_adam.append((weights[name], gradient, mean, square))
+    if by_adam:
+        _take_adam_step(*map(list, zip(*by_adam, strict=True)), adam_rate, root_of_correction)
     for name, step in _orthogonalised(directions).items():
         weights[name].sub_(rate * (_SIZE_OF_ADAM * max(step.shape[-2:]) ** 0.5) * step)
+
+
+def _take_adam_step(
+    weights: list[torch.Tensor],
+    gradients: list[torch.Tensor],
+    means: list[torch.Tensor],
+    squares: list[torch.Tensor],
+    rate: torch.Tensor,
+    root_of_correction: torch.Tensor,
+) -> None:
+    """Take all weights at once: on a GPU, one launch for each of these lines."""
+    torch._foreach_lerp_(means, gradients, 1 - _BETA_1)
+    torch._foreach_mul_(squares, _BETA_2)
+    torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETA_2)
+    divisors = torch._foreach_sqrt(squares)
+    torch._foreach_div_(divisors, root_of_correction)
+    torch._foreach_add_(divisors, _EPSILON)
+    steps = torch._foreach_mul(means, rate)
+    torch._foreach_div_(steps, divisors)
+    torch._foreach_sub_(weights, steps)
 
 
 def _orthogonalised(matrices: Tensors) -> dict[str, torch.Tensor]:
