@@ -58,29 +58,31 @@ def update(weights: Tensors, gradients: Tensors, moments: Mapping[str, Moments],
     """
     rate, adam_rate, root_of_correction = rates.unbind()
     directions: dict[str, torch.Tensor] = {}
-    by_adam = []
+    by_adam, means, squares = list[str](), list[torch.Tensor](), list[torch.Tensor]()
     for name, (mean, square) in moments.items():
         gradient = gradients[name]
         if square is None:
             mean.lerp_(gradient, 1 - _MOMENTUM)
             directions[name] = gradient.lerp(mean, _MOMENTUM)  # Nesterov
         else:
-            by_adam.append((weights[name], gradient, mean, square))
+            by_adam.append(name)
+            means.append(mean)
+            squares.append(square)
     if by_adam:
-        _take_adam_step(*map(list, zip(*by_adam, strict=True)), adam_rate, root_of_correction)
+        steps = _adam_steps([gradients[name] for name in by_adam], means, squares, adam_rate, root_of_correction)
+        torch._foreach_sub_([weights[name] for name in by_adam], steps)
     for name, step in _orthogonalised(directions).items():
         weights[name].sub_(rate * (_SIZE_OF_ADAM * max(step.shape[-2:]) ** 0.5) * step)
 
 
-def _take_adam_step(
-    weights: list[torch.Tensor],
+def _adam_steps(
     gradients: list[torch.Tensor],
     means: list[torch.Tensor],
     squares: list[torch.Tensor],
     rate: torch.Tensor,
     root_of_correction: torch.Tensor,
-) -> None:
-    """Take all weights at once: on a GPU, one launch for each of these lines."""
+) -> list[torch.Tensor]:
+    """Return what Adam takes from the weights; each line is one launch on a GPU, however many weights there are."""
     torch._foreach_lerp_(means, gradients, 1 - _BETA_1)
     torch._foreach_mul_(squares, _BETA_2)
     torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETA_2)
@@ -89,7 +91,7 @@ def _take_adam_step(
     torch._foreach_add_(divisors, _EPSILON)
     steps = torch._foreach_mul(means, rate)
     torch._foreach_div_(steps, divisors)
-    torch._foreach_sub_(weights, steps)
+    return list(steps)
 
 
 def _orthogonalised(matrices: Tensors) -> dict[str, torch.Tensor]:
