@@ -18,6 +18,8 @@ from ecmlib.optimizer import Moments, fresh_moments, rates_of, update
 from ecmlib.protocol import Loss, Precision, Protocol
 from ecmlib.recorded import Recorded
 
+_ROOM = 2**26  # numbers of the largest tensor when a GPU counts: launches are many if it has no more than a batch
+
 Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
 Move = Callable[[torch.Tensor, torch.Tensor], None]
@@ -171,6 +173,7 @@ class Trainer:
         self.weights = self._of_model = {name: weight.detach() for name, weight in model.named_parameters()}
         self.moments = fresh_moments(model, muon=protocol.optimizer == "muon")
         self._move = forward.moving(self.weights, self.moments, self.loss)
+        self._counted_at_once = self._share_of(library) if forward.recorded else self._batch_size
         self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
         self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
 
@@ -196,7 +199,7 @@ class Trainer:
         for name, weight in self._of_model.items():
             if weight is not self.weights[name]:
                 weight.copy_(self.weights[name])
-        last, full, nats = tally(self.forward, self.library, self._batch_size)
+        last, full, nats = tally(self.forward, self.library, self._counted_at_once)
         bits = nats / math.log(2) / (len(self.library) * (self.library.shape[1] - 1))
         if not math.isfinite(bits):
             raise DivergedError(f"the loss was {bits} after {self.step} steps")
@@ -224,6 +227,13 @@ class Trainer:
     def trained(self) -> frozenset[str]:
         """Names, in a state, of the weights that training moves."""
         return frozenset(f"model.{name}" for name in self.moments)
+
+    def _share_of(self, library: torch.Tensor) -> int:
+        """Return how many sequences are counted at once: equal shares of a library, as few as there is room for."""
+        T, N = library.shape
+        widest = max(max(weight.shape) for weight in self.weights.values())
+        room = max(self._batch_size, _ROOM // (widest * (N - 1)))
+        return math.ceil(T / math.ceil(T / room))
 
     def _changing(self) -> dict[str, torch.Tensor]:
         tensors = {f"model.{name}": weight for name, weight in self.weights.items()}

@@ -114,3 +114,20 @@ def test_a_gpu_measures_the_same_recorded_and_not(optimizer: Any, stack: int) ->
 
 def test_nothing_is_recorded_on_a_cpu() -> None:
     assert not make_forward(TINY.build(0), compiled=True).recorded
+
+
+def test_what_is_recorded_counts_the_same_in_equal_shares_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = _trainer(3)
+    model = TINY.build(3)
+    widest = 4 * TINY.d  # of the feed-forward block
+    monkeypatch.setattr("ecmlib.forward._ROOM", 30 * widest * (TINY.N - 1))
+    asked = []
+
+    def judged(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.append(len(sequences))
+        return make_forward(model).judged(sequences)
+
+    forward = make_forward(model)._replace(judged=judged, recorded=True)
+    point = Trainer(model, forward, random_library(64, 4, 8, 3), PROTOCOL, 3).count()
+    assert asked == [22, 22, 22]  # of 64, where there is room for 30
+    assert point == pytest.approx(plain.count())
