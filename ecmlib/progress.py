@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from ecmlib.curve import DivergedError
 from ecmlib.protocol import Protocol
 
-_TIMED_STEPS = 8
+_FIRST_STEPS, _TIMED_STEPS = 4, 8  # by the fourth, all is compiled or recorded (`ecmlib.recorded`)
 _WORTH_TIMING = 100  # a run so many times as long as what is timed: the estimate costs at most a hundredth of it
 
 
@@ -85,7 +85,7 @@ def measured_cost(trainer: Timed, protocol: Protocol) -> Cost:
             trainer.count()  # its numbers are read: whatever a device had to do is done
         return time.perf_counter() - started
 
-    seconds(1)  # compiles
+    seconds(_FIRST_STEPS)
     look = min(seconds(0), seconds(0))
     return Cost(max(0.0, seconds(_TIMED_STEPS) - look) / _TIMED_STEPS, look)
 

@@ -9,7 +9,7 @@ from conftest import executed
 from experiments import EXPERIMENTS
 from grids import NOTEBOOKS, Grid, Job, load_grid
 from IPython.core.interactiveshell import InteractiveShell
-from status import CostModel, _all_records, _seconds_here, in_flight, job_status, report
+from status import CostModel, _all_records, _seconds_here, in_flight, job_status, on_a_cpu, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
 from ecmlib.progress import Cost
@@ -88,7 +88,7 @@ def test_cost_is_foretold_of_models_far_larger_than_all_that_are_measured() -> N
     largest = [record for record in records if record.P > 1e6]
     model = CostModel(mac, [record for record in records if record.P < 5e5])
     for record in largest:
-        (measured, *_) = mac.core_seconds(record)
+        (measured, *_) = on_a_cpu(mac, record)
         assert measured / 1.5 < model.core_seconds(record) < 1.5 * measured
     assert largest
 
@@ -104,6 +104,14 @@ def test_cost_is_a_constant_and_a_share_of_P_for_each_token() -> None:
     assert model.core_seconds(unseen) == pytest.approx(unseen.restarts[0].provenance.core_seconds, rel=1e-4)
     assert model.typical_factor == pytest.approx(1, rel=1e-4)
     assert model.n_parts == 9
+
+
+def test_what_a_gpu_measured_says_nothing_of_cores() -> None:
+    by_cpu, by_gpu = restart(7.0), restart(0.1, number=1)
+    by_gpu = by_gpu.model_copy(update={"provenance": by_gpu.provenance.model_copy(update={"device": "NVIDIA"})})
+    plan = CapacityRecord(architecture=Architecture(d=8, N=8), protocol=Protocol(T=2048), restarts=[])
+    record = plan.model_copy(update={"restarts": [by_cpu, by_gpu]})
+    assert on_a_cpu(EXPERIMENTS["mac"], record) == [7.0]
 
 
 def test_time_to_go_is_that_of_the_missing_restarts_over_the_cores(jobs: list[Job], tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Experiment(NamedTuple):
     name: Callable[[Any], str]  # of a record's file
     core_seconds: Callable[[Any], list[float]]  # of each part of a record that is finished
     tokens: Callable[[Any], int]  # that a part is trained on, at most
+    devices: Callable[[Any], list[str]] = lambda record: [part.provenance.device for part in record.restarts]
     is_timed: bool = True  # a part is a known number of steps of one trainer
     wanted: Callable[[int], int] = lambda restarts: restarts  # parts in the end
     restarts: str = "restarts"  # what the notebook calls the restarts of a grid
@@ -127,6 +128,7 @@ EXPERIMENTS = {
         plan=_plan_mls,
         name=lambda record: record_name(record.architecture, record.protocol.training),
         core_seconds=_core_seconds_of_search,
+        devices=lambda record: [trial.provenance.device for trial in record.trials[-1:]],
         tokens=lambda record: _tokens(record.architecture, record.protocol.training),
         is_timed=False,  # how many tries a search takes is not known
         wanted=lambda restarts: 1,
@@ -137,6 +139,7 @@ EXPERIMENTS = {
         plan=_plan_shatter,
         name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=_core_seconds_of_trials,
+        devices=lambda record: [stack.device for stack in record.provenance[:1]] * len(record.epochs),
         tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
         is_timed=False,
         restarts="trials",

@@ -60,7 +60,7 @@ def job_status(job: Job, runs: Path) -> JobStatus:
 
 
 class CostModel:
-    """Core-seconds of a part: for each token trained on, at most, a constant and so much for each parameter.
+    """Core-seconds of a part on a CPU: for each token trained on, at most, a constant and so much for each parameter.
 
     Both are found by robust least squares of logarithms, since many a run ends before its most tokens. A power of P
     fits about as well and misses far larger models by a factor of eight: where P is small, a step costs all the same.
@@ -75,7 +75,7 @@ class CostModel:
 
     def __init__(self, experiment: Experiment, records: list[Any]) -> None:
         self.experiment = experiment
-        parts = [(*self._sizes(record), seconds) for record in records for seconds in experiment.core_seconds(record)]
+        parts = [(*self._sizes(record), seconds) for record in records for seconds in on_a_cpu(experiment, record)]
         self.n_parts = len(parts)
         P, tokens, seconds = np.array(parts, float).T
         start = np.log(np.median(seconds / tokens)) - np.array([0, np.log(np.median(P))])
@@ -94,6 +94,12 @@ class CostModel:
 
     def _sizes(self, record: Any) -> tuple[int, int]:
         return record.architecture.n_params, self.experiment.tokens(record)
+
+
+def on_a_cpu(experiment: Experiment, record: Any) -> list[float]:
+    """Return the core-seconds of a record's parts that were measured on a CPU: beside a GPU a core does not work."""
+    parts = zip(experiment.core_seconds(record), experiment.devices(record), strict=False)
+    return [seconds for seconds, device in parts if device == "cpu"]
 
 
 def report(name: str, results: Path, runs: Path, cores: int, timed: bool = False) -> str:
@@ -160,7 +166,7 @@ def main() -> None:
 def _estimates(missing: list[tuple[Job, int]], results: Path, cores: int, timed: bool) -> list[str]:
     experiment = missing[0][0].experiment
     records = _all_records(experiment, results)
-    if sum(len(experiment.core_seconds(record)) for record in records) < FEWEST_PARTS:
+    if sum(len(on_a_cpu(experiment, record)) for record in records) < FEWEST_PARTS:
         lines = [f"no estimate of the time to go: fewer than {FEWEST_PARTS} measurements"]
         expected = [1.0 for _ in missing]
     else:
