@@ -51,6 +51,7 @@ MEANING = {  # of the tidy table's columns that are neither sizes nor the protoc
     "restart_seed": "what its weights and batches were drawn from",
     "steps": "training steps done",
     "core_seconds": "processor time, seconds",
+    "device": "what it was measured on: cpu, or the name of a GPU",
     "C_raw": "count at the end: the last one under a falling rate, else the mean of the last tenth",
     "C": "the same, less the guesses expected",
     "C_guess_sd": "standard deviation of the number of guesses, sequences",

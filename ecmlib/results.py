@@ -102,7 +102,8 @@ class CapacityRecord(Record):
             rows.append(
                 common
                 | {"restart": number, "restart_seed": restart.seed, "status": restart.status}
-                | {"steps": restart.step[-1] if restart.step else 0, "core_seconds": restart.provenance.core_seconds}
+                | {"steps": restart.step[-1] if restart.step else 0}
+                | {"core_seconds": restart.provenance.core_seconds, "device": restart.provenance.device}
                 | self._capacities(restart)
             )
         return pd.DataFrame(rows)

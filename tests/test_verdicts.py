@@ -37,6 +37,7 @@ from ecmlib.reproduction.stats import Estimate, Finding, Statement, Verdict, abo
 
 def noise_scale(scale: float) -> Finding:
     critical = pd.DataFrame([{"N": 32, "T": 16000, "C": 100.0, "B_crit": 300.0, "low": 200.0, "high": 450.0}])
+    critical = critical.assign(core_hours=0.1)
     noise = pd.DataFrame({"N": 32, "step": [0, 50, 100], "noise_scale": [1, 0.9 * scale, 1.1 * scale]})
     return critical_batch.judge_noise_scale(critical, noise)
 

@@ -22,6 +22,7 @@ from ecmlib.validation import Parameters
 SATURATION = 512  # batch size after which the paper sees no more growth
 SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged
 EPOCH = 31  # steps between two points of a curve, the paper's epoch at this batch size
+_T, _SIZES, _SEEDS, _ARCHITECTURES = 16_000, 7, 3, 2  # what a test asks: the paper's T, and so many runs for each N
 
 
 def plan(N: list[int], d: list[int], batch_size: list[list[int]], steps: list[int]) -> list[dict[str, Any]]:
@@ -54,21 +55,24 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     -------
     DataFrame
         A row a restart: ``N``, ``d``, ``batch_size``, ``T``, ``steps`` and ``epochs`` (the equal ones), ``C_steps`` and
-        ``C_epochs``, and ``beyond_guessing``: whether a curve of its N reaches counts that guessing does not explain.
+        ``C_epochs``; ``core_hours`` of the run; and ``beyond_guessing``: whether a curve of its N reaches counts that
+        guessing does not explain.
         Between two points of a curve, C is interpolated. A capacity below one sequence counts as one.
     """
     curves = pd.concat([record.curves() for record in records])
+    run = ["N", "d", "batch_size", "restart"]
+    seconds = pd.concat([record.frame() for record in records]).set_index(run)["core_seconds"].to_dict()
     epochs = curves["max_steps"] * curves["batch_size"] / curves["T"]
     curves = curves.assign(
         steps=curves.groupby("N")["max_steps"].transform("min"), epochs=epochs.groupby(curves["N"]).transform("min")
     )
     rows = []
-    for (N, d, batch_size, restart), curve in surviving(curves).groupby(["N", "d", "batch_size", "restart"]):
+    for (N, d, batch_size, restart), curve in surviving(curves).groupby(run):
         steps, epochs, T, K = curve[["steps", "epochs", "T", "K"]].iloc[0]
         at = np.interp([steps, epochs * T / batch_size], curve["step"], at_least_one(curve["C"]))
         most = curves.loc[curves["N"] == N, "last_count"].max()
         row = {"N": N, "d": d, "batch_size": batch_size, "T": T, "restart": restart, "steps": steps, "epochs": epochs}
-        row |= {"C_steps": at[0], "C_epochs": at[1]}
+        row |= {"C_steps": at[0], "C_epochs": at[1], "core_hours": seconds[N, d, batch_size, restart] / 3600}
         rows.append(row | {"beyond_guessing": most > guess_distribution(int(T), int(K)).isf(NO_CHANCE)})
     return pd.DataFrame(rows)
 
@@ -135,10 +139,25 @@ def judge(readings: pd.DataFrame) -> Finding:
     if any(statement.holds is None for statement in statements):
         notes.append(
             f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,.0f} "
-            f"here: "
-            f"to tell needs T = {round(4 * SATURATION / SAMPLE):,} or near it, with seven batch sizes and three seeds."
+            f"here. " + cost_of_a_test(readings)
         )
     return Finding(statements, " ".join(notes))
+
+
+def cost_of_a_test(runs: pd.DataFrame) -> str:
+    """Say what it needs to test what the batch size does at the paper's T, by the cost of runs at another.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        ``N``, ``T`` and ``core_hours``, a row a run or an average of runs. As many epochs cost as much a sequence.
+    """
+    of_each = runs["core_hours"] * _T / runs["T"]
+    hours = of_each.groupby(runs["N"]).mean().sum() * _SIZES * _SEEDS * _ARCHITECTURES
+    return (
+        f"To tell needs T = {_T:,}, {_SIZES} batch sizes, {_SEEDS} seeds and {_ARCHITECTURES} architectures for each "
+        f"N: for as many epochs about {hours:.0f} core-hours."
+    )
 
 
 class _Run(Parameters):

@@ -18,7 +18,7 @@ from ecmlib.laws.points import CONDITIONS, SIZES, surviving, unmixed
 from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import load_files, record_name
-from ecmlib.reproduction.batch_size import SAMPLE, one_for_each
+from ecmlib.reproduction.batch_size import SAMPLE, cost_of_a_test, one_for_each
 from ecmlib.reproduction.measure import configured, records_of
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
@@ -41,9 +41,10 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
     -------
     DataFrame
         A row a N: ``N``, ``T``, ``C`` (the number of sequences), ``B_crit``, ``low``, ``high`` (95 % t interval of its
-        logarithm). N with fewer than three batch sizes are left out.
+        logarithm) and ``core_hours`` of a run. N with fewer than three batch sizes are left out.
     """
     curves = surviving(pd.concat([record.curves() for record in records]))
+    seconds = pd.concat([record.frame() for record in records]).groupby("N")["core_seconds"].mean()
     one_model = [*SIZES, *(name for name in CONDITIONS if name != "batch_size")]
     rows = []
     for N, several in curves.groupby("N"):
@@ -60,9 +61,10 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
                     "B_crit": B_crit.value,
                     "low": B_crit.low,
                     "high": B_crit.high,
+                    "core_hours": seconds[N] / 3600,
                 }
             )
-    return pd.DataFrame(rows, columns=["N", "T", "C", "B_crit", "low", "high"])
+    return pd.DataFrame(rows, columns=["N", "T", "C", "B_crit", "low", "high", "core_hours"])
 
 
 def noise_scales(
@@ -157,9 +159,8 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
     if not statements:
         return NOT_MEASURED
     cost = (
-        f"A batch of more than {SAMPLE:.3g} of the library, T = {critical['T'].max():,.0f} here, is no sample of it: "
-        f"to tell "
-        "needs T = 16,000, seven batch sizes, three seeds and two architectures for each N."
+        f"A batch of more than {SAMPLE:.3g} of the library, T = {critical['T'].max():,.0f} here, is no sample of it. "
+        + cost_of_a_test(critical)
     )
     return Finding(statements, cost if any(statement.holds is None for statement in statements) else "")
 

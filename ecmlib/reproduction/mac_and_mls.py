@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +30,7 @@ from ecmlib.results import CapacityRecord
 _ARCHITECTURE = [size for size in SIZES if size != "T"]  # a search chooses T
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
 LARGE = 64  # d that must be reached before a lag at large d is judged
+_TELLING, _TRIES = (32, LARGE), 5  # sizes and restarts that would tell
 
 
 def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFrame:
@@ -46,9 +48,10 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
     DataFrame
         A row an architecture measured both ways: ``d``, ``H``, ``N``, ``MLS``, ``not_memorised`` (the next larger size
         tried), ``censored``, ``possible``, ``MAC_raw`` and ``MAC`` (best restart), ``T``, ``guesses`` (T/K),
-        ``offset``, MAC_raw less MLS, and ``core_hours`` of the search. ``possible`` is the largest library that the
-        frozen output maps of the search's tries let any weights memorise: from the next sequence on, there is a last
-        token that no state makes the most likely one (`ecmlib.reproduction.reach.token_reach`).
+        ``offset``, MAC_raw less MLS; ``core_hours`` of the search and its ``tries`` at a size. ``possible`` is the
+        largest library that the frozen output maps of the search's tries let any weights memorise: from the next
+        sequence on, there is a last token that no state makes the most likely one
+        (`ecmlib.reproduction.reach.token_reach`).
     """
     rows: list[dict[str, Any]] = []
     if counted.empty:
@@ -66,6 +69,7 @@ def compare(searches: Sequence[MlsRecord], counted: pd.DataFrame) -> pd.DataFram
             | {"censored": search.censored, "possible": _possible(search), "MAC_raw": raw, "MAC": corrected}
             | {"T": T, "guesses": expected_guesses(T, size.K), "offset": raw - search.memorised}
             | {"core_hours": sum(trial.provenance.core_seconds for trial in search.trials) / 3600}
+            | {"tries": search.protocol.restarts}
         )
     return pd.DataFrame(rows).sort_values(["H", "d"], ignore_index=True) if rows else pd.DataFrame()
 
@@ -184,11 +188,7 @@ def judge(table: pd.DataFrame) -> Finding:
             lag,
         ),
     ]
-    cost = (
-        f"To tell needs searches up to d = {LARGE} with five restarts; those with one, up to d = {used['d'].max():g}, "
-        f"took {table['core_hours'].sum():.1f} core-hours."
-    )
-    return Finding(statements, cost if any(statement.holds is None for statement in statements) else "")
+    return Finding(statements, _cost(table) if any(statement.holds is None for statement in statements) else "")
 
 
 def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
@@ -221,6 +221,17 @@ def compare_in(results: str | Path) -> pd.DataFrame:
     searches = records_of(results, "mls", MlsRecord)
     counted = pd.concat([measured(results, "mac-cpu"), measured(results, "mls-mac")])
     return compare(searches, counted)
+
+
+def _cost(table: pd.DataFrame) -> str:
+    """Say what the searches would take that could tell, as the cost of those that were made grows with d."""
+    of_a_try = np.log(table["core_hours"] / table["tries"])
+    power, constant = np.polyfit(np.log(table["d"]), of_a_try, 1)
+    hours = table["H"].nunique() * _TRIES * sum(math.exp(constant) * d**power for d in _TELLING)
+    return (
+        f"To tell needs searches at d = {' and '.join(map(str, _TELLING))} with {_TRIES} restarts a size: about "
+        f"{hours:.0f} core-hours, as the cost of those up to d = {table['d'].max():g} grows."
+    )
 
 
 def _possible(search: MlsRecord) -> int:
