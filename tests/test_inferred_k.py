@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.reproduction.inferred_k import by_size, compare, exponents, judge, likelihoods, plot_inferred
+from ecmlib.reproduction.inferred_k import (
+    by_size,
+    compare,
+    exponents,
+    judge,
+    likelihoods,
+    plot_inferred,
+    with_dropout,
+)
 from ecmlib.reproduction.stats import NOT_MEASURED
 
 RIGHT = 512
@@ -41,6 +49,21 @@ def test_capacity_that_bends_is_linear_at_no_vocabulary() -> None:
     assert set(exponents(compare(rows(power=1.2)))) == {128, RIGHT, 2048}
     assert finding.statements[1].estimate is not None
     assert finding.statements[1].estimate.value == pytest.approx(2.2, abs=0.15)
+
+
+def test_dropout_is_put_beside_the_same_without_it() -> None:
+    plain = rows()
+    dropping = plain.query("K == 512 and d == 64 and H == 1").assign(dropout=0.1)
+    dropping["C_paper_rule"] *= 0.4
+    (found,) = with_dropout(pd.concat([plain, dropping])).to_dict("records")
+    assert (found["K"], found["d"], found["H"], found["dropout"]) == (512, 64, 1, 0.1)
+    assert found["ratio"] == pytest.approx(0.4)
+    assert found["with"] == pytest.approx(0.4 * found["without"])
+    finding = judge(compare(plain), with_dropout(pd.concat([plain, dropping])))
+    assert "Dropout of 0.1, as the paper may have used, multiplies what is counted by 0.40 (d = 64" in finding.note
+    assert with_dropout(plain).empty
+    assert with_dropout(dropping).empty
+    assert with_dropout(pd.DataFrame()).empty
 
 
 def test_two_vocabularies_alike_leave_it_open() -> None:

@@ -69,8 +69,42 @@ def by_size(table: pd.DataFrame) -> pd.DataFrame:
     return ratio.assign(ratio=np.exp(ratio["ratio"]))
 
 
-def judge(table: pd.DataFrame) -> Finding:
-    """Judge "Table 1 tells the paper's K, and capacity is linear in d there"."""
+def with_dropout(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put models trained with dropout beside those without it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As for `compare`.
+
+    Returns
+    -------
+    DataFrame
+        A row a configuration measured both ways: ``K``, ``d``, ``H``, ``N``, ``dropout``, ``without`` and ``with``
+        (sequences under the paper's rule), and ``ratio`` of the latter to the former.
+    """
+    if frame.empty or not 0 < (frame["dropout"] > 0).mean() < 1:
+        return pd.DataFrame()
+    by_dropout = {
+        dropout: scored(rows, "C_paper_rule").set_index(["K", *CELL])["C_paper_rule"]
+        for dropout, rows in frame.groupby("dropout")
+    }
+    plain = by_dropout.pop(0.0).rename("without")
+    dropping = pd.concat(by_dropout, names=["dropout"]).rename("with").reset_index("dropout")
+    both: pd.DataFrame = dropping.join(plain, how="inner").reset_index()
+    return both.assign(ratio=at_least_one(both["with"]) / at_least_one(both["without"]))
+
+
+def judge(table: pd.DataFrame, dropped: pd.DataFrame | None = None) -> Finding:
+    """Judge "Table 1 tells the paper's K, and capacity is linear in d there".
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `compare` returns.
+    dropped : DataFrame, optional
+        What `with_dropout` returns.
+    """
     if table.empty:
         return NOT_MEASURED
     found = likelihoods(table).sort_values("share").iloc[-1]
@@ -102,7 +136,8 @@ def judge(table: pd.DataFrame) -> Finding:
     return Finding(
         statements,
         f"Judged by {len(there)} configurations that all K have, d from {there['d'].min()} to {there['d'].max()}."
-        + (f" Elsewhere the exponent is {elsewhere}." if elsewhere else ""),
+        + (f" Elsewhere the exponent is {elsewhere}." if elsewhere else "")
+        + _of_dropout(pd.DataFrame() if dropped is None else dropped),
     )
 
 
@@ -136,3 +171,14 @@ def plot_inferred(table: pd.DataFrame) -> Figure:
     vocabularies.set(xlabel="K, tokens", ylabel="share of the likelihood", ylim=(0, 1.05))
     vocabularies.set_xscale("log", base=2)
     return figure
+
+
+def _of_dropout(dropped: pd.DataFrame) -> str:
+    if dropped.empty:
+        return ""
+    each = [
+        f"{row['ratio']:.2f} (d = {row['d']}, H = {row['H']}, N = {row['N']}, K = {row['K']})"
+        for row in dropped.to_dict("records")
+    ]
+    share = " and ".join(f"{share:g}" for share in dropped["dropout"].unique())
+    return f" Dropout of {share}, as the paper may have used, multiplies what is counted by {' and '.join(each)}."
