@@ -80,19 +80,17 @@ def fast_steps(
     torch.set_num_threads(1)
     library = random_library(T, architecture.N, architecture.K, seed).to(device)
     model = architecture.build(seed).to(device)
-    forward = make_forward(model, "bfloat16", compiled=can_compile())
+    forward = make_forward(model, "bfloat16", compiled=can_compile(library.device))
     protocol = Protocol(
         T=T, batch_size=batch_size, max_steps=10**9, eval_every=EVAL_EVERY, precision="bfloat16", seed=seed
     )
 
-    def noted(*arguments: Any) -> None:
-        forward.step(*arguments)
-        note()
-
-    trainer = Trainer(model, forward._replace(step=noted), library, protocol, seed)
+    trainer = Trainer(model, forward, library, protocol, seed)
     trainer.count()  # at step 0, which plain_steps does not have: it belongs to starting up
     while True:
-        trainer.advance(trainer.step + EVAL_EVERY, protocol)
+        for _ in range(EVAL_EVERY):
+            trainer.advance(trainer.step + 1, protocol)
+            note()
         trainer.count()
 
 

@@ -115,7 +115,7 @@ def _protocol(batch_size: int) -> Protocol:
 def _trainer(architecture: Architecture, batch_size: int) -> Trainer:
     model = architecture.build(0)
     library = random_library(2048, architecture.N, architecture.K, 0)
-    forward = make_forward(model, "bfloat16", can_compile())
+    forward = make_forward(model, "bfloat16", can_compile(library.device))
     return Trainer(model, forward, library, _protocol(batch_size), 0)
 
 

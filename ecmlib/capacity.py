@@ -103,7 +103,8 @@ def measure_mac(
     device : {"auto", "cpu", "cuda"}
         "auto" takes CUDA where there is one.
     compiled : bool or "auto"
-        Whether ``torch.compile`` fuses the model, "auto" where it can.
+        Whether models are made fast, "auto" where it can: by ``torch.compile``, which needs a C++ compiler, or on a GPU
+        by recording steps as CUDA graphs.
     results : path, optional
         Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.

@@ -32,7 +32,7 @@ class Trainers:
     device : device
         Of models and libraries.
     compiled : bool
-        Whether ``torch.compile`` fuses the model.
+        Whether models are made fast; see `ecmlib.forward.make_forward`.
     """
 
     def __init__(self, architecture: Architecture, protocol: Protocol, device: torch.device, compiled: bool) -> None:

@@ -31,7 +31,7 @@ class Workplace(NamedTuple):
     """With what a process measures."""
 
     device: torch.device
-    compiled: bool  #: whether ``torch.compile`` fuses models
+    compiled: bool  #: whether models are made fast, see `ecmlib.forward.make_forward`
 
 
 def workplace(
@@ -54,9 +54,10 @@ def workplace(
     ValueError
         If a parameter is out of range, or for what `refuse_impossible` refuses.
     """
-    run = _Run(restarts=restarts, stack=stack, compiled=can_compile() if compiled == "auto" else compiled)
+    run = _Run(restarts=restarts, stack=stack, compiled=True if compiled == "auto" else compiled)
     refuse_impossible(architecture, T, batch_size, run.stack, device)
-    here = Workplace(resolve_device(device), run.compiled)
+    where = resolve_device(device)
+    here = Workplace(where, can_compile(where) if compiled == "auto" else run.compiled)
     if here.device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(1)
     return here
@@ -120,9 +121,9 @@ def resolve_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def can_compile() -> bool:
-    """Whether ``torch.compile`` finds the C++ compiler that it needs on a CPU."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
+def can_compile(device: torch.device) -> bool:
+    """Whether models can be made fast on a device: on a CPU ``torch.compile`` needs a C++ compiler."""
+    return device.type != "cpu" or shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 class _Run(Parameters):

@@ -58,7 +58,7 @@ def test_each_of_a_stack_trains_as_it_does_alone(
             assert found.bits == pytest.approx(expected.bits, abs=1e-3)
 
 
-@pytest.mark.skipif(not can_compile(), reason="needs a C++ compiler")
+@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="needs a C++ compiler")
 def test_compiled_stack_trains_as_the_eager_one(tiny: Architecture) -> None:
     protocol = Protocol(T=64, batch_size=24, max_steps=40, lr=0.01)
     bits = []

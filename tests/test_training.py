@@ -82,7 +82,7 @@ def test_bits_of_an_indifferent_model_are_log2_of_K(tiny: Architecture) -> None:
     assert start.bits == pytest.approx(3.0)
 
 
-@pytest.mark.skipif(not can_compile(), reason="needs a C++ compiler")
+@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="needs a C++ compiler")
 def test_compiled_training_follows_the_eager_one(tiny: Architecture) -> None:
     library = random_library(40, tiny.N, tiny.K, seed=0)
     protocol = Protocol(T=40, batch_size=16, max_steps=50, eval_every=10)

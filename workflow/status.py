@@ -195,7 +195,7 @@ def _seconds_here(job: Job) -> float:
     """Time a few steps, and scale them to the longest that one part of a job can take."""
     plan, compiled = job.plan, job.parameters.get("compiled", "auto")
     device = resolve_device(job.parameters.get("device", "auto"))
-    fresh = Trainers(plan.architecture, plan.protocol, device, can_compile() if compiled == "auto" else compiled)
+    fresh = Trainers(plan.architecture, plan.protocol, device, can_compile(device) if compiled == "auto" else compiled)
     cost = measured_cost(fresh.trainer(seeds_of_restart(plan.protocol, 0)), plan.protocol)
     sizes = plan.architecture.N - 1, plan.protocol.batch_size, plan.protocol.max_steps
     runs = job.experiment.tokens(plan) / math.prod(sizes)
