@@ -7,6 +7,7 @@ export GRID := mac-cpu
 PROFILE := local
 DEVICE := cpu
 LAW := results/law-reference/signal.json
+TEXT_LAW := results/law-reference/text.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
@@ -20,6 +21,7 @@ NEEDED_text-tiny := runs/kjv.txt
 # Tests share no place: a process a core takes what the others have not begun.
 PARALLEL := --numprocesses logical --dist worksteal
 NEEDED_designs-text := runs/kjv.txt
+NEEDED_designs-text-law := runs/kjv.txt
 .DEFAULT_GOAL := help
 # Small models gain nothing from threads, and threads that wait spin: beside a busy process they take each other's core.
 export OMP_NUM_THREADS ?= 1
@@ -89,9 +91,9 @@ designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each de
 	$(PYTHON) workflow/prove_designs.py tabulate designs-any
 
 designs-text: $(INSTALLED) runs/kjv.txt  ## prove it for text: draw four targets once, train each design once, tabulate the hits
-	test -e results/designs-text/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW) --text runs/kjv.txt
-	$(MAKE) sweep GRID=designs-text
-	$(PYTHON) workflow/prove_designs.py tabulate designs-text
+	test -e results/designs-text-law/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(TEXT_LAW) --text runs/kjv.txt
+	$(MAKE) sweep GRID=designs-text-law
+	$(PYTHON) workflow/prove_designs.py tabulate designs-text-law
 
 status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cpu
 	@$(PYTHON) workflow/status.py "$$GRID"

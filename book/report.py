@@ -16,7 +16,7 @@ from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.comparison import CELLS
 from ecmlib.laws.points import SIZES, configurations, scored
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
 
@@ -108,7 +108,7 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``C_plateau``, ``reached``; of a
+        ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``held``, ``reached``; of a
         text also ``share``, ``bits`` and K, of any size also K, T and head_dim; no rows while none is drawn.
     """
     hits = drawn_designs(results, grid)
@@ -116,8 +116,9 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
         OF_TOKENS: ["capacity", *"NLHd"],
         OF_ANY: ["capacity", *"NKTLH", "head_dim", "d"],
         OF_TEXT: ["share", "capacity", "bits", *"NKLHd"],
+        OF_TEXT_AS_RANDOM: ["share", "capacity", "bits", *"NKLHd"],
     }[grid]
-    return hits if hits.empty else hits[[*asked, "P", "C", "C_low", "C_high", "C_plateau", "reached"]]
+    return hits if hits.empty else hits[[*asked, "P", "C", "C_low", "C_high", "held", "reached"]]
 
 
 def text_in_words(cells: pd.DataFrame) -> str:
@@ -137,10 +138,10 @@ def text_in_words(cells: pd.DataFrame) -> str:
 
 def hits_in_words(designs: pd.DataFrame, level: float = 0.9) -> str:
     """Say how many of the trained designs reached their target."""
-    if designs.empty or designs["C_plateau"].isna().all():
+    if designs.empty or designs["held"].isna().all():
         return "No design is trained yet."
-    trained = designs[designs["C_plateau"].notna()]
-    inside = trained["C_plateau"].between(trained["C_low"], trained["C_high"])
+    trained = designs[designs["held"].notna()]
+    inside = trained["held"].between(trained["C_low"], trained["C_high"])
     return (
         f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
         f"ended inside their {level:.0%} interval; {len(designs)} were drawn."

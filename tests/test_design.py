@@ -29,7 +29,7 @@ from ecmlib.laws.design import (
 )
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TOKENS, PROBABILITY, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, PROBABILITY, drawn_designs
 from ecmlib.text_record import TextProtocol
 
 
@@ -180,10 +180,10 @@ def test_hits_compare_the_first_restart_with_the_target() -> None:
     sizes = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 2048}
     designs = pd.DataFrame([{"capacity": 100, "d": d, **sizes} for d in (16, 17, 18, 19)])
     measured = [(16, 0, 100.0), (16, 1, 90.0), (17, 0, 99.9), (17, 1, 200.0), (18, 0, np.nan)]
-    results = pd.DataFrame([{"d": d, **sizes, "restart": number, "C_plateau": C} for d, number, C in measured])
+    results = pd.DataFrame([{"d": d, **sizes, "restart": number, "C": C} for d, number, C in measured])
     hits = design_hits(designs, results)
     assert hits["reached"].tolist() == [True, False, False, pd.NA]
-    assert hits["C_plateau"].tolist()[:3] == [100.0, 99.9, 0.0]
+    assert hits["held"].tolist()[:3] == [100.0, 99.9, 0.0]
     assert design_hits(designs, pd.DataFrame())["reached"].isna().all()
 
 
@@ -237,7 +237,7 @@ def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path
         assert untold == {"batch_size", "order"}, "the notebook has defaults of its own for the others"
 
 
-@pytest.mark.parametrize("grid", [OF_TOKENS, OF_ANY, OF_TEXT])
+@pytest.mark.parametrize("grid", [OF_TOKENS, OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT])
 def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn(grid: str) -> None:
     targets = pd.read_csv(ALL_RESULTS / grid / "targets.csv")
     jobs = load_grid(grid).jobs(ALL_RESULTS / grid)
@@ -265,7 +265,7 @@ def test_capacity_over_parameters_is_dashed_where_it_was_not_fitted() -> None:
 
 def test_candidates_are_drawn_with_their_intervals_target_and_measurement() -> None:
     candidates = smallest_architectures(500, 16, law=LAW)
-    measured = candidates[["d", "H", "L"]].iloc[[3]].assign(C_plateau=510.0)
+    measured = candidates[["d", "H", "L"]].iloc[[3]].assign(held=510.0)
     (axes,) = plot_candidates(candidates, 500, measured).axes
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     assert set(handles) == {"predicted", "predicted, outside the fitted region", "measured", "target"}
@@ -285,7 +285,7 @@ def test_candidates_are_drawn_with_their_intervals_target_and_measurement() -> N
 
 
 def test_designs_are_drawn_as_multiples_of_their_targets() -> None:
-    designs = draw_designs(load_law(), n=3).assign(C_plateau=[1.0, 5000.0, np.nan], reached=[False, True, None])
+    designs = draw_designs(load_law(), n=3).assign(held=[1.0, 5000.0, np.nan], reached=[False, True, None])
     (axes,) = plot_design_hits(designs).axes
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     assert set(handles) == {"predicted interval", "hit (1)", "miss (1)", "target"}

@@ -38,6 +38,7 @@ from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scope import by_axis, errors_by_grid, out_of_scope
 from ecmlib.laws.scores import aicc, coverage, left_out
 from ecmlib.laws.signal import SignalLaw, carried, free_numbers
+from ecmlib.laws.text_law import TextLaw
 
 TRUTH = SignalLaw(bits_ff=1.8, bits_att=2.9)
 
@@ -252,7 +253,10 @@ def test_polynomial_refuses_what_it_cannot_fit(options: dict[str, object], messa
 
 def test_every_law_offers_the_same_and_is_read_back_whole(fits: dict[str, Law], tmp_path: Path) -> None:
     frame = grid()
-    for law in fits.values():
+    ours = fits[OURS]
+    assert isinstance(ours, SignalLaw)
+    of_text = TextLaw.fit(frame.assign(C=frame["C_plateau"], token_bits=7.0), ours)
+    for law in [*fits.values(), of_text]:
         if not law.is_fitted:
             continue
         law.save(tmp_path / "law.json")
@@ -265,7 +269,7 @@ def test_every_law_offers_the_same_and_is_read_back_whole(fits: dict[str, Law], 
         np.testing.assert_array_equal(
             loaded.predictive_draws(frame.tail(5), seed=3), law.predictive_draws(frame.tail(5), 3)
         )
-    assert {type(law) for law in fits.values()} == {*LAWS.values()}
+    assert {type(law) for law in [*fits.values(), of_text]} == {*LAWS.values()}
 
 
 def test_candidate_counts_parameters_as_the_architecture_does() -> None:

@@ -50,7 +50,7 @@ def plot_candidates(candidates: pd.DataFrame, capacity: float, measured: pd.Data
     capacity : float
         The target, in sequences.
     measured : DataFrame, optional
-        Training runs of candidates, as `ecmlib.CapacityRecord.frame` returns them.
+        Training runs of candidates: d, H, L and ``held``, in sequences.
     """
     figure, axes = new_figure(height=1.4 + 0.22 * len(candidates))
     lines = pd.Series(range(len(candidates)), index=pd.MultiIndex.from_frame(candidates[["d", "H", "L"]]))
@@ -62,7 +62,7 @@ def plot_candidates(candidates: pd.DataFrame, capacity: float, measured: pd.Data
             axes.errorbar(part["C"], part.index, xerr=arms, fmt=marker, color=color, capsize=3, label=meaning)
     if measured is not None:
         places = lines.reindex(pd.MultiIndex.from_frame(measured[["d", "H", "L"]]))
-        axes.plot(measured["C_plateau"], places, "*", color="black", markersize=11, label="measured")
+        axes.plot(measured["held"], places, "*", color="black", markersize=11, label="measured")
     axes.axvline(capacity, color="black", linestyle="--", linewidth=0.8, label="target")
     names = [f"d={row['d']}, H={row['H']}, L={row['L']}: P={row['P']:,}" for _, row in candidates.iterrows()]
     axes.set_yticks(lines, names, fontsize="small")
@@ -81,14 +81,14 @@ def plot_design_hits(hits: pd.DataFrame) -> Figure:
         As `ecmlib.laws.design.design_hits` returns it.
     """
     figure, axes = new_figure()
-    trained = hits.dropna(subset="C_plateau")
+    trained = hits.dropna(subset="held")
     target = trained["capacity"]
     ends = trained["C_low"] / target, trained["C_high"] / target
     axes.vlines(target, *ends, color="grey", linewidth=1, label="predicted interval")
     for reached, marker, meaning in ((True, "o", "hit"), (False, "X", "miss")):
         part = trained[trained["reached"] == reached]
         color = COLORS[0 if reached else 3]
-        share = part["C_plateau"] / part["capacity"]
+        share = part["held"] / part["capacity"]
         axes.plot(part["capacity"], share, marker, color=color, label=f"{meaning} ({len(part)})")
     axes.axhline(1, color="black", linestyle="--", linewidth=0.8, label="target")
     axes.set(xscale="log", xlabel="target (sequences)", ylabel="capacity C / target")

@@ -18,12 +18,21 @@ from ecmlib.laws.rivals import (
     UnsaturatedModel,
 )
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.laws.text_law import TextLaw
 from ecmlib.validation import shown
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
 LAWS: dict[str, type[Law]] = {
     law.name: law
-    for law in (EmpiricalCapacityModel, UnsaturatedModel, PolynomialModel, ResidualModel, SignalLaw, *CANDIDATES)
+    for law in (
+        EmpiricalCapacityModel,
+        UnsaturatedModel,
+        PolynomialModel,
+        ResidualModel,
+        SignalLaw,
+        TextLaw,
+        *CANDIDATES,
+    )
 }
 
 

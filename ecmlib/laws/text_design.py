@@ -10,6 +10,7 @@ import pandas as pd
 from ecmlib.contents import cut, split_content
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import smallest_architectures
+from ecmlib.laws.text_law import shipped_text_law
 from ecmlib.library import Tokens
 from ecmlib.ngram import ngram_bits
 from ecmlib.text import Paths, read_corpus
@@ -31,7 +32,8 @@ def smallest_for_text(
     """Find the smallest architectures that memorise a share of a text's sequences, beyond what they know without it.
 
     A token of text takes fewer bits than one of K random ones: as many as n-grams need that were counted in other
-    sequences of the same text (`bits_a_token`). That is what the law is told.
+    sequences of the same text (`bits_a_token`). That is what the law is told; that of text has learnt how far to trust
+    it.
 
     Parameters
     ----------
@@ -43,7 +45,9 @@ def smallest_for_text(
         Vocabulary size, of byte pairs.
     share : float
         Of the library's sequences, above 0 and at most 1.
-    law, L, H, level
+    law : Law, optional
+        By default the law of text that ships with the package (`ecmlib.laws.text_law`).
+    L, H, level
         See `ecmlib.laws.design.smallest_architectures`.
     T : int, optional
         Library size in sequences, drawn from the text by ``seed``; by default all that begin differently.
@@ -65,6 +69,7 @@ def smallest_for_text(
     corpus = read_corpus(text, K)
     T = len(cut(corpus, N)) if T is None else T
     bits = bits_a_token(split_content("text", corpus, T, N, seed).library.numpy(), K)
+    law = shipped_text_law() if law is None else law
     return smallest_architectures(share * T, N, K, T, L, H, law=law, level=level, bits=bits)
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 from ecmlib.laws.design import design_hits
 from ecmlib.reproduction.measure import measured, measured_texts
 
-# Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, and of text.
-OF_TOKENS, OF_ANY, OF_TEXT = "designs", "designs-any", "designs-text"
+# Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, and of text,
+# first by the law of random tokens, then by that of text.
+OF_TOKENS, OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT = "designs", "designs-any", "designs-text", "designs-text-law"
 PROBABILITY = 0.8  # with which designs of any size are to reach their targets
 
 
@@ -22,7 +23,7 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     results : path
         The folder of all grids.
     grid : str
-        `OF_TOKENS`, `OF_ANY` or `OF_TEXT`.
+        `OF_TOKENS`, `OF_ANY`, `OF_TEXT_AS_RANDOM` or `OF_TEXT`.
 
     Returns
     -------
@@ -32,7 +33,5 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     targets = Path(results) / grid / "targets.csv"
     if not targets.exists():
         return pd.DataFrame()
-    rows = measured_texts(results, grid) if grid == OF_TEXT else measured(results, grid)
-    if grid != OF_TOKENS:  # the count at the end of a run is what their law predicts
-        rows = rows.drop(columns="C_plateau", errors="ignore").rename(columns={"C": "C_plateau"})
-    return design_hits(pd.read_csv(targets), rows)
+    rows = measured_texts(results, grid) if grid in (OF_TEXT, OF_TEXT_AS_RANDOM) else measured(results, grid)
+    return design_hits(pd.read_csv(targets), rows, "C_plateau" if grid == OF_TOKENS else "C")
