@@ -255,7 +255,7 @@ def test_every_law_offers_the_same_and_is_read_back_whole(fits: dict[str, Law], 
     frame = grid()
     ours = fits[OURS]
     assert isinstance(ours, SignalLaw)
-    of_text = TextLaw.fit(frame.assign(C=frame["C_plateau"], token_bits=7.0), ours)
+    of_text = TextLaw.fit(frame.assign(C=frame["C_plateau"]), ours)
     for law in [*fits.values(), of_text]:
         if not law.is_fitted:
             continue

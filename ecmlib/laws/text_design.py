@@ -1,4 +1,4 @@
-"""Which architecture memorises a wanted share of a text: design with a law of random tokens."""
+"""Which architecture memorises a wanted share of a text."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ def smallest_for_text(
 ) -> pd.DataFrame:
     """Find the smallest architectures that memorise a share of a text's sequences, beyond what they know without it.
 
-    A token of text takes fewer bits than one of K random ones: as many as n-grams need that were counted in other
-    sequences of the same text (`bits_a_token`). That is what the law is told; that of text has learnt how far to trust
-    it.
+    The law of text knows what a token takes. A law of random tokens can be asked, too, and is told the bits that
+    n-grams need (`bits_a_token`): it promises too much to small models (grid ``designs-text``).
 
     Parameters
     ----------
@@ -50,12 +49,13 @@ def smallest_for_text(
     L, H, level
         See `ecmlib.laws.design.smallest_architectures`.
     T : int, optional
-        Library size in sequences, drawn from the text by ``seed``; by default all that begin differently.
+        Library size in sequences, drawn from the text by ``seed``; by default all that begin differently. Where that
+        is more than the law was fitted on, all candidates are ``outside_region``.
 
     Returns
     -------
     DataFrame
-        As `ecmlib.laws.design.smallest_architectures`, with ``bits``, what a token takes.
+        As `ecmlib.laws.design.smallest_architectures`; with ``bits``, where the law was told what a token takes.
 
     Raises
     ------
@@ -68,8 +68,9 @@ def smallest_for_text(
         raise ValueError(f"share = {share}: input should be greater than 0 and at most 1")
     corpus = read_corpus(text, K)
     T = len(cut(corpus, N)) if T is None else T
-    bits = bits_a_token(split_content("text", corpus, T, N, seed).library.numpy(), K)
+    library = split_content("text", corpus, T, N, seed).library
     law = shipped_text_law() if law is None else law
+    bits = bits_a_token(library.numpy(), K) if "token_bits" in law.components else None
     return smallest_architectures(share * T, N, K, T, L, H, law=law, level=level, bits=bits)
 
 

@@ -1,8 +1,8 @@
-"""How much of a text a model memorises: our law of random tokens, and what text adds to it."""
+"""How much of a text a model memorises: our law of random tokens, of as many bits as a token of text takes."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -10,49 +10,48 @@ import pandas as pd
 from ecmlib.files import shipped_file
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import CONDITIONS, configurations
+from ecmlib.laws.points import configurations
 from ecmlib.laws.signal import SignalLaw
 
-_ADDED = ("d", "T", "K")  # on which it was found to depend how far our law is off
-_FEWEST = 8  # cells from which that is fitted
+_FEWEST = 8  # cells from which the bits are found
+_TRIED = np.arange(2, 14.01, 0.05)  # bits a token
 
 
 class TextLaw(Law):
-    """What our law says when it is told how many bits a token takes, times powers of d, T and K.
+    """Our law, told how many bits a token of text takes, at most log2 K: one number, fitted to what models held.
 
-    Told the bits that n-grams need, a law of random tokens says too much of small models and of large texts: they do
-    not foresee text as n-grams do, and have to memorise what these know.
+    Sequences count beyond generalising. For models as small as those that were measured, neither the bits that n-grams
+    need nor K tell better what a token takes (grid ``text``).
 
     Parameters
     ----------
     ours : SignalLaw
         Fitted to random tokens.
-    powers : list of float
-        Logarithm of a factor, and the powers of d, T and K that go with it.
+    bits : float
+        A token takes.
     """
 
     name = "text"
-    nearness = 0.3
-    variables = SignalLaw.variables
-    components: ClassVar[tuple[str, ...]] = tuple(SignalLaw.components)
+    nearness = 0.25
+    components = tuple(name for name in SignalLaw.components if name != "token_bits")
     resamples: ClassVar[int] = 300
 
     ours: SignalLaw
-    powers: list[float]
+    bits: float
 
     @property
     def n_parameters(self) -> int:
-        """Those fitted to text."""
-        return len(self.powers)
+        """That fitted to text."""
+        return 1
 
     @classmethod
     def fit(cls, cells: pd.DataFrame, ours: SignalLaw, seed: int = 0) -> Self:
-        """Fit the powers to what models of text memorised beyond generalising, by least squares of logarithms.
+        """Find the bits that predict best what models of text memorised, by least squares of logarithms.
 
         Parameters
         ----------
         cells : DataFrame
-            A row a configuration that is neither lost nor full: d, H, N, L, K, T, ``C`` (sequences) and ``token_bits``.
+            A row a configuration that is neither lost nor full: d, H, N, L, K, T and ``C`` in sequences.
         ours : SignalLaw
             Fitted to random tokens.
         seed : int
@@ -63,16 +62,15 @@ class TextLaw(Law):
         ValueError
             If there are fewer than eight cells.
         """
-        points = configurations(cells, ["C", "token_bits"], CONDITIONS)
+        points = configurations(cells, "C")
         if len(points) < _FEWEST:
             raise ValueError(f"{len(points)} cells of text: input should be at least {_FEWEST}")
-        off = np.log(points["C"].to_numpy(float) / ours.predict_frame(points))
-        terms = _terms({name: points[name].to_numpy(float) for name in _ADDED})
-        random = np.random.default_rng(seed)
-        draws = [
-            _solved(terms[rows], off[rows]) for rows in random.integers(len(points), size=(cls.resamples, len(off)))
-        ]
-        law = cls(ours=ours, powers=_solved(terms, off))
+        sizes = cls._sizes(points, cls.variables)
+        predicted = np.array([ours._values(_told(sizes, bits)) for bits in _TRIED])
+        squares = np.square(np.log(predicted / points["C"].to_numpy(float)))
+        drawn = np.random.default_rng(seed).integers(len(points), size=(cls.resamples, len(points)))
+        draws = [[float(_TRIED[squares[:, rows].sum(axis=1).argmin()])] for rows in drawn]
+        law = cls(ours=ours, bits=float(_TRIED[squares.sum(axis=1).argmin()]))
         return law._with_evidence(points, points, "C", "log", draws=draws)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
@@ -80,11 +78,15 @@ class TextLaw(Law):
         return self.fit(frame, self.ours)
 
     def _values(self, sizes: Sizes) -> Array:
-        return _bounded(self.ours._values(sizes), self.powers, sizes)
+        return self.ours._values(_told(sizes, self.bits))
 
     def _draws(self, sizes: Sizes) -> Array:
-        of_ours, powers = self.ours._draws(sizes), self.evidence.draws
-        return np.array([_bounded(of_ours[n % len(of_ours)], drawn, sizes) for n, drawn in enumerate(powers)])
+        bits = np.ravel(self.evidence.draws)
+        found = np.empty((len(bits), len(sizes["d"])))
+        for of_a_token in np.unique(bits):
+            of_ours, these = self.ours._draws(_told(sizes, of_a_token)), np.flatnonzero(bits == of_a_token)
+            found[these] = of_ours[these % len(of_ours)]
+        return found
 
 
 def shipped_text_law() -> TextLaw:
@@ -92,14 +94,5 @@ def shipped_text_law() -> TextLaw:
     return TextLaw.load(shipped_file("laws/text.json", "law-reference"))
 
 
-def _bounded(C: Array, powers: list[float], sizes: Sizes) -> Array:
-    return np.asarray(np.minimum(C * np.exp(_terms(sizes) @ np.array(powers)), sizes["T"]))
-
-
-def _terms(sizes: Any) -> Array:
-    return np.column_stack([np.ones(len(sizes["d"])), *(np.log(sizes[name]) for name in _ADDED)])
-
-
-def _solved(terms: Array, off: Array) -> list[float]:
-    solution: list[float] = np.linalg.lstsq(terms, off, rcond=None)[0].tolist()
-    return solution
+def _told(sizes: Sizes, bits: float) -> Sizes:
+    return {**sizes, "token_bits": np.minimum(bits, np.log2(sizes["K"]))}
