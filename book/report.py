@@ -115,7 +115,7 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
     asked = {
         OF_TOKENS: ["capacity", *"NLHd"],
         OF_ANY: ["capacity", *"NKTLH", "head_dim", "d"],
-        OF_TEXT: ["share", "capacity", "bits", *"NKLHd"],
+        OF_TEXT: ["share", "capacity", *"NKLHd"],
         OF_TEXT_AS_RANDOM: ["share", "capacity", "bits", *"NKLHd"],
     }[grid]
     return hits if hits.empty else hits[[*asked, "P", "C", "C_low", "C_high", "held", "reached"]]

@@ -18,7 +18,7 @@ from ecmlib.optimizer import Moments, fresh_moments, rates_of, update
 from ecmlib.protocol import Loss, Precision, Protocol
 from ecmlib.recorded import Recorded
 
-_ROOM = 2**26  # numbers of the largest tensor when a GPU counts: launches are many if it has no more than a batch
+_ROOM = 2**26  # numbers in the output of the widest weight when a GPU counts: small batches wait for launches
 
 Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
@@ -63,8 +63,9 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
         "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
     compiled : bool
         Whether they are made fast, for a model of `Architecture.build`. On a CPU ``torch.compile`` fuses them; on a GPU
-        steps and counts are recorded (`ecmlib.recorded`), which takes no minute of compiling a configuration. Without
-        dropout logits are then those of `ecmlib.engine`. A graph serves every call with the same batch size.
+        steps and counts are recorded (`ecmlib.recorded`), which takes no minute of compiling a configuration, but not
+        those of models with dropout. Without dropout logits are then those of `ecmlib.engine`. A graph serves every
+        call with the same batch size.
     """
     own = dict(model.named_parameters())
     drops = any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in model.modules())

@@ -19,9 +19,11 @@ from tqdm.auto import tqdm
 
 from ecmlib.curve import DivergedError
 from ecmlib.protocol import Protocol
+from ecmlib.recorded import WARM_UP
 
-_FIRST_STEPS, _TIMED_STEPS = 4, 8  # by the fourth, all is compiled or recorded (`ecmlib.recorded`)
-_WORTH_TIMING = 100  # a run so many times as long as what is timed: the estimate costs at most a hundredth of it
+_FIRST_STEPS = WARM_UP + 1  # and counts: then all is compiled or recorded
+_TIMED_STEPS = 8
+_WORTH_TIMING = 100  # a run so many times as long as what is timed: the estimate costs a few hundredths of it
 
 
 class Bar(tqdm):  # type: ignore[type-arg]
@@ -85,7 +87,8 @@ def measured_cost(trainer: Timed, protocol: Protocol) -> Cost:
             trainer.count()  # its numbers are read: whatever a device had to do is done
         return time.perf_counter() - started
 
-    seconds(_FIRST_STEPS)
+    for _ in range(_FIRST_STEPS):
+        seconds(1)
     look = min(seconds(0), seconds(0))
     return Cost(max(0.0, seconds(_TIMED_STEPS) - look) / _TIMED_STEPS, look)
 

@@ -1,4 +1,4 @@
-"""Work of a GPU that is recorded once and replayed: one launch in place of hundreds, which take longer than they do."""
+"""Work of a GPU that is recorded once and replayed: one launch, where hundreds would take longer than the work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-_WARM_UP = 3  # calls before one is recorded, in which libraries choose their kernels and get their memory
+WARM_UP = 3  # calls before one is recorded, in which libraries choose their kernels and get their memory
 
 Function = Callable[..., Any]
 Recording = tuple[Any, Callable[[], None]]  # what the function returned, and what fills it anew
@@ -22,13 +22,13 @@ def record_on_gpu(function: Function, inputs: Sequence[torch.Tensor]) -> Recordi
 
 
 class Recorded:
-    """A function of tensors that is recorded at its fourth call and replayed from then on.
+    """A function of tensors, recorded after a few calls with inputs of a shape, and replayed from then on.
 
     Parameters
     ----------
     function : callable
-        Of tensors whose shapes never change. It may change other tensors in place, always the same ones. What it does
-        must not depend on anything else: Python is not asked again.
+        Of tensors. It may change other tensors in place, always the same ones. What it does must not depend on anything
+        else: Python is not asked again.
     record : callable
         `record_on_gpu`, or for a test something like it.
     """
@@ -39,20 +39,20 @@ class Recorded:
         record: Callable[[Function, Sequence[torch.Tensor]], Recording] = record_on_gpu,
     ) -> None:
         self._function, self._record = function, record
-        self._calls = 0
-        self._inputs: list[torch.Tensor] = []
-        self._recording: Recording | None = None
+        self._calls: dict[Any, int] = {}
+        self._recorded: dict[Any, tuple[list[torch.Tensor], Recording]] = {}
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """Return what the function does, in tensors of the caller's own."""
-        if self._calls < _WARM_UP:
-            self._calls += 1
-            return self._function(*inputs)
-        if self._recording is None:
-            self._inputs = [tensor.clone() for tensor in inputs]
-            self._recording = self._record(self._function, self._inputs)
-        outputs, replay = self._recording
-        for own, given in zip(self._inputs, inputs, strict=True):
-            own.copy_(given)
+        kind = tuple((tensor.shape, tensor.dtype) for tensor in inputs)
+        if kind not in self._recorded:
+            self._calls[kind] = self._calls.get(kind, 0) + 1
+            if self._calls[kind] <= WARM_UP:
+                return self._function(*inputs)
+            places = [tensor.clone() for tensor in inputs]
+            self._recorded[kind] = places, self._record(self._function, places)
+        places, (outputs, replay) = self._recorded[kind]
+        for place, given in zip(places, inputs, strict=True):
+            place.copy_(given)
         replay()
         return None if outputs is None else tuple(tensor.clone() for tensor in outputs)

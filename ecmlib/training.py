@@ -53,6 +53,7 @@ class Trainers:
         return {
             "architecture": self._architecture.model_dump(),
             "protocol": self._protocol.model_dump(),
+            "device": self._device.type,
             "compiled": self._compiled,
             "torch": torch.__version__,
             **more,

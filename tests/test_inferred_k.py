@@ -60,7 +60,7 @@ def test_dropout_is_put_beside_the_same_without_it() -> None:
     assert found["ratio"] == pytest.approx(0.4)
     assert found["with"] == pytest.approx(0.4 * found["without"])
     finding = judge(compare(plain), with_dropout(pd.concat([plain, dropping])))
-    assert "Dropout of 0.1, as the paper may have used, multiplies what is counted by 0.40 (d = 64" in finding.note
+    assert "multiplies what is counted by 0.40 (dropout = 0.1, d = 64" in finding.note
     assert with_dropout(plain).empty
     assert with_dropout(dropping).empty
     assert with_dropout(pd.DataFrame()).empty

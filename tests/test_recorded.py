@@ -1,16 +1,21 @@
 """Steps that are recorded and replayed are those that would have been taken."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from conftest import prose
 
 from ecmlib import Architecture, Protocol, measure_mac
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import Forward, Trainer, make_forward
 from ecmlib.library import random_library
+from ecmlib.memorisation import measure_text
 from ecmlib.recorded import Recorded
 from ecmlib.stack import Stack
+from ecmlib.text import read_corpus
+from ecmlib.text_record import TextProtocol
 
 TINY = Architecture(d=8, N=4, K=8, head_dim=4)
 PROTOCOL = Protocol(T=64, batch_size=24, max_steps=40, min_steps=40, eval_every=5)
@@ -43,12 +48,36 @@ def test_replays_compute_with_new_inputs_and_return_tensors_of_their_own() -> No
     assert len({id(x) for x in asked[-4:]}) == 1  # the same place again and again, as a graph needs
 
 
-def test_inputs_of_another_shape_are_refused() -> None:
+@pytest.mark.parametrize("other", [torch.ones(2), torch.ones(1), torch.ones(3, dtype=torch.float64)])
+def test_inputs_of_another_kind_have_a_recording_of_their_own(other: torch.Tensor) -> None:
     recorded = Recorded(lambda x: (x + 1,), record_by_calling)
-    for _ in range(4):
-        recorded(torch.zeros(3))
-    with pytest.raises(RuntimeError, match="size"):
-        recorded(torch.zeros(2))
+    for _ in range(6):
+        for given in (torch.zeros(3), other):
+            (found,) = recorded(given)
+            assert (found.shape, found.dtype) == (given.shape, given.dtype)
+            assert torch.equal(found, given + 1)
+
+
+def test_a_text_is_measured_as_without_recordings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "prose.txt").write_text(prose(3000), encoding="utf-8")
+    protocol = TextProtocol(content="text", T=96, batch_size=24, max_steps=60, min_steps=60, eval_every=10)
+    size = Architecture(d=8, N=6, K=64, head_dim=4)
+
+    def measured() -> Any:
+        (restart,) = measure_text(
+            size, read_corpus(tmp_path / "prose.txt", 64), protocol, restarts=1, compiled=False, progress=False
+        ).restarts
+        return restart.model_dump(exclude={"provenance"})
+
+    plain = measured()
+
+    def recording(model: torch.nn.Module, *how: Any) -> Forward:
+        forward = make_forward(model, *how)
+        return forward._replace(judged=Recorded(forward.judged, record_by_calling))
+
+    monkeypatch.setattr("ecmlib.training.make_forward", recording)
+    monkeypatch.setattr("ecmlib.memorisation.make_forward", recording, raising=False)
+    assert measured() == plain
 
 
 class _Pretended:
@@ -66,9 +95,7 @@ class _Pretended:
 
 
 def _changing(trainer: Trainer) -> list[torch.Tensor]:
-    return [value for name, value in trainer._changing().items() if name.removeprefix("model.") in trainer.moments] + [
-        moment for pair in trainer.moments.values() for moment in pair if moment is not None
-    ]
+    return list(trainer._changing().values())
 
 
 def _trainer(seed: int) -> Trainer:

@@ -167,7 +167,7 @@ def _estimates(missing: list[tuple[Job, int]], results: Path, cores: int, timed:
     experiment = missing[0][0].experiment
     records = _all_records(experiment, results)
     if sum(len(on_a_cpu(experiment, record)) for record in records) < FEWEST_PARTS:
-        lines = [f"no estimate of the time to go: fewer than {FEWEST_PARTS} measurements"]
+        lines = [f"no estimate of the time to go: fewer than {FEWEST_PARTS} measurements on a CPU"]
         expected = [1.0 for _ in missing]
     else:
         model = CostModel(experiment, records)

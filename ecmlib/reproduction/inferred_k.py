@@ -177,8 +177,8 @@ def _of_dropout(dropped: pd.DataFrame) -> str:
     if dropped.empty:
         return ""
     each = [
-        f"{row['ratio']:.2f} (d = {row['d']}, H = {row['H']}, N = {row['N']}, K = {row['K']})"
+        f"{row['ratio']:.2f} (dropout = {row['dropout']:g}, "
+        f"{', '.join(f'{name} = {row[name]}' for name in [*CELL, 'K'])})"
         for row in dropped.to_dict("records")
     ]
-    share = " and ".join(f"{share:g}" for share in dropped["dropout"].unique())
-    return f" Dropout of {share}, as the paper may have used, multiplies what is counted by {' and '.join(each)}."
+    return f" Dropout, which is part of the paper's implementation, multiplies what is counted by {' and '.join(each)}."

@@ -188,7 +188,7 @@ def judge(table: pd.DataFrame) -> Finding:
             lag,
         ),
     ]
-    return Finding(statements, _cost(table) if any(statement.holds is None for statement in statements) else "")
+    return Finding(statements, "" if reaches else _cost(table))
 
 
 def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
