@@ -174,7 +174,7 @@ class Trainer:
         self.weights = self._of_model = {name: weight.detach() for name, weight in model.named_parameters()}
         self.moments = fresh_moments(model, muon=protocol.optimizer == "muon")
         self._move = forward.moving(self.weights, self.moments, self.loss)
-        self._counted_at_once = self._share_of(library) if forward.recorded else self._batch_size
+        self._counted_at_once = self._share_of_library() if forward.recorded else self._batch_size
         self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
         self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
 
@@ -229,9 +229,9 @@ class Trainer:
         """Names, in a state, of the weights that training moves."""
         return frozenset(f"model.{name}" for name in self.moments)
 
-    def _share_of(self, library: torch.Tensor) -> int:
-        """Return how many sequences are counted at once: equal shares of a library, as few as there is room for."""
-        T, N = library.shape
+    def _share_of_library(self) -> int:
+        """Return how many sequences are counted at once: equal shares of the library, as few as there is room for."""
+        T, N = self.library.shape
         widest = max(max(weight.shape) for weight in self.weights.values())
         room = max(self._batch_size, _ROOM // (widest * (N - 1)))
         return math.ceil(T / math.ceil(T / room))

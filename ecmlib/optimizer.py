@@ -82,7 +82,7 @@ def _adam_steps(
     rate: torch.Tensor,
     root_of_correction: torch.Tensor,
 ) -> list[torch.Tensor]:
-    """Return what Adam takes from the weights; each line is one launch on a GPU, however many weights there are."""
+    """Return what Adam takes from the weights: on a GPU, each line takes one launch or few, not one for each weight."""
     torch._foreach_lerp_(means, gradients, 1 - _BETA_1)
     torch._foreach_mul_(squares, _BETA_2)
     torch._foreach_addcmul_(squares, gradients, gradients, 1 - _BETA_2)
