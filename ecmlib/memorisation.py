@@ -69,7 +69,7 @@ def measure_text(
     split = split_in_two(architecture, corpus, protocol)
     begun = TextRecord(architecture=architecture, protocol=protocol, source=corpus.source)
     record, path = begun.begun_in(results)
-    if not (missing := range(len(record.restarts), restarts)):
+    if (missing := restarts - len(record.restarts)) <= 0:
         return record
 
     model = _Model(architecture, corpus, protocol, here, progress)
@@ -77,7 +77,7 @@ def measure_text(
     of_reference = checkpoint_of(path, REFERENCE, model.identity("reference"))
     split = Split(split.library.to(here.device), split.held_out.to(here.device))
     if progress:
-        runs = len(missing) + (protocol.content != "uniform")
+        runs = missing + (protocol.content != "uniform")
         announce(model.trainer(split.library, seeds_of_restart(protocol, 0)), protocol, runs)
     if protocol.content == "uniform":
         by_reference = np.full_like(by_ngram, math.log2(architecture.K))
@@ -85,7 +85,7 @@ def measure_text(
         reference, by_reference = _train_reference(model, split, of_reference)
         record = record.model_copy(update={"reference": record.reference or reference})
     record = record.model_copy(update={"ngram_bits": float(by_ngram.mean())})
-    for number in missing:
+    while (number := len(record.restarts)) < restarts:  # another process may add some meanwhile
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, model.identity(f"restart {number}"))
         restart = model.run(split.library, protocol, seeds, f"restart {number + 1}/{restarts}", checkpoint)

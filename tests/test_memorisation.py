@@ -117,6 +117,25 @@ def test_interrupted_measurement_resumes_without_its_reference_trained_anew(
     assert not list((tmp_path / "in-flight").iterdir())
 
 
+def test_what_another_process_has_measured_meanwhile_is_not_measured_again(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = TextProtocol(**QUICK)
+    whole = measure_text(SMALL, corpus, protocol, restarts=2, **RUN)
+    run = memorisation._Model.run
+
+    def run_beside_another(self: Any, sequences: Any, of: Any, seeds: Any, name: str, checkpoint: Any) -> Any:
+        restart = run(self, sequences, of, seeds, name, checkpoint)
+        if name == "restart 1/2":
+            whole.save(tmp_path / whole.file_name)
+        return restart
+
+    monkeypatch.setattr(memorisation._Model, "run", run_beside_another)
+    measured = measure_text(SMALL, corpus, protocol, restarts=2, results=tmp_path, **RUN)
+    assert told(measured) == told(whole)
+    assert TextRecord.load(tmp_path / whole.file_name) == measured
+
+
 def test_diverged_restart_has_nothing_to_say_and_a_diverged_reference_stops(corpus: Corpus) -> None:
     hot = QUICK | {"lr": 1e6, "schedule": "constant"}
     record = measure_text(SMALL, corpus, TextProtocol(**hot | {"content": "uniform"}), **RUN)
