@@ -164,31 +164,31 @@ def steps_of_restart(
     checkpoint = checkpoint or Checkpoint(None, {})
     curve: list[CurvePoint] = []
     clock = Clock(runs=runs)
+    restart: Restart | None = None
     if (found := checkpoint.load()) is not None:
         progress, tensors = found
         trainer.restore(tensors)
         curve += [CurvePoint(*point) for point in progress["curve"]]
         seconds, core_seconds = progress["seconds"]
         clock = Clock(seconds, core_seconds, runs)
+        if progress.get("ended") is not None:
+            restart = Restart(**progress["ended"])
 
     def state() -> tuple[dict[str, Any], Tensors]:
         progress = {"step": trainer.step, "steps": protocol.max_steps, "curve": curve, "seconds": clock.read()}
-        return progress, trainer.state()
+        # The weights of one that has ended move on with those beside it: it cannot be asked again.
+        return progress | {"ended": restart and restart.model_dump()}, trainer.state()
 
     checkpoint.keeps(state)
     with bar:
         yield
-        status = yield from _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
-    if curve and protocol.loss == "all" and has_diverged(curve, K):
-        status = "diverged"
-    return finish(
-        Restart(
-            seed=seed,
-            status=status,
-            **columns(curve).model_dump(),
-            provenance=clock.provenance(trainer.library.device, compiled),
-        )
-    )
+        if restart is None:
+            status = yield from _to_the_end(trainer, protocol, K, curve, bar, checkpoint)
+            if curve and protocol.loss == "all" and has_diverged(curve, K):
+                status = "diverged"
+            where = clock.provenance(trainer.library.device, compiled)
+            restart = finish(Restart(seed=seed, status=status, **columns(curve).model_dump(), provenance=where))
+    return restart
 
 
 def ended(protocol: Protocol, curve: list[CurvePoint], forecast: Forecast | None = None) -> Status | None:
@@ -222,8 +222,8 @@ def forecast_of(protocol: Protocol, K: int, curve: list[CurvePoint]) -> Forecast
 def _to_the_end(
     trainer: Trainer, protocol: Protocol, K: int, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
 ) -> Generator[None, None, Status]:
-    if curve and (status := ended(protocol, curve)) is not None:
-        return status  # before those beside it, when all were interrupted
+    if curve and (status := ended(protocol, curve, forecast_of(protocol, K, curve))) is not None:
+        return status  # before those beside it, when all were interrupted by code that did not keep it
     try:
         for point in follow(trainer, protocol, protocol.max_steps, curve, checkpoint):
             asked = protocol.stop == "forecast" or not bar.disable

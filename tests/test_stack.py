@@ -1,5 +1,6 @@
 """Restarts trained side by side are those trained alone, whatever the others do."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from conftest import curves
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library, training
 from ecmlib.checkpoint import Checkpoint
+from ecmlib.forecast import Forecast
 from ecmlib.forward import Trainer, make_forward
 from ecmlib.stack import Stack
 from ecmlib.workplace import can_compile
@@ -146,6 +148,45 @@ def test_interrupted_stack_goes_on_where_it_was(
     assert steps == [50 if saves == 1 else 120] * 2
     assert curves(resumed) == curves(whole)
     assert not list((tmp_path / "in-flight").iterdir())
+
+
+@pytest.mark.parametrize(("ended", "weight_bits"), [("kept", [2]), ("left out, as code of old did", [])])
+def test_restart_that_had_ended_before_the_interruption_is_as_it_was(
+    ended: str,
+    weight_bits: list[int],
+    tiny: Architecture,
+    quick: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second ends by its forecast at step 30, and both are interrupted at step 50."""
+    settings = quick | {"lr": 0.01, "min_steps": 5_000, "stack": 2, "weight_bits": weight_bits}
+    end = tuple_at(measure_mac(tiny, **settings, stop="patience").restarts[1], 30)
+
+    def sure_at_the_end(protocol: Protocol, K: int, curve: list[Any]) -> Forecast | None:
+        return Forecast(9.0, 9.0, 9.0) if curve[-1] == end else None
+
+    def save_at_50_and_stop(checkpoint: Checkpoint) -> None:
+        assert checkpoint._state is not None
+        if checkpoint._state()[0]["step"] == 50:
+            checkpoint.save()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "forecast_of", sure_at_the_end)
+    settings["stop"] = "forecast"
+    whole = measure_mac(tiny, **settings)
+    assert [(restart.status, restart.step[-1]) for restart in whole.restarts] == [("max_steps", 60), ("forecast", 30)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save_if_due", save_at_50_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            measure_mac(tiny, **settings, results=tmp_path)
+    (path,) = (tmp_path / "in-flight").glob("*.json")
+    kept = json.loads(path.read_text())
+    if ended != "kept":
+        for run in kept["progress"]["runs"]:
+            run.pop("ended", None)
+        path.write_text(json.dumps(kept))
+    assert curves(measure_mac(tiny, **settings, results=tmp_path)) == curves(whole)
 
 
 @pytest.mark.parametrize(
