@@ -20,7 +20,7 @@ from ecmlib.results import CapacityRecord
 from ecmlib.stack import Stack
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.validation import shown
-from ecmlib.workplace import workplace
+from ecmlib.workplace import Workplace, workplace
 
 
 class Memorised(NamedTuple):
@@ -149,42 +149,16 @@ def measure_mac(
     if len(record.restarts) >= restarts:
         return record
 
-    trainers = Trainers(architecture, protocol, *here)
-
-    def seeds_from(first: int) -> list[Seeds]:
-        return [seeds_of_restart(protocol, number) for number in range(first, min(first + stack, restarts))]
-
-    def fresh(seeds: list[Seeds]) -> list[Trainer]:
-        return [trainers.trainer(seeds[0])] if len(seeds) == 1 else Stack(map(trainers.trainer, seeds)).trainers
-
-    def steps(number: int, trainer: Trainer, own: Checkpoint, seed: int, runs: int) -> Generator[None, None, Restart]:
-        name = f"restart {number + 1}/{restarts}"
-        bar = Bar(total=protocol.max_steps, unit="step", desc=name, disable=not progress)
-        finish = partial(_with_rounded, trainer, weight_bits)
-        return steps_of_restart(trainer, protocol, architecture.K, seed, here.compiled, bar, own, runs, finish)
-
+    runs = _Runs(architecture, protocol, here, restarts, stack, weight_bits, progress)
     if progress:
-        done = len(record.restarts)
-        announce(fresh(seeds_from(done))[0], protocol, math.ceil((restarts - done) / stack))
+        runs.announce(len(record.restarts))
     while (done := len(record.restarts)) < restarts:  # another process may add some meanwhile
-        seeds = seeds_from(done)
-        checkpoint = checkpoint_of(path, done, trainers.identity(seeds=seeds[0] if len(seeds) == 1 else seeds))
-        checkpoints = [checkpoint] if len(seeds) == 1 else shared(checkpoint, len(seeds))
-        runs = [
-            steps(number, trainer, own, its.weights, len(seeds))
-            for number, (trainer, own, its) in enumerate(zip(fresh(seeds), checkpoints, seeds, strict=True), done)
-        ]
-        record = record.model_copy(update={"restarts": [*record.restarts, *side_by_side(runs)]})
+        checkpoint = runs.checkpoint(path, done)
+        record = record.model_copy(update={"restarts": [*record.restarts, *runs.train(done, checkpoint)]})
         if path is not None:
             record = record.save(path)
             checkpoint.clear()
     return record
-
-
-def _with_rounded(trainer: Trainer, weight_bits: Sequence[int], restart: Restart) -> Restart:
-    if not weight_bits or restart.status == "diverged":
-        return restart
-    return restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})
 
 
 def count_rounded(trainer: Trainer, weight_bits: Sequence[int]) -> list[Rounded]:
@@ -222,3 +196,58 @@ def rounded(matrix: torch.Tensor, bits: int) -> torch.Tensor:
     step = ((high - low) / (2**bits - 1)).clamp_min(torch.finfo(matrix.dtype).tiny)
     coarse: torch.Tensor = low + ((matrix - low) / step).round() * step
     return coarse
+
+
+class _Runs:
+    """The restarts of one configuration; ``stack`` of them, from a first one on, are trained side by side."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        protocol: Protocol,
+        here: Workplace,
+        restarts: int,
+        stack: int,
+        weight_bits: Sequence[int],
+        progress: bool,
+    ) -> None:
+        self._protocol, self._here, self._K = protocol, here, architecture.K
+        self._restarts, self._stack, self._weight_bits, self._progress = restarts, stack, weight_bits, progress
+        self._trainers = Trainers(architecture, protocol, *here)
+
+    def announce(self, first: int) -> None:
+        announce(self._fresh(self._seeds(first)), self._protocol, math.ceil((self._restarts - first) / self._stack))
+
+    def checkpoint(self, path: Path | None, first: int) -> Checkpoint:
+        seeds = self._seeds(first)
+        return checkpoint_of(path, first, self._trainers.identity(seeds=seeds[0] if len(seeds) == 1 else seeds))
+
+    def train(self, first: int, checkpoint: Checkpoint) -> list[Restart]:
+        seeds = self._seeds(first)
+        fresh, runs = self._fresh(seeds), len(seeds)
+        trainers = fresh.trainers if isinstance(fresh, Stack) else [fresh]
+        checkpoints = [checkpoint] if runs == 1 else shared(checkpoint, runs)
+        each = zip(trainers, seeds, checkpoints, strict=True)
+        return side_by_side([self._steps(number, *own, runs) for number, own in enumerate(each, first)])
+
+    def _seeds(self, first: int) -> list[Seeds]:
+        numbers = range(first, min(first + self._stack, self._restarts))
+        return [seeds_of_restart(self._protocol, number) for number in numbers]
+
+    def _fresh(self, seeds: list[Seeds]) -> Trainer | Stack:
+        return self._trainers.trainer(seeds[0]) if len(seeds) == 1 else Stack(map(self._trainers.trainer, seeds))
+
+    def _steps(
+        self, number: int, trainer: Trainer, seeds: Seeds, own: Checkpoint, runs: int
+    ) -> Generator[None, None, Restart]:
+        name, most = f"restart {number + 1}/{self._restarts}", self._protocol.max_steps
+        bar = Bar(total=most, unit="step", desc=name, disable=not self._progress)
+        finish = partial(_with_rounded, trainer, self._weight_bits)
+        seed, compiled = seeds.weights, self._here.compiled
+        return steps_of_restart(trainer, self._protocol, self._K, seed, compiled, bar, own, runs, finish)
+
+
+def _with_rounded(trainer: Trainer, weight_bits: Sequence[int], restart: Restart) -> Restart:
+    if not weight_bits or restart.status == "diverged":
+        return restart
+    return restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})

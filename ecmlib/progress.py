@@ -54,9 +54,11 @@ class Bar(tqdm):  # type: ignore[type-arg]
 
 
 class Timed(Interface):
-    """What is asked of a trainer (`ecmlib.forward.Trainer`)."""
+    """What is asked of a trainer (`ecmlib.forward.Trainer`), or of a stack of them (`ecmlib.stack.Stack`)."""
 
-    step: int
+    @property
+    def step(self) -> int:
+        """Steps so far."""
 
     def advance(self, end: int, protocol: Protocol) -> None:
         """Train up to a step."""
@@ -98,8 +100,8 @@ def announce(trainer: Timed, protocol: Protocol, runs: int, stretches: Sequence[
 
     Parameters
     ----------
-    trainer : ecmlib.forward.Trainer
-        A fresh one of the first run, of no use after that.
+    trainer : Timed
+        A fresh one of the first run, or a stack of those trained as one run; of no use after that.
     protocol : Protocol
         Of the runs.
     runs : int

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
+from ecmlib.curve import CurvePoint
 from ecmlib.forward import Trainer
 from ecmlib.optimizer import Moments, rates_of
 from ecmlib.protocol import Protocol
@@ -20,7 +21,8 @@ class Stack:
     Parameters
     ----------
     trainers : iterable of Trainer
-        Fresh ones of one configuration without dropout. One may end the use of the one before: weights are copied.
+        Fresh ones of one configuration without dropout. Making one may reset a model that all share, so that the
+        weights of each are copied at once.
     """
 
     def __init__(self, trainers: Iterable[Trainer]) -> None:
@@ -42,16 +44,24 @@ class Stack:
         first = self.trainers[0]
         self._move = first.forward.moving(self._weights, self._moments, first.loss)
 
+    @property
+    def step(self) -> int:
+        """Steps so far."""
+        return self.trainers[0].step
+
     @torch.no_grad()
     def advance(self, end: int, protocol: Protocol) -> None:
         """Train all up to step ``end``; nothing where they are there already."""
-        first = self.trainers[0]
-        for step in range(first.step + 1, end + 1):
+        for step in range(self.step + 1, end + 1):
             batches = torch.stack([trainer.batch() for trainer in self.trainers])
             rates = rates_of(protocol.learning_rate(step), step, batches.device)
             self._move(batches, rates)
             for trainer in self.trainers:
                 trainer.step = step
+
+    def count(self) -> list[CurvePoint]:
+        """Count what each has memorised now; see `Trainer.count`."""
+        return [trainer.count() for trainer in self.trainers]
 
 
 def _stacked(moments: list[Moments]) -> Moments:

@@ -60,6 +60,25 @@ def test_estimate_changes_no_measurement(
     assert "for 2 of them" in capsys.readouterr().out
 
 
+def test_estimate_of_a_stack_counts_all_that_it_trains(
+    tiny: Architecture, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a count takes 1000 seconds, and all else nothing, 7 counts of each of 2 take 3.9 hours."""
+    now = 0.0
+    count = Trainer.count
+
+    def slow_count(self: Trainer) -> Any:
+        nonlocal now
+        now += 1000
+        return count(self)
+
+    monkeypatch.setattr(Trainer, "count", slow_count)
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(progress, "_WORTH_TIMING", 1)
+    measure_mac(tiny, **quick | {"progress": True, "restarts": 4, "stack": 2})
+    assert "at most 3.9 hours a run, 7.8 hours for 2 of them" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.123, "0.12 seconds"), (119, "119 seconds"), (150, "2.5 minutes"), (7200, "2 hours"), (1e6, "12 days")],
