@@ -1,7 +1,9 @@
 """The ways to install agree, and what the README shows works."""
 
+import ast
 import re
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,21 @@ LOCKED = {
 def test_lock_holds_what_the_package_requires(requirement: str) -> None:
     wanted = Requirement(requirement)
     assert LOCKED[canonicalize_name(wanted.name)] in wanted.specifier
+
+
+def test_package_requires_what_it_imports() -> None:
+    imported = set()
+    for path in Path("ecmlib").glob("**/*.py"):
+        for statement in ast.walk(ast.parse(path.read_text())):
+            if isinstance(statement, ast.Import):
+                imported |= {name.name.split(".")[0] for name in statement.names}
+            elif isinstance(statement, ast.ImportFrom):
+                imported |= {str(statement.module).split(".")[0]}
+    distributions = packages_distributions()
+    needed = {canonicalize_name(distributions[name][0]) for name in imported & distributions.keys()}
+    required = {canonicalize_name(Requirement(entry).name) for entry in PROJECT["dependencies"]}
+    of_others = {"ecmlib", "pydantic-core"}  # pydantic pins its core
+    assert needed - of_others == required
 
 
 def test_every_locked_file_has_its_hash_but_those_of_pytorch() -> None:
