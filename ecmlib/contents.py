@@ -82,7 +82,7 @@ def _sequences(content: Content, corpus: Corpus, N: int, seed: int) -> Tokens:
     text = cut(corpus, N)
     n, K = len(text), corpus.source.tokenizer.K
     if content == "uniform":
-        return random_library(n, N, K, seed).numpy()
+        return random_library(n, N, K, seed).numpy() if n else text
     # Only raw bits are promised to stay the same; see random_library. Each content has a stream of its own.
     bits = np.random.PCG64([seed, CONTENTS.index(content)])
     stream = np.concatenate(corpus.tokens)

@@ -158,5 +158,6 @@ def test_too_little_text_says_how_many_sequences_there_are(corpus: Corpus) -> No
     n = len(cut(corpus, 6))
     with pytest.raises(ValueError, match=f"T = 20000: this text has {n} sequences of content 'text', of N = 6 tokens"):
         split_content("text", corpus, 20_000, 6, seed=0)
-    with pytest.raises(ValueError, match=r"T = 1: this text has 0 sequences"):
-        split_content("text", made_of([0, 1, 2], K=3), 1, 8, seed=0)
+    for content in CONTENTS:
+        with pytest.raises(ValueError, match=f"T = 1: this text has 0 sequences of content '{content}'"):
+            split_content(content, made_of([0, 1, 2], K=3), 1, 8, seed=0)
