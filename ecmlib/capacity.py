@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from ecmlib.architecture import Architecture
-from ecmlib.checkpoint import Checkpoint, checkpoint_of, shared
+from ecmlib.checkpoint import Checkpoint, Part, checkpoint_of, shared
 from ecmlib.forward import Trainer, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
@@ -226,7 +226,7 @@ class _Runs:
         seeds = self._seeds(first)
         fresh, runs = self._fresh(seeds), len(seeds)
         trainers = fresh.trainers if isinstance(fresh, Stack) else [fresh]
-        checkpoints = [checkpoint] if runs == 1 else shared(checkpoint, runs)
+        checkpoints: Sequence[Checkpoint | Part] = [checkpoint] if runs == 1 else shared(checkpoint, runs)
         each = zip(trainers, seeds, checkpoints, strict=True)
         return side_by_side([self._steps(number, *own, runs) for number, own in enumerate(each, first)])
 
@@ -238,7 +238,7 @@ class _Runs:
         return self._trainers.trainer(seeds[0]) if len(seeds) == 1 else Stack(map(self._trainers.trainer, seeds))
 
     def _steps(
-        self, number: int, trainer: Trainer, seeds: Seeds, own: Checkpoint, runs: int
+        self, number: int, trainer: Trainer, seeds: Seeds, own: Checkpoint | Part, runs: int
     ) -> Generator[None, None, Restart]:
         name, most = f"restart {number + 1}/{self._restarts}", self._protocol.max_steps
         bar = Bar(total=most, unit="step", desc=name, disable=not self._progress)

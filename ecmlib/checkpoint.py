@@ -101,7 +101,7 @@ class Checkpoint:
                 file.unlink()
 
 
-class Part(Checkpoint):
+class Part:
     """What one of several runs that go on side by side keeps in a checkpoint of all: see `shared`."""
 
     def __init__(self, whole: Checkpoint, number: int, states: list[State | None], found: Kept | None) -> None:
@@ -126,7 +126,7 @@ class Part(Checkpoint):
         self._whole.save_if_due()
 
 
-def shared(whole: Checkpoint, n: int) -> list[Checkpoint]:
+def shared(whole: Checkpoint, n: int) -> list[Part]:
     """Return a checkpoint for each of ``n`` runs that go on side by side: what is kept is of one moment of all."""
     states: list[State | None] = [None] * n
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import guess_corrected
-from ecmlib.checkpoint import Checkpoint, Tensors
+from ecmlib.checkpoint import Checkpoint, Part, Tensors
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged, on_plateau, patience_stop
 from ecmlib.forecast import Forecast, shipped_forecaster
 from ecmlib.forward import Forward, Trainer, make_forward
@@ -86,7 +86,7 @@ def follow(
     protocol: Protocol,
     end: int,
     curve: list[CurvePoint] | None = None,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | Part | None = None,
 ) -> Iterator[CurvePoint]:
     """Train to step ``end``; append to the curve, and yield, its points: the first at once if there is none yet.
 
@@ -131,7 +131,7 @@ def steps_of_restart(
     seed: int,
     compiled: bool,
     bar: tqdm[Any],
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint | Part | None = None,
     runs: int = 1,
     finish: Callable[[Restart], Restart] = lambda restart: restart,
 ) -> Generator[None, None, Restart]:
@@ -220,7 +220,7 @@ def forecast_of(protocol: Protocol, K: int, curve: list[CurvePoint]) -> Forecast
 
 
 def _to_the_end(
-    trainer: Trainer, protocol: Protocol, K: int, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint
+    trainer: Trainer, protocol: Protocol, K: int, curve: list[CurvePoint], bar: tqdm[Any], checkpoint: Checkpoint | Part
 ) -> Generator[None, None, Status]:
     if curve and (status := ended(protocol, curve, forecast_of(protocol, K, curve))) is not None:
         return status  # before those beside it, when all were interrupted by code that did not keep it
