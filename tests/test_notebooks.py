@@ -25,7 +25,7 @@ TINY: dict[str, dict[str, object]] = {  # parameters with which a notebook measu
     },
     "parameters": {"d": [4, 8], "H": [1, 2]},
     "shatter": {"d": [8], "K": 8, "N": 4, "T": 4, "trials": 20, "lr": 0.01, "bootstraps": 4},
-    "design": {"text": "", "capacity": 30, "N": 8, "H_max": 2, "max_steps": 150, "compiled": False},
+    "design": {"text": "", "capacity": 10, "N": 8, "H_max": 2, "max_steps": 300, "compiled": False},
     "fit": {"starts": 2, "bootstraps": 10, "folds": 2},
     "feedforward": SMALLEST | {"d": [4, 8, 12], "L": 1, "N": 4, "max_steps": 31},
     "layers": SMALLEST | {"d": 8, "L": [1, 2, 3], "N": 4, "max_steps": 31},

@@ -38,6 +38,7 @@ def smallest_architectures(
     level: float = 0.9,
     bits: float | None = None,
     head_dim: int = HEAD_DIM,
+    max_steps: int | None = None,
 ) -> pd.DataFrame:
     """Find, for each L and H, the smallest d that reaches a wanted capacity.
 
@@ -69,6 +70,9 @@ def smallest_architectures(
         law must know ``token_bits``, as the one that ships does.
     head_dim : int
         Size of a head; other sizes than 64 need a law that knows them, as the one that ships does.
+    max_steps : int, optional
+        Of training, at least 1, for a law that knows them, as the one that ships does: by default 10,000. Another law
+        passes them over: it speaks of the training that it was fitted to.
 
     Returns
     -------
@@ -98,14 +102,13 @@ def smallest_architectures(
         LibrarySize(T=1, N=N, K=K)
         T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K)))
     choices: dict[str, Any] = {"L": tuple(L), "H": tuple(H), "head_dim": head_dim}
-    target = _Target(capacity=capacity, N=N, K=K, T=T, level=level, bits=bits, **choices)
+    target = _Target(capacity=capacity, N=N, K=K, T=T, level=level, bits=bits, max_steps=max_steps, **choices)
     target.refuse_impossible()
     if bits is not None and "token_bits" not in law.components:
         raise ValueError(f"bits = {bits:g}: law {law.name!r} knows random tokens alone")
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
-    widest = _combinations(sizes)
-    if bits is not None:
-        widest = widest.assign(bits=bits)
+    given = {name: value for name, value in (("bits", bits), ("max_steps", max_steps)) if value is not None}
+    widest = _combinations(sizes).assign(**given)
     lower_end = _lower_end(widest, law, level)
     if lower_end.max() < _ENOUGH * capacity:
         raise ValueError(
@@ -219,6 +222,7 @@ class _Target(Parameters):
     level: Annotated[float, Field(gt=0, lt=1)]
     bits: Annotated[float, Field(gt=0)] | None
     head_dim: Positive
+    max_steps: Positive | None
 
     def refuse_impossible(self) -> None:
         """Raise if no model at all could hold so much."""

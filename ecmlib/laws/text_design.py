@@ -28,6 +28,7 @@ def smallest_for_text(
     H: Iterable[int] = range(1, 9),
     level: float = 0.9,
     seed: int = 0,
+    max_steps: int | None = None,
 ) -> pd.DataFrame:
     """Find the smallest architectures that memorise a share of a text's sequences, beyond what they know without it.
 
@@ -46,7 +47,7 @@ def smallest_for_text(
         Of the library's sequences, above 0 and at most 1.
     law : Law, optional
         By default the law of text that ships with the package (`ecmlib.laws.text_law`).
-    L, H, level
+    L, H, level, max_steps
         See `ecmlib.laws.design.smallest_architectures`.
     T : int, optional
         Library size in sequences, drawn from the text by ``seed``; by default all that begin differently. Where that
@@ -71,7 +72,7 @@ def smallest_for_text(
     library = split_content("text", corpus, T, N, seed).library
     law = shipped_text_law() if law is None else law
     bits = bits_a_token(library.numpy(), K) if "token_bits" in law.components else None
-    return smallest_architectures(share * T, N, K, T, L, H, law=law, level=level, bits=bits)
+    return smallest_architectures(share * T, N, K, T, L, H, law=law, level=level, bits=bits, max_steps=max_steps)
 
 
 def bits_a_token(library: Tokens, K: int) -> float:
