@@ -12,11 +12,10 @@ from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import stretches
 from ecmlib.budget_record import BudgetRecord, last_of
 from ecmlib.mls_record import MlsProtocol
-from ecmlib.record import record_name
 from ecmlib.restart import Widths
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, sorted_out
 
 
 class Machine(Parameters):
@@ -32,7 +31,6 @@ class Experiment(NamedTuple):
 
     load: Callable[[Path], Any]
     plan: Callable[[Architecture, dict[str, Any]], Any]  # the record before anything is measured, from parameters
-    name: Callable[[Any], str]  # of a record's file
     core_seconds: Callable[[Any], list[float]]  # of each part of a record that is finished
     tokens: Callable[[Any], int]  # that a part is trained on, at most
     devices: Callable[[Any], list[str]] = lambda record: [part.provenance.device for part in record.restarts]
@@ -44,22 +42,21 @@ class Experiment(NamedTuple):
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
     Widths(weight_bits=parameters.get("weight_bits", []))
-    training = {name: value for name, value in parameters.items() if name not in ("restarts", "weight_bits")}
-    protocol = Protocol(**training)
-    return CapacityRecord(architecture=architecture, protocol=protocol, restarts=[])
+    _, training = sorted_out(("restarts", "weight_bits"), parameters)
+    return CapacityRecord(architecture=architecture, protocol=Protocol(**training), restarts=[])
 
 
 def _plan_budget(architecture: Architecture, parameters: dict[str, Any]) -> BudgetRecord:
     budgets: Any = parameters.get("budgets")
     longest = last_of(budgets)
-    training = {name: value for name, value in parameters.items() if name not in ("restarts", "budgets")}
+    _, training = sorted_out(("restarts", "budgets"), parameters)
     protocol = Protocol(**training | {"max_steps": longest})
     return BudgetRecord(architecture=architecture, protocol=protocol, budgets=budgets, restarts=[])
 
 
 def _plan_mls(architecture: Architecture, parameters: dict[str, Any]) -> MlsRecord:
-    search = {name: value for name, value in parameters.items() if name in MlsProtocol.model_fields}
-    training = Protocol(**{name: value for name, value in parameters.items() if name not in search})
+    search, others = sorted_out(MlsProtocol.model_fields, parameters)
+    training = Protocol(**others)
     # T is the library of the capacity that the notebook compares with: no part of the search.
     T_max = search.get("T_max", MlsProtocol.model_fields["T_max"].default)
     protocol = MlsProtocol(**search, training=Protocol(**training.model_dump() | {"T": T_max}))
@@ -72,7 +69,7 @@ def _plan_shatter(architecture: Architecture, parameters: dict[str, Any]) -> Sha
 
 def _plan_text(architecture: Architecture, parameters: dict[str, Any]) -> TextRecord:
     # Which text is no part of the plan: who looks whether a grid is complete need not have it.
-    protocol = {name: value for name, value in parameters.items() if name not in ("text", "restarts")}
+    _, protocol = sorted_out(("text", "restarts"), parameters)
     return TextRecord(architecture=architecture, protocol=TextProtocol(**protocol))
 
 
@@ -112,21 +109,18 @@ EXPERIMENTS = {
     "mac": Experiment(
         load=CapacityRecord.load,
         plan=_plan_mac,
-        name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=lambda record: [restart.provenance.core_seconds for restart in record.restarts],
         tokens=lambda record: _tokens(record.architecture, record.protocol),
     ),
     "budget": Experiment(
         load=BudgetRecord.load,
         plan=_plan_budget,
-        name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=lambda record: [run.provenance.core_seconds for run in record.restarts],
         tokens=_tokens_of_budgets,
     ),
     "mls": Experiment(
         load=MlsRecord.load,
         plan=_plan_mls,
-        name=lambda record: record_name(record.architecture, record.protocol.training),
         core_seconds=_core_seconds_of_search,
         devices=lambda record: [trial.provenance.device for trial in record.trials[-1:]],
         tokens=lambda record: _tokens(record.architecture, record.protocol.training),
@@ -137,7 +131,6 @@ EXPERIMENTS = {
     "shatter": Experiment(
         load=ShatterRecord.load,
         plan=_plan_shatter,
-        name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=_core_seconds_of_trials,
         devices=lambda record: [stack.device for stack in record.provenance[:1]] * len(record.epochs),
         tokens=lambda record: (record.architecture.N - 1) * record.protocol.T * record.protocol.max_epochs,
@@ -148,7 +141,6 @@ EXPERIMENTS = {
     "text": Experiment(
         load=TextRecord.load,
         plan=_plan_text,
-        name=lambda record: record_name(record.architecture, record.protocol),
         core_seconds=_core_seconds_of_text,
         tokens=_tokens_of_text,
         lists=("content", "d", "H", "N", "K", "T", "seed"),

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from ecmlib import Architecture
 from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters, assigned_names, shown
+from ecmlib.validation import Parameters, assigned_names, shown, sorted_out
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -136,15 +136,14 @@ class Grid(Parameters):
 
     def _job(self, values: dict[str, Any], results: Path) -> Job:
         experiment = EXPERIMENTS[self.experiment]
-        sizes = {name: value for name, value in values.items() if name in Architecture.model_fields}
-        machine = {name: value for name, value in values.items() if name in Machine.model_fields}
-        others = {name: value for name, value in values.items() if name not in sizes | machine}
+        sizes, others = sorted_out(Architecture.model_fields, values)
+        machine, others = sorted_out(Machine.model_fields, others)
         Machine(**machine)
         restarts = {experiment.restarts: self.restarts}
         wanted = Parts(restarts=(restarts | values)[experiment.restarts]).restarts
         plan = experiment.plan(Architecture(**sizes), restarts | others)
         parameters = restarts | values | {"results": str(results)}
-        return Job(experiment, parameters, plan, results / experiment.name(plan), wanted)
+        return Job(experiment, parameters, plan, results / plan.file_name, wanted)
 
     def _points(self) -> list[dict[str, Any]]:
         combinations = itertools.product(*self.axes.values()) if self.axes else []
