@@ -15,6 +15,7 @@ from grids import load_grid
 import ecmlib.reproduction.measure as measuring
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.evidence import Evidence
 from ecmlib.record import record_name
 from ecmlib.reproduction import batch_size, feedforward, layers, stopping, vocabulary
 from ecmlib.reproduction.critical_batch import critical_batch_sizes, judge_noise_scale, noise_scales
@@ -243,6 +244,19 @@ def test_law_follows_the_capacities_that_a_patience_finds() -> None:
     finding = stopping.judge(replayed, laws)
     assert finding.verdict == "not supported"
     assert finding.statements[0].estimate.value == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(("times", "holds"), [(2.0, False), (1.0, True), (math.nan, None)])
+def test_slopes_are_the_same_only_if_their_ratio_can_be_one(times: float, holds: bool | None) -> None:
+    replayed = stopping.replay([invented({"d": d, "N": 8}, 200, np.sqrt(STEPS / 2000)) for d in (8, 16, 24)], [310])
+
+    def law(factor: float) -> EmpiricalCapacityModel:
+        a, b, c, d0, e, *flat = EmpiricalCapacityModel.published().parameters.tolist()
+        draw = [factor * a, b, c, d0, factor * e, *flat]
+        return EmpiricalCapacityModel.from_parameters(draw).model_copy(update={"evidence": Evidence(draws=[draw] * 9)})
+
+    laws = {310: law(times), 1500: law(1.0)}
+    assert {slope.holds for slope in stopping.judge(replayed, laws).statements[1:]} == {holds}
 
 
 QUICK = {"N": 4, "K": 8, "head_dim": 4, "T": 64, "max_steps": 10, "eval_every": 10, "compiled": False}

@@ -19,7 +19,7 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES
 from ecmlib.protocol import Positive
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, mean
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, mean
 from ecmlib.results import CapacityRecord
 from ecmlib.validation import Parameters
 
@@ -143,16 +143,15 @@ def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Fi
         Statement(
             "The paper's rule finds all that longer training finds: the share found can be 1.",
             f"With a patience of {PAPER} steps a run ends at step {unsaturated['step'].median():.0f} (median) with a "
-            f"share "
-            "{} of the sequences that it holds in the end.",
-            share.high >= 1,
+            "share {} of the sequences that it holds in the end.",
+            equals(share, 1),
             share,
         )
     ] + [
         Statement(
             f"The law's slope at H = {H}, N = {N} is that of the longest patience: their ratio can be 1.",
             f"At H = {H}, N = {N} the slope is {{}} times that with a patience of {longest} steps.",
-            ratio.high >= 1,
+            equals(ratio, 1),
             ratio,
         )
         for (H, N), ratio in ratios.items()
