@@ -115,6 +115,13 @@ def test_layers_without_the_first_give_no_verdict() -> None:
     assert layers.judge(layers.compare(deeper(1, 1)[1:])) == NOT_MEASURED
 
 
+def test_layers_without_the_second_are_not_compared_with_table_1() -> None:
+    without = [record for record in deeper(PUBLISHED, 0.3) if record.architecture.L != 2]
+    finding = layers.judge(layers.compare(without))
+    assert finding.verdict == "not testable here"
+    assert "nan" not in f"{finding} {[statement.criterion for statement in finding.statements]}"
+
+
 @pytest.mark.parametrize(
     ("exponent", "bits_constant", "verdict"),
     [(-1, True, "supported"), (-0.5, False, "mixed"), (0, False, "not supported")],
