@@ -102,6 +102,13 @@ def test_no_reduction_of_restarts_merges_conditions(name: str, values: list[Any]
             pytest.fail(f"{what} merged {reduce(mixed)}")
 
 
+@pytest.mark.parametrize(("name", "by"), [("max_steps", []), ("ff", []), ("vary", ["vary"])])
+def test_no_restart_vanishes_that_does_not_say_to_which_configuration_it_belongs(name: str, by: list[str]) -> None:
+    frame = made(1.0, 0.0).assign(**{name: ["plain", *[None] * 23]})
+    with pytest.raises(ValueError, match=f"{name} is missing at d=8, H=1, N=8, L=1, K=128, T=2048"):
+        configurations(frame, "C_plateau", by=by)
+
+
 def test_what_compares_d_H_and_N_alone_refuses_several_layers() -> None:
     both = pd.concat([made(1.0, 0.0), made(1.0, 0.0).assign(L=2)])
     assert len(growing(both)) == 2 * len(growing(both[both["L"] == 1]))

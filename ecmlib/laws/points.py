@@ -84,7 +84,8 @@ def configurations(
     Raises
     ------
     ValueError
-        If the frame is empty, lacks a column, holds a value that is no number, or mixes what must be the same.
+        If the frame is empty, lacks a column, holds a value that is no number, mixes what must be the same, or does not
+        say of a row to which configuration it belongs.
     """
     if frame.empty:
         raise ValueError("the frame is empty: there is nothing to fit")
@@ -100,7 +101,11 @@ def configurations(
     if len(bad):
         values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
         raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
-    one = frame.groupby([*SIZES, *(column for column in ("max_steps", *COMPONENTS) if column in frame), *by])
+    apart = [*(column for column in ("max_steps", *COMPONENTS) if column in frame), *by]
+    for column in apart:
+        if len(unsaid := frame[frame[column].isna()]):  # a group without a name is dropped
+            raise ValueError(f"{column} is missing at {_named(unsaid.iloc[0])}: every row must say it")
+    one = frame.groupby([*SIZES, *apart])
     follows = ["P"] if "P" in frame else []
     reduced = {name: "max" if name in ("P", *_BEST) else "mean" for name in [*follows, *targets]}
     points = one.agg(reduced).assign(restarts=one.size()).reset_index()
