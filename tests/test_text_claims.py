@@ -146,6 +146,12 @@ def test_verdict_waits_for_all_statements() -> None:
     assert law_errors(few).empty
 
 
+def test_too_few_uniform_cells_for_the_parameters_that_they_tell_give_no_law() -> None:
+    uniform = cells(lawful=True).query("content == 'uniform'").head(4)
+    assert len(law_errors(uniform)) == 4
+    assert law_errors(uniform.assign(L=[1, 1, 2, 2])).empty
+
+
 def test_nothing_measured_is_judged_as_such() -> None:
     nothing = compare([])
     assert judge(nothing) == NOT_MEASURED

@@ -65,6 +65,11 @@ class ParametricLaw(Law):
         """Name the parameters that these configurations cannot tell, with the values at which they stay."""
         return {}
 
+    @classmethod
+    def n_told(cls, points: pd.DataFrame) -> int:
+        """Count the parameters that these configurations can tell: a fit needs more configurations than that."""
+        return len(cls.bounds) - len(cls.held(points))
+
     @property
     def n_parameters(self) -> int:
         """Fitted numbers: those that the data did not leave where they were."""
@@ -119,9 +124,8 @@ class ParametricLaw(Law):
         """
         options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, cls.same)
-        fitted = len(cls.bounds) - len(cls.held(points))
-        if len(points) <= fitted:
-            raise ValueError(f"{len(points)} configurations: {fitted} parameters need more than that")
+        if len(points) <= (told := cls.n_told(points)):
+            raise ValueError(f"{len(points)} configurations: {told} parameters need more than that")
         measured = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
         proposals = cls.starts(points, measured, options.starts, options.seed)
         return cls._fit_from(frame, points, measured, proposals, options)

@@ -17,7 +17,6 @@ from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
-FEWEST = 4  # cells from which a law of uniform tokens is fitted: it has three parameters
 _TOLD = {"": "reference_bits", "_ngram": "ngram_bits", "_K": None}  # bits a token, by what a law's log2 K is replaced
 _RATIOS = {"C": "ratio", "bits_per_parameter": "ratio_bits"}
 _CELL = ["content", *SIZES]
@@ -96,7 +95,7 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
     """
     usable = usable_cells(cells)
     uniform = usable[usable["content"] == "uniform"]
-    if len(uniform) < FEWEST:
+    if len(uniform) <= SignalLaw.n_told(uniform):
         return usable.iloc[:0].assign(**{f"{what}{of}": 0.0 for what in ("predicted", "error") for of in _TOLD})
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the data may have a single L
         law = SignalLaw.fit(uniform, "C", starts=8, bootstraps=0)
