@@ -139,7 +139,7 @@ def judge(readings: pd.DataFrame) -> Finding:
     if any(statement.holds is None for statement in statements):
         notes.append(
             f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,.0f} "
-            f"here. " + cost_of_a_test(readings)
+            "here. " + cost_of_a_test(readings)
         )
     return Finding(statements, " ".join(notes))
 

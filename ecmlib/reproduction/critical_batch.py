@@ -147,11 +147,9 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
         statements.append(
             Statement(
                 f"For N = {N:.0f} the noise scale late in training meets the critical batch size that curves show: "
-                f"their "
-                f"intervals overlap, and the scale is at most {SAMPLE:.3g} of the library.",
-                f"For N = {N:.0f} the noise scale is {late.median():,.0f} ({late.min():,.0f} to {late.max():,.0f} "
-                f"over the "
-                f"second half of training) and the curves' critical batch size {B_crit:,.0f} ({low:,.0f} to "
+                f"their intervals overlap, and the scale is at most {SAMPLE:.3g} of the library.",
+                f"For N = {N:.0f} the noise scale is {late.median():,.0f} ({late.min():,.0f} to {late.max():,.0f} over "
+                f"the second half of training) and the curves' critical batch size {B_crit:,.0f} ({low:,.0f} to "
                 f"{high:,.0f}).",
                 meets if tells else None,
             )

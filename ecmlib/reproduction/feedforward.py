@@ -63,9 +63,8 @@ def judge(pairs: pd.DataFrame) -> Finding:
     return Finding(
         [
             Statement(
-                f"For d up to {middle:g} models hold the same with feed-forward blocks and without: their ratio can "
-                f"be 1, "
-                "and neither 1/2 nor 2.",
+                f"For d up to {middle:g} models hold the same with feed-forward blocks and without: their ratio can be "
+                "1, and neither 1/2 nor 2.",
                 f"For d up to {middle:g}, models with feed-forward blocks hold {{}} times what models without hold.",
                 equals(at_end["small"], 1, 0.5, 2),
                 at_end["small"],
@@ -78,8 +77,7 @@ def judge(pairs: pd.DataFrame) -> Finding:
             ),
         ],
         f"After equal numbers of steps the ratios are {at_equal_steps['small']} and {at_equal_steps['large']}; d "
-        f"reaches "
-        f"{by_d.index.max():g}.",
+        f"reaches {by_d.index.max():g}.",
     )
 
 

@@ -43,8 +43,7 @@ def judge(results: pd.DataFrame) -> Finding:
             ),
         ],
         f"At the end of training the ratio is {at_end}; the rule ended {struck} of {len(alive)} runs before. The "
-        f"fullest has "
-        f"counted {most:.0%} of its library, which {'limits it' if most >= FULL else 'does not limit it'}."
+        f"fullest has counted {most:.0%} of its library, which {'limits it' if most >= FULL else 'does not limit it'}."
         + (" One seed each gives no interval: a second one tells." if len(two) < 2 or len(four) < 2 else ""),
     )
 

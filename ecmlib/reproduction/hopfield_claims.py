@@ -58,7 +58,7 @@ def judge(storage: pd.DataFrame) -> Finding:
             Statement(
                 "What networks hold grows in proportion to n / (2 ln n): as its power 1.",
                 f"What {nodes} hold, {ALMOST_ALL:.0%} of the patterns being fixed points, grows as the formula's "
-                f"power {{}}.",
+                "power {}.",
                 equals(power, 1, 0),
                 power,
             ),

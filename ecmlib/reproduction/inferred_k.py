@@ -116,8 +116,7 @@ def judge(table: pd.DataFrame, dropped: pd.DataFrame | None = None) -> Finding:
             f"Of the K measured, one has {SURE:.0%} of the likelihood that Table 1 is right.",
             f"The likeliest is K = {found['K']:.0f}, with {found['share']:.0%} of the likelihood of the "
             f"{table['K'].nunique()} that were measured; Table 1 is off by a factor {found['factor']:.2f} there, and "
-            f"least "
-            f"at d = {nearest} ({ratios[nearest]:.2f} times what is counted).",
+            f"least at d = {nearest} ({ratios[nearest]:.2f} times what is counted).",
             bool(found["share"] >= SURE),
         )
     ]

@@ -168,9 +168,8 @@ def judge(table: pd.DataFrame) -> Finding:
     reaches = used["d"].max() >= LARGE
     statements = [
         Statement(
-            f"For d up to {middle:g} both have the same shape: MLS grows as a power of MAC that can be 1, and "
-            f"neither 0.5 "
-            "nor 1.5.",
+            f"For d up to {middle:g} both have the same shape: MLS grows as a power of MAC that can be 1, and neither "
+            "0.5 nor 1.5.",
             f"For d up to {middle:g} MLS grows as the corrected MAC to the power {{}}.",
             equals(power, 1, 0.5, 1.5),
             power,

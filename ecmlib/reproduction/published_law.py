@@ -50,8 +50,7 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
         statements.append(
             Statement(
                 f"With L = {L} the fitted law errs by less than {AGREES:.0%} on average where it can be wrong: where "
-                f"the "
-                "library is not full and more than guesses are counted.",
+                "the library is not full and more than guesses are counted.",
                 f"With L = {L} it errs by {{}} at {len(telling)} configurations of {len(points)}; of {len(full)} full "
                 f"libraries it says so {said} times.",
                 below(error, AGREES),
@@ -152,15 +151,14 @@ def table_1(frame: pd.DataFrame) -> Finding:
             ),
             Statement(
                 "It is as right at one d as at another: predicted over measured goes as d to a power that can be 0, "
-                "and "
-                "neither 1 nor -1.",
+                "and neither 1 nor -1.",
                 "Predicted over measured goes as d to the power {}.",
                 equals(drift, 0, 1, -1),
                 drift,
             ),
         ],
         f"On average it predicts {factors} times what is measured. K is {frame['K'].iloc[0]} here; the paper's is "
-        f"lost.",
+        "lost.",
     )
 
 

@@ -105,17 +105,16 @@ def judge(table: pd.DataFrame) -> Finding:
         statements += [
             Statement(
                 f"At d = {d} a form of the negative binomial is better by {TELLING:g} of AIC than any other "
-                f"distribution.",
+                "distribution.",
                 f"At d = {d} the AIC of the {claimed['distribution']} distribution is {abs(behind):.1f} "
                 f"{'more' if behind > 0 else 'less'} than that of the {other['distribution']} one.",
                 None if abs(behind) < TELLING else bool(behind < 0),
             ),
             Statement(
                 f"At d = {d} the epochs can come from one: its Kolmogorov-Smirnov test gives p of {SIGNIFICANT} or "
-                f"more.",
+                "more.",
                 f"Of its forms the best has p = {rows.loc[ours, 'p_value'].max():.3f}, over {rows['trials'].iloc[0]} "
-                f"trials "
-                f"(the {other['distribution']} one: {other['p_value']:.3f}).",
+                f"trials (the {other['distribution']} one: {other['p_value']:.3f}).",
                 bool(rows.loc[ours, "p_value"].max() >= SIGNIFICANT),
             ),
         ]
