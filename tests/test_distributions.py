@@ -76,9 +76,9 @@ def test_bad_counts_are_named(counts: list[int | None], message: str) -> None:
 def test_shifted_forms_find_where_they_begin() -> None:
     drawn = 40 + stats.nbinom(12, 12 / 312).rvs(size=2000, random_state=np.random.default_rng(3))
     shifted = fit_shifted_negative_binomial(drawn)
-    assert abs(shifted.shift - 40) <= 15
+    assert abs(shifted.kwds["loc"] - 40) <= 15
     assert shifted.logpmf(drawn).sum() > fit_negative_binomial(drawn).logpmf(drawn).sum()
     pascal = 5 + stats.nbinom(5, 5 / 200).rvs(size=2000, random_state=np.random.default_rng(3))
-    assert fit_pascal(pascal).shift == 5
+    assert fit_pascal(pascal).kwds["loc"] == 5
     support = np.arange(5, 4000)
     assert np.exp(fit_pascal(pascal).logpmf(support)).sum() == pytest.approx(1)

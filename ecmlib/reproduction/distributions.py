@@ -51,30 +51,6 @@ class RoundedLogNormal:
         return np.maximum(np.rint(drawn), 1).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class Shifted:
-    """Distribution of ``shift`` more than a count of another distribution."""
-
-    base: Any
-    shift: int
-
-    def cdf(self, k: Counts) -> NDArray[np.float64]:
-        """Probability of at most k."""
-        return np.asarray(self.base.cdf(k - self.shift))
-
-    def logpmf(self, k: Counts) -> NDArray[np.float64]:
-        """Logarithm of the probability of k."""
-        return np.asarray(self.base.logpmf(k - self.shift))
-
-    def ppf(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Count below which a fraction q lies."""
-        return np.asarray(self.base.ppf(q) + self.shift)
-
-    def rvs(self, size: int, random_state: np.random.Generator) -> Counts:
-        """Draw counts."""
-        return np.asarray(self.base.rvs(size=size, random_state=random_state) + self.shift)
-
-
 def fit_negative_binomial(counts: Counts) -> Any:
     """Fit a negative binomial (paper, eq. 9) as scipy's ``nbinom(n, p)``; n need not be whole.
 
@@ -101,11 +77,11 @@ def fit_negative_binomial(counts: Counts) -> Any:
     return stats.nbinom(n, n / (n + mean))
 
 
-def fit_shifted_negative_binomial(counts: Counts) -> Shifted:
-    """Fit a negative binomial that begins at any whole number, up to the smallest count."""
+def fit_shifted_negative_binomial(counts: Counts) -> Any:
+    """Fit a negative binomial that begins at any whole number, up to the smallest count: scipy's ``loc``."""
 
-    def shifted(shift: float) -> Shifted:
-        return Shifted(fit_negative_binomial(counts - round(shift)), round(shift))
+    def shifted(shift: float) -> Any:
+        return stats.nbinom(*fit_negative_binomial(counts - round(shift)).args, loc=round(shift))
 
     def lost(shift: float) -> float:
         return -float(shifted(shift).logpmf(counts).sum())
@@ -117,13 +93,13 @@ def fit_shifted_negative_binomial(counts: Counts) -> Shifted:
     return min((shifted(float(found.x)), shifted(best)), key=lambda law: -law.logpmf(counts).sum())
 
 
-def fit_pascal(counts: Counts) -> Shifted:
+def fit_pascal(counts: Counts) -> Any:
     """Fit Pascal's distribution: of the epoch of the r-th success, r a whole number, so that it begins at r."""
     values, times = np.unique(counts, return_counts=True)
     r = np.arange(1, counts.min() + 1)[:, None]
     likelihood = stats.nbinom.logpmf(values - r, r, r / counts.mean()) @ times
     best = int(r[np.argmax(likelihood), 0])
-    return Shifted(stats.nbinom(best, best / counts.mean()), best)
+    return stats.nbinom(best, best / counts.mean(), loc=best)
 
 
 def fit_poisson(counts: Counts) -> Any:
@@ -217,7 +193,6 @@ def _ks_distance(counts: Counts, fitted: Any) -> float:
 def _parameters(fitted: Any) -> str:
     if isinstance(fitted, RoundedLogNormal):
         return f"mu={fitted.mu:.4g}, sigma={fitted.sigma:.4g}"
-    if isinstance(fitted, Shifted):
-        return f"{_parameters(fitted.base)}, shift={fitted.shift}"
     names = {"nbinom": ("n", "p"), "poisson": ("mu",)}[fitted.dist.name]
-    return ", ".join(f"{name}={value:.4g}" for name, value in zip(names, fitted.args, strict=True))
+    values = [f"{name}={value:.4g}" for name, value in zip(names, fitted.args, strict=True)]
+    return ", ".join([*values, *(f"shift={loc}" for loc in fitted.kwds.values())])
