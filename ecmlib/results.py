@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -122,7 +123,7 @@ class CapacityRecord(Record):
             T, K = self.protocol.T, self.architecture.K
             best = [guess_corrected(count, T, K) for count in curve["last_count"].cummax()]
             curves.append(curve.assign(**common, restart=number, status=restart.status, C=best))
-        return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
+        return one_frame(curves)
 
     def _best(self, quantity: str) -> float:
         return max(self._counted(quantity))
@@ -169,5 +170,10 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     >>> load_results("results/designs")["T"].unique().tolist()
     [2048]
     """
-    frames = [record.frame() for record in load_records(folder) if record.restarts]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return one_frame(record.frame() for record in load_records(folder))
+
+
+def one_frame(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put the rows of several frames into one and number them anew; no rows while there are none."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()

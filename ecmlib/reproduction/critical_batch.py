@@ -19,7 +19,7 @@ from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.batch_size import SAMPLE, cost_of_a_test, one_for_each
-from ecmlib.reproduction.measure import configured, records_of
+from ecmlib.reproduction.measure import configured, measured
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
 
@@ -192,8 +192,7 @@ def plot_noise_scale(noise: pd.DataFrame, critical: pd.DataFrame) -> Figure:
 
 def noise_scales_in(results: str | Path) -> pd.DataFrame:
     """Return the noise scales measured along training, a row a point; none if nothing is measured yet."""
-    records = records_of(Path(results, "batch-size"), "noise-scale", NoiseScaleRecord)
-    return pd.concat([record.frame() for record in records]) if records else pd.DataFrame()
+    return measured(Path(results, "batch-size"), "noise-scale", NoiseScaleRecord)
 
 
 def _critical(B: np.ndarray, S: np.ndarray) -> Estimate:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from ecmlib.laws.design import design_hits
-from ecmlib.reproduction.measure import measured, measured_texts
+from ecmlib.reproduction.measure import measured
+from ecmlib.results import CapacityRecord
+from ecmlib.text_record import TextRecord
 
 # Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, and of text,
 # first by the law of random tokens, then by that of text.
@@ -33,5 +35,5 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     targets = Path(results) / grid / "targets.csv"
     if not targets.exists():
         return pd.DataFrame()
-    rows = measured_texts(results, grid) if grid in (OF_TEXT, OF_TEXT_AS_RANDOM) else measured(results, grid)
+    rows = measured(results, grid, TextRecord if grid in (OF_TEXT, OF_TEXT_AS_RANDOM) else CapacityRecord)
     return design_hits(pd.read_csv(targets), rows, "C_plateau" if grid == OF_TOKENS else "C")

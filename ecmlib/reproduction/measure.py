@@ -14,14 +14,17 @@ from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.files import named_folder
 from ecmlib.memorisation import measure_text, split_in_two
+from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.protocol import Protocol
 from ecmlib.record import R, load_files, load_folder, record_name
 from ecmlib.reproduction.budget import load_budgets, same_protocol
-from ecmlib.results import CapacityRecord, load_records, load_results
+from ecmlib.results import CapacityRecord, load_results, one_frame
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
 from ecmlib.validation import Parameters, sorted_out
 from ecmlib.workplace import refuse_impossible
+
+Tabular = CapacityRecord | TextRecord | NoiseScaleRecord  # records that are frames, too
 
 
 def combinations(**axes: Sequence[Any]) -> list[dict[str, Any]]:
@@ -164,7 +167,7 @@ def records_of(results: str | Path, grid: str, kind: type[R]) -> list[R]:
     return load_folder(folder, kind) if folder.is_dir() else []
 
 
-def measured(results: str | Path, grid: str) -> pd.DataFrame:
+def measured(results: str | Path, grid: str, kind: type[Tabular] = CapacityRecord) -> pd.DataFrame:
     """Return the rows of a grid's records, none if nothing is measured yet.
 
     Parameters
@@ -173,9 +176,10 @@ def measured(results: str | Path, grid: str) -> pd.DataFrame:
         The folder of all grids.
     grid : str
         Name of one.
+    kind : type
+        Of its records.
     """
-    folder = Path(results) / grid
-    return load_results(folder) if folder.is_dir() else pd.DataFrame()
+    return one_frame(record.frame() for record in records_of(results, grid, kind))
 
 
 class Grids(NamedTuple):
@@ -220,18 +224,11 @@ def read_grids(
     return Grids(main, wider, unseen, measured(folder, papers))
 
 
-def measured_texts(results: str | Path, grid: str) -> pd.DataFrame:
-    """Return the rows of a grid's records of texts, none if nothing is measured yet; see `measured`."""
-    frames = [record.frame() for record in records_of(results, grid, TextRecord)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
 def compared(
     compare: Callable[[Sequence[CapacityRecord]], pd.DataFrame], results: str | Path, grid: str
 ) -> pd.DataFrame:
     """Apply an experiment's ``compare`` to a grid's records; no rows while there are fewer than two."""
-    folder = Path(results) / grid
-    records = load_records(folder) if folder.is_dir() else []
+    records = records_of(results, grid, CapacityRecord)
     return compare(records) if len(records) > 1 else pd.DataFrame()
 
 

@@ -21,6 +21,7 @@ from ecmlib.reproduction.measure import combinations, records_of
 from ecmlib.reproduction.reach import centred, output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, bootstrapped
 from ecmlib.restart import seed_of_restart
+from ecmlib.results import one_frame
 from ecmlib.shatter import epochs_to_shatter
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 
@@ -87,7 +88,7 @@ def compare(records: Sequence[ShatterRecord], bootstraps: int = 200) -> pd.DataF
         table.insert(0, "trials", len(record.epochs))
         table.insert(0, "d", record.architecture.d)
         tables.append(table)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return one_frame(tables)
 
 
 def judge(table: pd.DataFrame) -> Finding:
