@@ -23,7 +23,7 @@ from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import UnsaturatedModel
 from ecmlib.laws.scope import out_of_scope
-from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error
+from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error, predicted_unseen
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.validation import LARGEST, Parameters
 
@@ -161,27 +161,6 @@ def compare(
     return pd.DataFrame(table | {CELLS: n}).T[list(next(iter(table.values())))]
 
 
-def _scores(
-    law: Law, points: pd.DataFrame, unseen: pd.DataFrame, papers: pd.DataFrame, target: str, folds: int
-) -> dict[str, float]:
-    known = law.n_parameters > 0
-    measured, predicted = points[target].to_numpy(float), bounded(law, points)
-    knows_T = "T" in law.variables or not law.is_fitted
-    full = pd.concat([points, unseen]).query("full")
-    return {
-        "parameters": law.n_parameters if known else math.nan,
-        "in_sample": mean_error(points, predicted, target),
-        "left_out_cell": left_out(law, points, target, points.index % (folds or len(points))),
-        "left_out_H": left_out(law, points, target, points["H"]),
-        "left_out_N": left_out(law, points, target, points["N"]),
-        "beyond_d_32": left_out(law, points, target, points["d"] > NARROW, only=True),
-        "holdout": mean_error(unseen, bounded(law, unseen), target),
-        "paper_conditions": mean_error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
-        "right_full": float(np.mean(bounded(law, full) >= FULL * full["T"])) if len(full) else math.nan,
-        "AICc": aicc(measured, predicted, law.n_parameters if law.is_fitted else 0) if known else math.nan,
-    }
-
-
 def like_for_like(
     frame: pd.DataFrame, target: str = "C_plateau", starts: int = 200, seed: int = 0, folds: int = 0
 ) -> pd.DataFrame:
@@ -191,11 +170,11 @@ def like_for_like(
     -------
     DataFrame
         A row a loss, law ("ECM", "polynomial") and configuration: its sizes, and the relative errors ``in_sample`` and
-        ``left_out``, of predictions held between 1 and T; no rows where there are fewer cells than coefficients.
+        ``left_out``, of predictions held between 1 and T; no rows where no more cells than coefficients are left.
     """
     points = scored(frame, target)
     groups = points.index % (folds or len(points))
-    if len(points) - np.bincount(groups).max() < math.comb(8, 3):
+    if len(points) - np.bincount(groups).max() <= math.comb(8, 3):
         return pd.DataFrame(columns=[*SIZES, "loss", "law", "in_sample", "left_out"])
     losses: tuple[FitLoss, ...] = ("squares", "mape", "log")
     rows = []
@@ -204,13 +183,8 @@ def like_for_like(
             ecm = EmpiricalCapacityModel.fit(frame, target, loss, starts=starts, bootstraps=0, seed=seed)
         polynomial = PolynomialModel.fit(frame, target, 5, loss, bootstraps=0)
         for name, law in (("ECM", ecm), ("polynomial", polynomial)):
-            unseen = np.empty(len(points))
-            for group in np.unique(groups):
-                unseen[groups == group] = bounded(law.refit(points[groups != group]), points[groups == group])
-            errors = {
-                when: np.abs(predicted / points[target] - 1)
-                for when, predicted in (("in_sample", bounded(law, points)), ("left_out", unseen))
-            }
+            predictions = {"in_sample": bounded(law, points), "left_out": predicted_unseen(law, points, groups)}
+            errors = {when: np.abs(predicted / points[target] - 1) for when, predicted in predictions.items()}
             rows.append(points[SIZES].assign(loss=loss, law=name, **errors))
     return pd.concat(rows, ignore_index=True)
 
@@ -263,3 +237,24 @@ def save_all(
     for name, file in _FILES.items():
         if name in laws:
             laws[name].save(Path(folder) / file)
+
+
+def _scores(
+    law: Law, points: pd.DataFrame, unseen: pd.DataFrame, papers: pd.DataFrame, target: str, folds: int
+) -> dict[str, float]:
+    known = law.n_parameters > 0
+    measured, predicted = points[target].to_numpy(float), bounded(law, points)
+    knows_T = "T" in law.variables or not law.is_fitted
+    full = pd.concat([points, unseen]).query("full")
+    return {
+        "parameters": law.n_parameters if known else math.nan,
+        "in_sample": mean_error(points, predicted, target),
+        "left_out_cell": left_out(law, points, target, points.index % (folds or len(points))),
+        "left_out_H": left_out(law, points, target, points["H"]),
+        "left_out_N": left_out(law, points, target, points["N"]),
+        "beyond_d_32": left_out(law, points, target, points["d"] > NARROW, only=True),
+        "holdout": mean_error(unseen, bounded(law, unseen), target),
+        "paper_conditions": mean_error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
+        "right_full": float(np.mean(bounded(law, full) >= FULL * full["T"])) if len(full) else math.nan,
+        "AICc": aicc(measured, predicted, law.n_parameters if law.is_fitted else 0) if known else math.nan,
+    }

@@ -53,15 +53,21 @@ def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any],
     """
     if not law.is_fitted:
         return math.nan
+    predicted = predicted_unseen(law, points, groups, only)
+    asked = ~np.isnan(predicted)
+    return mean_error(points[asked], predicted[asked], target)
+
+
+def predicted_unseen(law: Law, points: pd.DataFrame, groups: Iterable[Any], only: Any = None) -> Array:
+    """Predict each group by a refit to all others; NaN for groups not asked for, or for all, if a refit has too few."""
     membership = np.asarray(list(groups))
     predicted = np.full(len(points), math.nan)
     for group in [only] if only is not None else np.unique(membership):
         out = membership == group
         if np.count_nonzero(~out) <= law.n_parameters:
-            return math.nan
+            return np.full(len(points), math.nan)
         predicted[out] = bounded(law.refit(points[~out]), points[out])
-    seen = ~np.isnan(predicted)
-    return mean_error(points[seen], predicted[seen], target)
+    return predicted
 
 
 def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
