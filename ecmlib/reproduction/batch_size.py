@@ -160,11 +160,6 @@ def cost_of_a_test(runs: pd.DataFrame) -> str:
     )
 
 
-class _Run(Parameters):
-    batch_size: Positive
-    steps: Positive
-
-
 def one_for_each(N: list[int], **values: Sequence[Any]) -> None:
     """Refuse what is no list with one value for each N."""
     listed("N", N)
@@ -198,3 +193,8 @@ def plot_batch_size(readings: pd.DataFrame) -> Figure:
         axes.legend(fontsize="x-small")
     panels[0].set_ylabel("C, sequences")
     return figure
+
+
+class _Run(Parameters):
+    batch_size: Positive
+    steps: Positive

@@ -18,18 +18,10 @@ Patterns = NDArray[np.int8]  # (count, n) of -1 and 1
 Weights = NDArray[np.float64]  # (n, n)
 _FLOAT = 8  # bytes
 
-
 Nodes = Annotated[int, Field(ge=2, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Cue = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class _Network(Parameters):
-    n: Nodes
-    trials: Positive = 1
-    kept: Share = 1.0
-    cue: Cue = 1.0
 
 
 class Choices(Parameters):
@@ -223,6 +215,13 @@ def thought_experiment(
         gigabytes=n * bits_per_parameter / 8 / 1e9,
         nodes_of_weights=(1 + math.sqrt(1 + 8 * n)) / 2,
     )
+
+
+class _Network(Parameters):
+    n: Nodes
+    trials: Positive = 1
+    kept: Share = 1.0
+    cue: Cue = 1.0
 
 
 def _random_patterns(count: int, n: int, generator: np.random.Generator) -> Patterns:
