@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ecmlib.figures.style import new_panels, styled
+from ecmlib.figures.style import new_panels, shared_legend, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.points import ONE_SETTING, configurations
 
@@ -46,7 +46,5 @@ def plot_grid(
             axes.plot([], [], "k:", label="published")
         axes.axhline(T, color="black", linestyle="--", linewidth=0.8, label="T")
         axes.set(title=f"N = {N}", xlabel="d", ylabel="C, sequences", ylim=(-0.05 * T, 1.15 * T))
-    handles, labels = panels[0].get_legend_handles_labels()
-    spacing = {"columnspacing": 1, "handletextpad": 0.4}
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small", **spacing)
+    shared_legend(figure, panels[0])
     return figure

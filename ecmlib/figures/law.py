@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from ecmlib.chance import at_least_one
-from ecmlib.figures.style import new_figure, new_panels, styled
+from ecmlib.figures.style import new_figure, new_panels, shared_legend, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel
@@ -213,6 +213,5 @@ def _ratio_panels(
         axes.axhline(1, color="black", linestyle="--", linewidth=0.8)
         axes.set_title(name, fontsize="small")
         axes.set(xscale="log", yscale="log", xlabel=label, ylabel="predicted / measured", ylim=(0.02, 50))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+    shared_legend(figure, panels[0])
     return figure

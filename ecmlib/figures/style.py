@@ -47,6 +47,13 @@ def new_panels(count: int, share_y: bool = True, share_x: bool = True) -> tuple[
     return figure, list(grid.flat[:count])
 
 
+def shared_legend(figure: Figure, axes: Axes, ncols: int | None = None) -> None:
+    """Say above all panels what one of them names, by default in one row."""
+    handles, labels = axes.get_legend_handles_labels()
+    spacing = {"columnspacing": 1, "handletextpad": 0.4}
+    figure.legend(handles, labels, loc="outside upper center", ncols=ncols or len(labels), fontsize="small", **spacing)
+
+
 def save_svg(figure: Figure, file: str | Path | TextIO, name: str) -> None:
     """Write a figure as SVG, the same text for the same figure; ``name`` keeps its ids apart from other figures'."""
     with mpl.rc_context({"svg.hashsalt": name}):

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.figures.style import COLORS, PALETTE, new_figure, new_panels
+from ecmlib.figures.style import COLORS, PALETTE, new_figure, new_panels, shared_legend
 from ecmlib.reproduction.hopfield import ThoughtExperiment, storage_capacity
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, equals, least_squares, mean
 
@@ -116,8 +116,7 @@ def plot_dilution(table: pd.DataFrame) -> Figure:
         axes.set(title=title, xlabel="connections kept", ylim=(0, 1.05))
         axes.legend().remove()
     panels[0].set_ylabel("")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize="small")
+    shared_legend(figure, panels[0], ncols=2)
     return figure
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ecmlib.architecture import Architecture
 from ecmlib.capacity import measure_mac
 from ecmlib.chance import FULL, at_least_one, expected_guesses
-from ecmlib.figures.style import new_panels, styled
+from ecmlib.figures.style import new_panels, shared_legend, styled
 from ecmlib.files import named_folder
 from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations
 from ecmlib.library import random_library
@@ -210,8 +210,7 @@ def plot_mac_and_mls(table: pd.DataFrame) -> Figure:
         axes.set(title=f"H = {H}", xlabel="d", ylabel="C, sequences", yscale="log", xscale="log")
         axes.set_xticks(here["d"], [str(d) for d in here["d"]], minor=False)
         axes.minorticks_off()
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, fontsize="small")
+    shared_legend(figure, panels[0], ncols=2)
     return figure
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
-from ecmlib.figures.style import new_panels, styled
+from ecmlib.figures.style import new_panels, shared_legend, styled
 from ecmlib.reproduction.stats import Finding, Statement
 
 
@@ -51,8 +51,7 @@ def plot_parameters(table: pd.DataFrame) -> Figure:
             axes.plot(here["d"], here["P"], color=color, label=f"H={H}")
             axes.plot(here["d"], here["built"], "x", color=color, markersize=4)
         axes.set(title=f"L = {L}", xlabel="d", ylabel="P", xscale="log", yscale="log")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize="small")
+    shared_legend(figure, panels[0])
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from ecmlib.figures.style import PALETTE, new_figure
+from ecmlib.figures.style import PALETTE, new_figure, shared_legend
 from ecmlib.laws.points import configurations
 
 BOUNDS = {
@@ -64,7 +64,6 @@ def plot_promised(promised: pd.DataFrame) -> Figure:
     ends = labelled[["promised", "C"]].min().min(), labelled[["promised", "C"]].max().max()
     axes.plot(ends, ends, "k--", linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="promised capacity, sequences", ylabel="C, sequences")
-    handles, labels = axes.get_legend_handles_labels()
     axes.legend().remove()
-    figure.legend(handles, labels, loc="outside upper center", fontsize="small")
+    shared_legend(figure, axes, ncols=1)
     return figure
