@@ -235,9 +235,8 @@ def beside_published(frame: pd.DataFrame) -> pd.DataFrame:
     columns = ["d", "H", "N", "published", "C_paper_rule", "C_plateau"]
     if frame.empty:
         return pd.DataFrame(columns=columns)
-    points, by_rule = (configurations(frame, target) for target in ("C_plateau", "C_paper_rule"))
-    published = EmpiricalCapacityModel.published(L=1).predict_frame(points)
-    return points.assign(published=published, C_paper_rule=by_rule["C_paper_rule"])[columns]
+    points = configurations(frame, ["C_plateau", "C_paper_rule"])
+    return points.assign(published=EmpiricalCapacityModel.published(L=1).predict_frame(points))[columns]
 
 
 def half_of_d(frame: pd.DataFrame) -> float:
