@@ -118,26 +118,6 @@ def _parameter_counts(_: Path) -> Finding:
     return parameters.judge(parameters.count([Architecture(**size) for size in sizes]))
 
 
-def _mac_and_mls(results: Path) -> Finding:
-    return mac_and_mls.judge(mac_and_mls.compare_in(results))
-
-
-def _shatter(results: Path) -> Finding:
-    return shattering.judge(shattering.compare(shattering.shatter_records(results)))
-
-
-def _feedforward(results: Path) -> Finding:
-    return feedforward.judge(compared(feedforward.compare, results, "feedforward"))
-
-
-def _batch_size(results: Path) -> Finding:
-    return batch_size.judge(compared(batch_size.compare, results, "batch-size"))
-
-
-def _four_heads(results: Path) -> Finding:
-    return four_heads.judge(measured(results, "two-million"))
-
-
 def _noise_scale(results: Path) -> Finding:
     critical = compared(critical_batch.critical_batch_sizes, results, "batch-size")
     noise = critical_batch.noise_scales_in(results)
@@ -150,7 +130,7 @@ CLAIMS = (
         "Feed-forward blocks add no capacity at small d, and less than none at larger d",
         "Fig. 2",
         "experiments.html#feed-forward-blocks",
-        _feedforward,
+        lambda results: feedforward.judge(compared(feedforward.compare, results, "feedforward")),
     ),
     Claim(
         "R2",
@@ -164,21 +144,21 @@ CLAIMS = (
         "MAC and MLS have the same shape and differ by T/K; less that, MAC lags behind MLS at large d",
         "Fig. 4",
         "experiments.html#counting-or-filling",
-        _mac_and_mls,
+        lambda results: mac_and_mls.judge(mac_and_mls.compare_in(results)),
     ),
     Claim(
         "R4",
         "The epochs until a library of 16 sequences is memorised follow a negative binomial distribution",
         "Fig. 5",
         "experiments.html#shattering",
-        _shatter,
+        lambda results: shattering.judge(shattering.compare(shattering.shatter_records(results))),
     ),
     Claim(
         "R5",
         "Capacity grows with the batch size and saturates after 512",
         "Fig. 6",
         "experiments.html#batch-size",
-        _batch_size,
+        lambda results: batch_size.judge(compared(batch_size.compare, results, "batch-size")),
     ),
     Claim(
         "R6",
@@ -227,7 +207,7 @@ CLAIMS = (
         "With 2M parameters, four heads hold twice what two heads hold",
         "Fig. 11",
         "analysis.html#heads-or-width",
-        _four_heads,
+        lambda results: four_heads.judge(measured(results, "two-million")),
     ),
     Claim(
         "R13",
