@@ -1,6 +1,6 @@
 import io
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from prove_designs import (
 
 from ecmlib import Architecture, Protocol, load_law, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
+from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.design import (
     best_design,
     capacity_over_parameters,
@@ -27,35 +28,37 @@ from ecmlib.laws.design import (
     predicted,
     smallest_architectures,
 )
+from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
 from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, PROBABILITY, drawn_designs
 from ecmlib.text_record import TextProtocol
 
 
-class SmoothLaw:
+class SmoothLaw(Law):
     """A law with known answers: a power of d that bends towards 90 % of T, times a spread of about a tenth."""
 
     name = "smooth"
-    n_parameters = 3
-    region: ClassVar = {"d": (8, 64), "H": (1, 4), "N": (4, 16), "L": (1, 1), "K": (128, 128), "T": (2048, 2048)}
-    spread = np.exp(0.1 * np.random.default_rng(0).standard_normal(400))
+    n_parameters: ClassVar = 3
+    spread: ClassVar = np.exp(0.1 * np.random.default_rng(0).standard_normal(400))
 
-    def predict_frame(self, frame: pd.DataFrame, level: float | None = None) -> Any:
-        if level is None:
-            return self.capacities(frame)
-        ends = np.quantile(self.predictive_draws(frame), [(1 - level) / 2, (1 + level) / 2], axis=0)
-        return self.capacities(frame), *ends
+    def _values(self, sizes: Sizes) -> np.ndarray:
+        power = 0.5 * sizes["d"] ** 1.8 * (sizes["H"] * sizes["L"]) ** 0.6 * 8 / sizes["N"]
+        return np.asarray(0.9 * sizes["T"] * -np.expm1(-power / sizes["T"]))
 
-    def capacities(self, frame: pd.DataFrame) -> np.ndarray:
-        power = 0.5 * frame["d"] ** 1.8 * (frame["H"] * frame["L"]) ** 0.6 * 8 / frame["N"]
-        return np.asarray(0.9 * frame["T"] * -np.expm1(-power / frame["T"]))
+    def _draws(self, sizes: Sizes) -> np.ndarray:
+        raise NotImplementedError
+
+    def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
+        raise NotImplementedError
 
     def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> np.ndarray:
         return np.minimum(self.predict_frame(frame) * self.spread[:, None], frame["T"].to_numpy())
 
 
-LAW = SmoothLaw()
+REGION = {"d": [8.0, 64.0], "H": [1.0, 4.0], "N": [4.0, 16.0], "L": [1.0, 1.0], "K": [128.0] * 2, "T": [2048.0] * 2}
+FITTED = Evidence(configurations=9, region=REGION)
+LAW = SmoothLaw(evidence=FITTED)
 
 
 class BumpyLaw(SmoothLaw):
@@ -82,11 +85,11 @@ def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: 
 @settings(max_examples=10, deadline=None)
 @given(capacity=st.floats(1, 1000))
 def test_search_ends_at_a_first_d_that_reaches_even_where_scatter_varies(capacity: float) -> None:
-    candidates = smallest_architectures(capacity, 8, law=BumpyLaw())
+    candidates = smallest_architectures(capacity, 8, law=BumpyLaw(evidence=FITTED))
     for _, row in candidates[candidates["d"] > 1].iterrows():
         pair = pd.DataFrame([row[SIZES], row[SIZES]]).astype(int)
         pair.iloc[0, 0] -= 1
-        reached = (predicted(pair, BumpyLaw())["C_low"] >= capacity).tolist()
+        reached = (predicted(pair, BumpyLaw(evidence=FITTED))["C_low"] >= capacity).tolist()
         assert reached == [False, True]
 
 
@@ -151,10 +154,10 @@ def test_library_is_by_default_the_largest_fitted_on_that_exists() -> None:
 
 def test_candidate_that_saturates_too_early_is_left_out() -> None:
     class Heads(SmoothLaw):
-        def capacities(self, frame: pd.DataFrame) -> np.ndarray:
-            return np.minimum(super().capacities(frame), 100.0 * frame["H"].to_numpy())
+        def _values(self, sizes: Sizes) -> np.ndarray:
+            return np.minimum(super()._values(sizes), 100.0 * sizes["H"])
 
-    candidates = smallest_architectures(250, 8, L=(1,), H=range(1, 5), law=Heads())
+    candidates = smallest_architectures(250, 8, L=(1,), H=range(1, 5), law=Heads(evidence=FITTED))
     assert sorted(candidates["H"]) == [3, 4]
 
 

@@ -96,7 +96,7 @@ def smallest_architectures(
     1  27  2  1  19872
     """
     law = load_law() if law is None else law
-    if not hasattr(law, "predictive_draws"):
+    if not isinstance(law, Law):
         raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
     if T is None:
         LibrarySize(T=1, N=N, K=K)
