@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ecmlib import Architecture, SignalLaw
-from ecmlib.laws.points import SIZES, with_bits
+from ecmlib.laws.points import SIZES
 from ecmlib.reproduction.stats import NOT_MEASURED, Statement
 from ecmlib.reproduction.text import by_content, compare, errors_by_content, growth, law_errors, paired
 from ecmlib.reproduction.text_claims import judge, statements
@@ -46,7 +46,7 @@ def cells(
         rows.append(row | {"C": C, "lost": False, "full": False})
     table = pd.DataFrame(rows)
     if lawful:
-        told = LAW.predict_frame(with_bits(table[SIZES], table["reference_bits"]))
+        told = LAW.predict_frame(table[SIZES].assign(token_bits=table["reference_bits"]))
         table["C"] = told * (1 + 0.03 * np.sin(np.arange(len(table)) ** 2))
     return table
 

@@ -15,7 +15,7 @@ from ecmlib.architecture import HEAD_DIM, Architecture
 from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import SIZES, with_bits
+from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.protocol import Positive
@@ -119,7 +119,7 @@ def smallest_architectures(
     candidates = widest[lower_end >= _ENOUGH * capacity].reset_index(drop=True)
     candidates["d"] = _smallest_d(candidates, capacity, law, level)
     candidates = predicted(candidates, law, level)
-    candidates["probability"] = (law.predictive_draws(_told(candidates)) >= _ENOUGH * capacity).mean(axis=0)
+    candidates["probability"] = (law.predictive_draws(_with_token_bits(candidates)) >= _ENOUGH * capacity).mean(axis=0)
     return candidates.sort_values(["P", "d"], ignore_index=True)
 
 
@@ -155,7 +155,7 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
         outside_region (whether any size is one that the law was not fitted on).
     """
-    told = _told(frame)
+    told = _with_token_bits(frame)
     C, C_low, C_high = law.predict_frame(told, level)
     P = _parameters(frame)
     outside = [~told[size].between(*law.region[size]) for size in SIZES]
@@ -240,9 +240,9 @@ class _Target(Parameters):
             raise ValueError(f"capacity = {self.capacity:g}: the library has only T = {self.T} sequences")
 
 
-def _told(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return what a law of random tokens is told of the library."""
-    return with_bits(frame, frame["bits"]) if "bits" in frame else frame
+def _with_token_bits(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame as a law of random tokens is to see what takes ``bits`` a token."""
+    return frame.assign(token_bits=frame["bits"]) if "bits" in frame else frame
 
 
 def _combinations(values: Mapping[str, Iterable[int]]) -> pd.DataFrame:
@@ -256,7 +256,7 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
 
 
 def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
-    return np.asarray(np.quantile(law.predictive_draws(_told(frame)), tails(level)[0], axis=0))
+    return np.asarray(np.quantile(law.predictive_draws(_with_token_bits(frame)), tails(level)[0], axis=0))
 
 
 def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:

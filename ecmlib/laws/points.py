@@ -222,11 +222,6 @@ def numbers(name: str, values: Any) -> NDArray[np.float64]:
     return each.astype(float)
 
 
-def with_bits(frame: pd.DataFrame, bits: pd.Series[float] | float) -> pd.DataFrame:
-    """Return a frame as a law of random tokens is to see what takes so many bits a token."""
-    return frame.assign(token_bits=bits)
-
-
 def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
     """Return the capacities of configurations, all of them greater than 0.
 

@@ -66,7 +66,7 @@ class TextLaw(Law):
         if len(points) < _FEWEST:
             raise ValueError(f"{len(points)} cells of text: input should be at least {_FEWEST}")
         sizes = cls._sizes(points, cls.variables)
-        predicted = np.array([ours._values(_told(sizes, bits)) for bits in _TRIED])
+        predicted = np.array([ours._values(_with_bits_a_token(sizes, bits)) for bits in _TRIED])
         squares = np.square(np.log(predicted / points["C"].to_numpy(float)))
         drawn = np.random.default_rng(seed).integers(len(points), size=(cls.resamples, len(points)))
         draws = [[float(_TRIED[squares[:, rows].sum(axis=1).argmin()])] for rows in drawn]
@@ -78,13 +78,13 @@ class TextLaw(Law):
         return self.fit(frame, self.ours)
 
     def _values(self, sizes: Sizes) -> Array:
-        return self.ours._values(_told(sizes, self.bits))
+        return self.ours._values(_with_bits_a_token(sizes, self.bits))
 
     def _draws(self, sizes: Sizes) -> Array:
         bits = np.ravel(self.evidence.draws)
         found = np.empty((len(bits), len(sizes["d"])))
         for of_a_token in np.unique(bits):
-            of_ours, these = self.ours._draws(_told(sizes, of_a_token)), np.flatnonzero(bits == of_a_token)
+            of_ours, these = self.ours._draws(_with_bits_a_token(sizes, of_a_token)), np.flatnonzero(bits == of_a_token)
             found[these] = of_ours[these % len(of_ours)]
         return found
 
@@ -94,5 +94,5 @@ def shipped_text_law() -> TextLaw:
     return TextLaw.load(shipped_file("laws/text.json", "law-reference"))
 
 
-def _told(sizes: Sizes, bits: float) -> Sizes:
+def _with_bits_a_token(sizes: Sizes, bits: float) -> Sizes:
     return {**sizes, "token_bits": np.minimum(bits, np.log2(sizes["K"]))}

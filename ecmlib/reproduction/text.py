@@ -11,7 +11,7 @@ import pandas as pd
 from ecmlib.chance import FULL
 from ecmlib.contents import CONTENTS
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations, surviving, with_bits
+from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations, surviving
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
@@ -101,7 +101,7 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
         law = SignalLaw.fit(uniform, "C", starts=8, bootstraps=0)
     for of, bits in _TOLD.items():
         of_a_token = np.log2(usable["K"]) if bits is None else usable[bits]
-        predicted = np.maximum(law.predict_frame(with_bits(usable, of_a_token)), 1e-3)
+        predicted = np.maximum(law.predict_frame(usable.assign(token_bits=of_a_token)), 1e-3)
         usable = usable.assign(**{f"predicted{of}": predicted, f"error{of}": np.log(predicted / usable["C"])})
     return usable
 
