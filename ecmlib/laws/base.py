@@ -18,16 +18,8 @@ from ecmlib.chance import at_least_one, count_deviation, tails
 from ecmlib.files import read_json, write_atomically
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitting import Array, FitLoss
-from ecmlib.laws.points import (
-    COMPONENTS,
-    CONDITIONS,
-    OPTIONAL,
-    SIZES,
-    checked_components,
-    checked_sizes,
-    configurations,
-    surviving,
-)
+from ecmlib.laws.inputs import OPTIONAL, checked_components, checked_sizes
+from ecmlib.laws.points import COMPONENTS, CONDITIONS, SIZES, configurations, surviving
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters, shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
@@ -18,12 +18,8 @@ from ecmlib.validation import shown
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
 _BEST = ("C_plateau", "C_plateau_raw", "C_paper_rule", "C_paper_rule_raw")  # the best restart counts, as in the paper
-_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1, "head_dim": 1, "ff_mult": 0, "max_steps": 1, "token_bits": 1}
-_KINDS = {"ff": ("train", "identity"), "embeddings": ("frozen", "trained")}
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
 COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
-USUAL_STEPS = 10_000  # of training, for a law that asks how many
-OPTIONAL = (*COMPONENTS, "max_steps", "token_bits")  # columns that a law may know besides sizes
 # In what measurements of one kind may differ: a law's own variables, seeds and what they vary, where a curve is looked
 # at, and the number format, of which the precision experiment finds no effect.
 _FREE = ("T", "max_steps", "seed", "vary", "eval_every", "eval_growth", "min_steps", "precision")
@@ -159,54 +155,6 @@ def counting_noise(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
     return np.asarray(noise / np.sqrt(averaged), float)
 
 
-def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Return columns of sizes as numbers.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or if a size is out of range.
-    """
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
-    return {name: _in_range(name, numbers(name, frame[name])) for name in names}
-
-
-def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
-    """Return what a law knows of `COMPONENTS`, and of ``max_steps`` and ``token_bits``, as numbers.
-
-    No feed-forward is a ``ff_mult`` of 0, trained embeddings are 1 and frozen ones 0; a token takes log2 K bits where
-    the frame does not say otherwise.
-
-    Raises
-    ------
-    ValueError
-        If a column holds what is out of range or, where the law does not know it, anything but the usual value; the
-        message names it.
-    """
-    for name, allowed in _KINDS.items():
-        if name in frame and len(other := frame.loc[~frame[name].isin(allowed), name]):
-            raise ValueError(f"{name} = {other.iloc[0]}: input should be {' or '.join(map(repr, allowed))}")
-    for name, usual in COMPONENTS.items():
-        if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
-            raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
-    usual_numbers = {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}
-    values = {
-        name: _in_range(name, np.broadcast_to(numbers(name, frame.get(name, usual)), len(frame)))
-        for name, usual in usual_numbers.items()
-        if name in known
-    }
-    if "token_bits" in known:
-        told = frame["token_bits"] if "token_bits" in frame else np.log2(numbers("K", frame["K"]))
-        values["token_bits"] = _in_range("token_bits", numbers("token_bits", told))
-    if "embeddings" in known:
-        values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
-    if "ff" in known and "ff" in frame:
-        values["ff_mult"] = np.where(frame["ff"] == "identity", 0.0, values["ff_mult"])
-    return values
-
-
 def numbers(name: str, values: Any) -> NDArray[np.float64]:
     """Return the values of a column, or one for all rows, as numbers.
 
@@ -261,13 +209,6 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown
-
-
-def _in_range(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
-    if len(wrong):
-        raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
-    return values
 
 
 def _named(row: pd.Series[Any]) -> str:

@@ -12,8 +12,9 @@ from ecmlib.laws.base import Sizes
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
+from ecmlib.laws.inputs import USUAL_STEPS
 from ecmlib.laws.parametric import Numbers, ParametricLaw
-from ecmlib.laws.points import COMPONENTS, CONDITIONS, USUAL_STEPS
+from ecmlib.laws.points import COMPONENTS, CONDITIONS
 
 
 class SignalLaw(ParametricLaw):

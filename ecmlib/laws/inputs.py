@@ -1,0 +1,72 @@
+"""What a law asks of a frame: columns of sizes and of components, as numbers in their ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
+from ecmlib.laws.points import COMPONENTS, numbers
+
+USUAL_STEPS = 10_000  # of training, for a law that asks how many
+OPTIONAL = (*COMPONENTS, "max_steps", "token_bits")  # columns that a law may know besides sizes
+_LEAST = {"d": 1, "H": 1, "N": 2, "L": 1, "K": 2, "T": 1, "head_dim": 1, "ff_mult": 0, "max_steps": 1, "token_bits": 1}
+_KINDS = {"ff": ("train", "identity"), "embeddings": ("frozen", "trained")}
+
+
+def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return columns of sizes as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or if a size is out of range.
+    """
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
+    return {name: _in_range(name, numbers(name, frame[name])) for name in names}
+
+
+def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
+    """Return what a law knows of `COMPONENTS`, and of ``max_steps`` and ``token_bits``, as numbers.
+
+    No feed-forward is a ``ff_mult`` of 0, trained embeddings are 1 and frozen ones 0; a token takes log2 K bits where
+    the frame does not say otherwise.
+
+    Raises
+    ------
+    ValueError
+        If a column holds what is out of range or, where the law does not know it, anything but the usual value; the
+        message names it.
+    """
+    for name, allowed in _KINDS.items():
+        if name in frame and len(other := frame.loc[~frame[name].isin(allowed), name]):
+            raise ValueError(f"{name} = {other.iloc[0]}: input should be {' or '.join(map(repr, allowed))}")
+    for name, usual in COMPONENTS.items():
+        if name in frame and name not in known and len(other := frame.loc[frame[name] != usual, name]):
+            raise ValueError(f"{name} = {other.iloc[0]}: this law knows {name} = {usual} alone")
+    usual_numbers = {"head_dim": HEAD_DIM, "ff_mult": FEED_FORWARD_WIDTH, "max_steps": USUAL_STEPS}
+    values = {
+        name: _in_range(name, np.broadcast_to(numbers(name, frame.get(name, usual)), len(frame)))
+        for name, usual in usual_numbers.items()
+        if name in known
+    }
+    if "token_bits" in known:
+        told = frame["token_bits"] if "token_bits" in frame else np.log2(numbers("K", frame["K"]))
+        values["token_bits"] = _in_range("token_bits", numbers("token_bits", told))
+    if "embeddings" in known:
+        values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
+    if "ff" in known and "ff" in frame:
+        values["ff_mult"] = np.where(frame["ff"] == "identity", 0.0, values["ff_mult"])
+    return values
+
+
+def _in_range(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
+    if len(wrong):
+        raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
+    return values
