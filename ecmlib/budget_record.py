@@ -9,7 +9,17 @@ import pandas as pd
 from pydantic import model_validator
 
 from ecmlib.architecture import Architecture
-from ecmlib.curve import Count, Curve, CurvePoint, check_complete, check_curve, check_not_diverged, columns
+from ecmlib.chance import guess_corrected
+from ecmlib.curve import (
+    Count,
+    Curve,
+    CurvePoint,
+    check_complete,
+    check_curve,
+    check_not_diverged,
+    columns,
+    plateau_stop,
+)
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record, record_name
@@ -96,8 +106,9 @@ class BudgetRecord(Record):
         """Return one row a restart and budget that it reached.
 
         Columns are those of `ecmlib.results.CapacityRecord.frame`, where ``max_steps`` is the budget and
-        ``core_seconds`` what a run of this budget alone costs. At a constant rate every budget is the beginning of one
-        curve.
+        ``core_seconds`` what a run of this budget alone costs, and ``C_plateau_rule``: the best count, less its
+        guesses, until the protocol's plateau rule would have ended the run. At a constant rate every budget is the
+        beginning of one curve.
         """
         rows = []
         for number, run in enumerate(self.restarts):
@@ -108,8 +119,10 @@ class BudgetRecord(Record):
                     | {"restart": number, "restart_seed": run.seed, "status": run.status, "steps": curve.step[-1]}
                     | {"core_seconds": core_seconds}
                     | capacities(curve, self.architecture, protocol)
+                    | {"C_plateau_rule": _by_plateau_rule(curve, self.architecture.K, protocol)}
                 )
         columns_ = [*Architecture.model_fields, *Protocol.model_fields, "P", "restart", "status", *CAPACITIES]
+        columns_.append("C_plateau_rule")
         return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns_)
 
 
@@ -154,3 +167,9 @@ def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]
         for budget in budgets
         if budget <= whole
     ]
+
+
+def _by_plateau_rule(curve: Curve, K: int, protocol: Protocol) -> float:
+    rule = protocol.min_steps, protocol.plateau_share, protocol.plateau_tolerance
+    stop = plateau_stop(curve.step, curve.last_count, *rule)
+    return guess_corrected(max(curve.last_count[: None if stop is None else stop + 1]), protocol.T, K)

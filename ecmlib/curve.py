@@ -105,6 +105,22 @@ def patience_stop(steps: Sequence[int], counts: Sequence[int], patience_steps: i
     return None
 
 
+def plateau_stop(
+    steps: Sequence[int], counts: Sequence[int], min_steps: int, share: float, tolerance: float
+) -> int | None:
+    """Replay the plateau rule on the curve of a longer run: the first point from ``min_steps`` on that is `on_plateau`.
+
+    Returns
+    -------
+    int or None
+        Index of the point at which training stops; None if the rule never strikes.
+    """
+    for index, step in enumerate(steps):
+        if step >= min_steps and on_plateau(steps[: index + 1], counts[: index + 1], share, tolerance):
+            return index
+    return None
+
+
 def on_plateau(steps: Sequence[int], counts: Sequence[int], share: float = 0.25, tolerance: float = 0.005) -> bool:
     """Whether the best count rose by at most the fraction ``tolerance`` over the last ``share`` of all steps."""
     before = max(count for step, count in zip(steps, counts, strict=True) if step <= (1 - share) * steps[-1])

@@ -9,6 +9,7 @@ from conftest import kills_itself
 from ecmlib import Architecture, measure_mac
 from ecmlib.budget import measure_budgets
 from ecmlib.budget_record import BudgetRecord
+from ecmlib.chance import guess_corrected
 from ecmlib.checkpoint import Checkpoint
 
 QUICK: dict[str, Any] = {"T": 64, "batch_size": 24, "eval_every": 15, "compiled": False, "progress": False}
@@ -43,6 +44,15 @@ def test_budgets_at_a_constant_rate_are_beginnings_of_one_run(tiny: Architecture
     assert record.restarts[0].trunk.points == alone.restarts[0].points
     assert record.frame()["C_raw"].iloc[-1] == alone.frame()["C_raw"].iloc[-1]
     assert record.frame()["steps"].tolist() == BUDGETS
+
+
+def test_frame_says_what_the_plateau_rule_would_have_found(tiny: Architecture) -> None:
+    record = measure_budgets(tiny, [40, 80], min_steps=40, **QUICK | {"eval_every": 10})
+    run = record.restarts[0]
+    trunk = run.trunk.model_copy(update={"last_count": [5, 9, 20, 25, 30, 30, 30, 44, 50]})
+    frame = record.model_copy(update={"restarts": [run.model_copy(update={"trunk": trunk})]}).frame()
+    assert frame["C_plateau"].tolist() == [guess_corrected(count, 64, tiny.K) for count in (30, 50)]
+    assert frame["C_plateau_rule"].tolist() == [guess_corrected(30, 64, tiny.K)] * 2, "ended at step 60"
 
 
 def test_longer_budgets_are_spared_once_all_is_memorised() -> None:

@@ -6,31 +6,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecmlib.reproduction.budget import compare, judge, plot_budgets, same_protocol, shares
-from ecmlib.reproduction.limits import best_forms, limits
+from ecmlib.reproduction.budget import (
+    beside_limits,
+    compare,
+    judge,
+    largest_limits,
+    plot_budgets,
+    same_protocol,
+    shares,
+)
+from ecmlib.reproduction.limits import foretelling, limits, of_best_form
 
 BUDGETS = np.array([1250, 2500, 5000, 10000, 20000, 40000, 80000, 160000])
 PAPER = {"optimizer": "adam", "lr": 0.001, "schedule": "constant"}
 MUON = {"optimizer": "muon", "lr": 0.01, "schedule": "wsd"}
+POWER, EXPONENTIAL, LOGARITHM = "power law to a limit", "exponential to a limit", "logarithm without limit"
 
 
 def rows(bits: np.ndarray, d: int = 16, **protocol: Any) -> pd.DataFrame:
     """Invent the budgets of one architecture: a tenth of a sequence a bit."""
     sizes = {"d": d, "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048, "P": 1000 * d, "restart": 0, "status": "max_steps"}
     curve = {"max_steps": BUDGETS[: len(bits)], "bits": bits, "bits_per_parameter": bits / (1000 * d), "C": bits / 10}
-    marks = {"full": False, "lost": False, "C_paper_rule": bits[0] / 10, "C_plateau": bits[1] / 10}
+    marks = {"full": False, "lost": False, "C_paper_rule": bits[0] / 10, "C_plateau_rule": bits[1] / 10}
     return pd.DataFrame(curve).assign(**sizes, **marks, **(protocol or MUON))
+
+
+def bits_of(runs: pd.DataFrame, form: str) -> pd.Series:
+    """Return what one form says of one curve of bits."""
+    fitted = limits(runs)
+    return fitted[(fitted["quantity"] == "bits") & (fitted["form"] == form)].squeeze()
 
 
 @settings(max_examples=20, deadline=None)
 @given(limit=st.floats(5e2, 5e4), lacking=st.floats(0.2, 0.7), exponent=st.floats(0.4, 1.2))
 def test_limit_of_a_power_law_is_found(limit: float, lacking: float, exponent: float) -> None:
-    best = best_forms(limits(compare(rows(limit * (1 - lacking * (BUDGETS / 1000) ** -exponent)))))
-    assert best["form"].tolist() == ["power law to a limit"]
+    runs = rows(limit * (1 - lacking * (BUDGETS / 1000) ** -exponent))
+    best = of_best_form(limits(runs)).set_index("quantity")
+    assert best["form"].tolist() == [POWER, POWER]
     assert best["known"].all()
-    assert best["limit"].iloc[0] == pytest.approx(limit, rel=0.01)
+    assert best["limit"].tolist() == pytest.approx([limit, limit / 10], rel=0.01)
+    assert best["told"].tolist() == pytest.approx(best["held"].tolist(), rel=1e-3)
     S_90 = 1000 * (lacking / 0.1) ** (1 / exponent)
-    assert best["steps_90"].iloc[0] == pytest.approx(S_90, rel=0.05)
+    assert best["steps_90"].tolist() == pytest.approx([S_90, S_90], rel=0.05)
+    assert best["reached"]["bits"] == pytest.approx(runs["bits"].iloc[-1] / limit, rel=0.01)
 
 
 def test_rows_of_another_protocol_are_left_out() -> None:
@@ -40,41 +58,119 @@ def test_rows_of_another_protocol_are_left_out() -> None:
     assert same_protocol(pd.DataFrame(), both).empty
 
 
-def test_limit_of_an_exponential_is_found_and_a_logarithm_has_none() -> None:
-    levels_off = rows(9e3 * (1 - 0.6 * np.exp(-BUDGETS / 9000)), d=16)
-    never = rows(1e3 + 900 * np.log(BUDGETS / 1000), d=32)
-    best = best_forms(limits(compare(pd.concat([levels_off, never])))).set_index("d")
-    assert best.loc[16, "form"] == "exponential to a limit"
-    assert best.loc[16, "limit"] == pytest.approx(9e3, rel=0.01)
-    assert best.loc[16, "steps_90"] == pytest.approx(9000 * np.log(6), rel=0.01)
-    assert best.loc[32, "form"] == "logarithm without limit"
-    assert not best.loc[32, "known"]
+def test_limit_of_an_exponential_is_found() -> None:
+    fit = bits_of(rows(9e3 * (1 - 0.6 * np.exp(-BUDGETS / 9000))), EXPONENTIAL)
+    assert fit["limit"] == pytest.approx(9e3, rel=0.01)
+    assert fit["steps_90"] == pytest.approx(9000 * np.log(6), rel=0.01)
+
+
+@pytest.mark.parametrize("budgets", [6, 8])
+@pytest.mark.parametrize(
+    ("truth", "form"),
+    [
+        (lambda S: 9e3 * (1 - 0.6 * (S / 1000) ** -0.5), POWER),
+        (lambda S: 9e3 * (1 - 0.6 * np.exp(-S / 9000)), EXPONENTIAL),
+        (lambda S: 1e3 + 900 * np.log(S / 1000), LOGARITHM),
+    ],
+)
+def test_form_that_made_the_curves_foretells_them_best_however_few_the_budgets(
+    truth: Any, form: str, budgets: int
+) -> None:
+    random = np.random.default_rng(0)
+    curves = [
+        rows((1 + d / 100) * truth(BUDGETS[:budgets]) * np.exp(0.005 * random.standard_normal(budgets)), d)
+        for d in range(8, 48, 4)
+    ]
+    fitted = limits(pd.concat(curves))
+    assert foretelling(fitted).groupby("quantity")["form"].first().tolist() == [form, form]
+    assert of_best_form(fitted)["form"].unique().tolist() == [form]
+    if form == LOGARITHM:
+        assert not of_best_form(fitted)["known"].any()
+
+
+def test_each_restart_is_foretold_from_the_mean_of_all() -> None:
+    clean = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
+    above, below = np.append(clean[:-1] * 1.1, clean[-1] * 1.2), np.append(clean[:-1] * 0.9, clean[-1])
+    runs = pd.concat([rows(above), rows(below).assign(restart=1)])
+    fit = bits_of(runs, POWER)
+    assert fit["told"] == pytest.approx(clean[-1], rel=1e-3)
+    assert fit["error"] == pytest.approx(np.log(1.2) / 2, rel=0.01), "of one restart all, of the other nothing"
+    assert fit["held"] == pytest.approx(1.1 * clean[-1])
+
+
+def test_forms_agree_where_both_know_a_limit_and_their_intervals_overlap() -> None:
+    apart = rows(9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5))
+    random = np.random.default_rng(1)
+    together = rows(9e3 * (1 - 0.9 * np.exp(-BUDGETS / 4000)) * np.exp(0.03 * random.standard_normal(len(BUDGETS))))
+    for runs, agreed in ((apart, False), (together, True)):
+        both = [bits_of(runs, form) for form in (POWER, EXPONENTIAL)]
+        assert all(fit["known"] for fit in both)
+        assert (both[0]["low"] <= both[1]["high"]) == agreed
+        assert [bool(fit["agreed"]) for fit in both] == [agreed, agreed]
+
+
+def test_forms_are_compared_over_the_curves_of_which_all_say_something() -> None:
+    row = {name: 1 for name in ("d", "H", "N", "L", "K", "T", "P", "optimizer", "lr", "schedule")} | {
+        "quantity": "bits"
+    }
+    fits = [("a", 0.1, 90.0, 1), ("b", 0.2, 110.0, 1), ("a", 0.3, 80.0, 2), ("b", 0.1, 99.0, 2), ("b", 9.0, 1.0, 3)]
+    fitted = pd.DataFrame([row | {"form": form, "error": e, "told": told, "d": d} for form, e, told, d in fits])
+    fitted = pd.concat([fitted.assign(held=100.0), pd.DataFrame([row | {"form": "a", "d": 3, "held": 100.0}])])
+    told = foretelling(fitted).set_index("form")
+    assert told["error"].to_dict() == pytest.approx({"b": 0.15, "a": 0.2})
+    assert told.index.tolist() == ["b", "a"], "the best is first"
+    assert told["curves"].tolist() == [2, 2]
+    assert told["nearest"].tolist() == [1, 1]
+    assert told["too_little"].tolist() == [1, 2]
 
 
 def test_noise_widens_the_interval_until_no_limit_is_known() -> None:
     random = np.random.default_rng(0)
     clean = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.3)
     noisy = clean * np.exp(0.1 * random.standard_normal(len(BUDGETS)))
-    fitted = [limits(compare(rows(bits))).set_index("form").loc["power law to a limit"] for bits in (clean, noisy)]
-    assert [bool(form["known"]) for form in fitted] == [True, False]
+    assert [bool(bits_of(rows(bits), POWER)["known"]) for bits in (clean, noisy)] == [True, False]
 
 
 def test_full_or_guessed_budgets_are_not_fitted() -> None:
     frame = rows(9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5))
     frame.loc[7:, "full"] = True
     frame.loc[0, "lost"] = True
-    assert limits(compare(frame))["budgets"].unique().tolist() == [6]
+    assert limits(frame)["budgets"].unique().tolist() == [6]
+    assert limits(frame)["longest"].unique().tolist() == [BUDGETS[6]]
+    assert limits(rows(np.arange(1.0, 6.0))).empty, "five budgets are too few"
+    assert of_best_form(limits(pd.DataFrame())).empty
 
 
 def test_share_is_of_the_best_protocol_and_only_where_the_library_is_not_full() -> None:
     curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
-    measured = [rows(curve * scale, d, **protocol) for d in (16, 24) for scale, protocol in ((0.5, PAPER), (1.0, MUON))]
+    fallen = curve.copy()
+    fallen[-1] /= 2  # the most is held before the longest budget
+    measured = [
+        rows(bits * scale, d, **protocol)
+        for d in (16, 24)
+        for scale, bits, protocol in ((0.5, curve, PAPER), (1.0, fallen, MUON))
+    ]
     full = rows(curve, 48, **MUON).assign(full=True)
-    table = compare(pd.concat([*measured, rows(curve, 48, **PAPER), full]))
-    found = shares(table)
+    found = shares(compare(pd.concat([*measured, rows(curve, 48, **PAPER), full])))
     assert found["d"].tolist() == [16, 24]
-    assert found["share"].tolist() == pytest.approx([0.5 * curve[0] / curve[-1]] * 2)
+    assert found["share"].tolist() == pytest.approx([0.5 * curve[0] / curve[-2]] * 2)
+    assert found["plateau"].tolist() == pytest.approx([0.05 * curve[1]] * 2)
+    assert found["max_steps"].tolist() == [BUDGETS[-2]] * 2
     assert found["protocol"].unique().tolist() == ["Muon 0.01, decay"]
+    assert shares(compare(measured[0])).empty
+
+
+def test_what_is_held_is_compared_with_the_largest_known_limit() -> None:
+    curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
+    limited = of_best_form(limits(pd.concat([rows(curve, **MUON), rows(curve / 2, **PAPER), rows(curve, d=24)])))
+    assert largest_limits(limited, "C").set_index("d")["limit"].to_dict() == pytest.approx({16: 900, 24: 900}, rel=0.01)
+    unknown = limited.assign(known=limited["d"] == 16)
+    (beside,) = beside_limits(rows(np.array([4.5e3, 5e3]), **PAPER).head(1), unknown).to_dict("records")
+    assert beside["share"] == pytest.approx(0.5, rel=0.01)
+    assert beside["share_low"] <= beside["share"] <= beside["share_high"]
+    assert beside["steps_90"] == pytest.approx(36_000, rel=0.05)
+    assert beside["max_steps"] == BUDGETS[0]
+    assert beside_limits(rows(curve, d=24).head(1), unknown).empty
 
 
 @pytest.mark.parametrize(("papers", "verdict"), [(0.4, "not supported"), (4.0, "supported")])
@@ -85,17 +181,23 @@ def test_verdict_follows_the_share(papers: float, verdict: str) -> None:
         for d in (16, 24, 32, 48)
         for scale, protocol in ((papers, PAPER), (1.0, MUON))
     ]
-    assert judge(compare(pd.concat(measured))).verdict == verdict
-    assert judge(compare(pd.concat(measured[:2]))).verdict == "not measured yet"
+    limited = of_best_form(limits(pd.concat(measured)))
+    found = judge(compare(pd.concat(measured)), limited)
+    assert found.verdict == verdict
+    assert "is known of 8 of 8 curves" in found.note
+    assert judge(compare(pd.concat(measured[:2])), limited).verdict == "not measured yet"
 
 
 def test_figure_has_a_line_a_protocol_and_one_for_each_known_limit() -> None:
     curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
     table = compare(pd.concat([rows(curve, **MUON), rows(curve / 2, **PAPER)]))
-    (axes,) = plot_budgets(table).axes
-    labelled, dotted = (
-        [line for line in axes.lines if (line.get_linestyle() == ":") == is_limit] for is_limit in (False, True)
-    )
-    assert sorted(line.get_label() for line in labelled) == ["Adam 0.001", "Muon 0.01, decay"]
-    assert sorted(line.get_ydata()[0] for line in dotted) == pytest.approx([4.5e3 / 16000, 9e3 / 16000], rel=0.01)
-    assert labelled[0].get_xdata().tolist() == BUDGETS.tolist()
+    other = rows(curve / 3, d=24)  # of another architecture
+    limited = of_best_form(limits(pd.concat([table, compare(other)])))
+    for quantity, limits_of in (("bits_per_parameter", [4.5e3 / 16000, 9e3 / 16000]), ("C", [450, 900])):
+        (axes,) = plot_budgets(table, limited, quantity).axes
+        labelled, dotted = (
+            [line for line in axes.lines if (line.get_linestyle() == ":") == is_limit] for is_limit in (False, True)
+        )
+        assert sorted(line.get_label() for line in labelled) == ["Adam 0.001", "Muon 0.01, decay"]
+        assert sorted(line.get_ydata()[0] for line in dotted) == pytest.approx(limits_of, rel=0.01)
+        assert labelled[0].get_xdata().tolist() == BUDGETS.tolist()

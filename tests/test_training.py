@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.curve import CurvePoint, on_plateau, patience_stop
+from ecmlib.curve import CurvePoint, on_plateau, patience_stop, plateau_stop
 from ecmlib.forward import Trainer, make_forward
 from ecmlib.training import ended, follow
 from ecmlib.workplace import can_compile, resolve_device
@@ -31,6 +31,17 @@ def test_run_by_the_papers_rule_ends_where_a_replay_of_it_stops(counts: list[int
     stop = patience_stop([point.step for point in curve], counts, 10 * patience)
     assert next((index for index, status in enumerate(statuses) if status), None) == stop
     assert stop is None or statuses[stop] == "patience"
+
+
+@given(counts=counts_of_a_run, min_steps=st.integers(0, 200))
+def test_run_until_a_plateau_ends_where_a_replay_of_it_stops(counts: list[int], min_steps: int) -> None:
+    protocol = Protocol(T=31, min_steps=max(min_steps, 1), max_steps=10_000, eval_every=10)
+    curve = [CurvePoint(10 * index, count, 0, 1.0) for index, count in enumerate(counts)]
+    statuses = [ended(protocol, curve[: length + 1]) for length in range(len(curve))]
+    rule = protocol.min_steps, protocol.plateau_share, protocol.plateau_tolerance
+    stop = plateau_stop([point.step for point in curve], counts, *rule)
+    assert next((index for index, status in enumerate(statuses) if status), None) == stop
+    assert stop is None or statuses[stop] == "plateau"
 
 
 def test_plateau_is_a_last_quarter_without_a_rise() -> None:

@@ -17,7 +17,8 @@ from ecmlib.validation import shown
 
 NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
 SIZES = ["d", "H", "N", "L", "K", "T"]
-_BEST = ("C_plateau", "C_plateau_raw", "C_paper_rule", "C_paper_rule_raw")  # the best restart counts, as in the paper
+# The best restart counts, as in the paper.
+_BEST = ("C_plateau", "C_plateau_raw", "C_plateau_rule", "C_paper_rule", "C_paper_rule_raw")
 # What a model may be made of besides, as the paper makes it: a law that knows no other value refuses it by name.
 COMPONENTS = {"head_dim": HEAD_DIM, "ff": "train", "ff_mult": FEED_FORWARD_WIDTH, "embeddings": "frozen"}
 # In what measurements of one kind may differ: a law's own variables, seeds and what they vary, where a curve is looked

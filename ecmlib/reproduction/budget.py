@@ -14,7 +14,7 @@ from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.points import SIZES, configurations, surviving, unmixed
 from ecmlib.record import load_folder
 from ecmlib.reproduction.bits import offered_load
-from ecmlib.reproduction.limits import PROTOCOL, best_forms, limits
+from ecmlib.reproduction.limits import CURVE, PROTOCOL
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, mean
 
 
@@ -51,29 +51,30 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `SIZES`, what an architecture is made of besides, ``P``, ``load`` (library bits a parameter), the protocol's
         `PROTOCOL`, ``max_steps`` (the budget), the means ``C``, ``bits`` and ``bits_per_parameter`` over ``restarts``,
-        ``C_sd`` (between restarts), ``full`` (any) and ``lost`` (all), and ``C_paper_rule`` and ``C_plateau`` as the
-        first edition had them.
+        ``C_sd`` (between restarts), ``full`` (any) and ``lost`` (all), and the best counts until the paper's rule and
+        the plateau rule of the main grid would have ended a run, ``C_paper_rule`` and ``C_plateau_rule``.
     """
     runs, cell = surviving(frame), [*SIZES, *PROTOCOL, "max_steps"]
     if runs.empty:
         return pd.DataFrame()
     for _, alike in runs.groupby(PROTOCOL):
         unmixed(alike)
-    means = configurations(runs, ["C", "bits", "bits_per_parameter", "C_paper_rule", "C_plateau"], (), PROTOCOL)
+    means = configurations(runs, ["C", "bits", "bits_per_parameter", "C_paper_rule", "C_plateau_rule"], (), PROTOCOL)
     spread = runs.groupby(cell).agg(C_sd=("C", "std"), full=("full", "any"), lost=("lost", "all")).reset_index()
     table = means.drop(columns="complete").merge(spread, on=cell)
     return table.assign(load=offered_load(table))
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare what the paper's rule finds with the most that any protocol and budget has held.
+    """Compare what two stopping rules find of a run of the paper's with the most that another protocol has held.
 
     Returns
     -------
     DataFrame
         A row an architecture that is measured under the paper's protocol and another one, and whose library is not
-        full: ``found``, the capacity under the paper's rule; ``plateau``, the best count of that curve; ``most``, the
-        largest capacity that another protocol reached; ``share`` of ``found`` in it, and the ``protocol`` of the best.
+        full: ``found``, the capacity under the paper's rule; ``plateau``, that under the main grid's; ``most``, the
+        largest capacity of another protocol at any budget; ``share`` of ``found`` in it, and the ``protocol`` and
+        ``max_steps`` of the most.
     """
     rows = []
     for key, runs in table[~table["lost"]].groupby(SIZES):
@@ -85,20 +86,60 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
         longest = papers.sort_values("max_steps").iloc[-1]
         rows.append(
             dict(zip(SIZES, key, strict=True))
-            | {"found": longest["C_paper_rule"], "plateau": longest["C_plateau"], "most": best["C"]}
+            | {"found": longest["C_paper_rule"], "plateau": longest["C_plateau_rule"], "most": best["C"]}
             | {"share": longest["C_paper_rule"] / best["C"], "protocol": protocol_name(best)}
+            | {"max_steps": best["max_steps"]}
         )
-    return pd.DataFrame(rows)
+    columns = [*SIZES, "found", "plateau", "most", "share", "protocol", "max_steps"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def judge(table: pd.DataFrame) -> Finding:
-    """Judge "the paper's rule finds what an architecture can hold", and whether a limit shows within the budgets."""
-    compared = shares(table)
-    best = best_forms(limits(table))
-    if len(compared) < 3 or best.empty:
+def largest_limits(limited: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return, for each architecture, the largest limit that is known of its protocols.
+
+    Parameters
+    ----------
+    limited : DataFrame
+        What `ecmlib.reproduction.limits.of_best_form` returns.
+    quantity : {"bits", "C"}
+    """
+    known = limited[(limited["quantity"] == quantity) & limited["known"]]
+    return known.loc[known.groupby(SIZES)["limit"].idxmax()].reset_index(drop=True)
+
+
+def beside_limits(results: pd.DataFrame, limited: pd.DataFrame, quantity: str = "bits") -> pd.DataFrame:
+    """Compare what architectures hold with the largest limit that is known of each (`largest_limits`).
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture that both have: `SIZES`, ``max_steps`` of ``results``, the mean of ``quantity`` there,
+        ``limit`` and its ``share``, with the ends that the limit's interval gives it, ``share_low`` and ``share_high``,
+        and ``steps_90``, after which the limit's own protocol reaches 90 % of it.
+    """
+    held = configurations(results, quantity)[[*SIZES, "max_steps", quantity]]
+    both = held.merge(largest_limits(limited, quantity)[[*SIZES, "limit", "low", "high", "steps_90"]], on=SIZES)
+    of = {
+        f"share{end}": both[quantity] / both[name] for end, name in (("", "limit"), ("_low", "high"), ("_high", "low"))
+    }
+    return both.assign(**of).drop(columns=["low", "high"])
+
+
+def judge(table: pd.DataFrame, limited: pd.DataFrame) -> Finding:
+    """Judge "the paper's rule finds what an architecture can hold", and whether a limit shows within the budgets.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `compare` returns.
+    limited : DataFrame
+        What `ecmlib.reproduction.limits.of_best_form` returns.
+    """
+    compared, of_bits = shares(table), limited[limited["quantity"] == "bits"]
+    if len(compared) < 3 or of_bits.empty:
         return NOT_MEASURED
     share = mean(np.log(compared["share"])).exp()
-    known = best[best["known"]]
+    known = of_bits[of_bits["known"]]
     reached = f"; they hold {known['reached'].min():.2f} to {known['reached'].max():.2f} of it" if len(known) else ""
     return Finding(
         [
@@ -110,7 +151,7 @@ def judge(table: pd.DataFrame) -> Finding:
                 share,
             )
         ],
-        f"A limit shows in {len(known)} of {len(best)} curves of memorised bits over steps{reached}.",
+        f"A limit of memorised bits is known of {len(known)} of {len(of_bits)} curves{reached}.",
     )
 
 
@@ -121,26 +162,25 @@ def protocol_name(row: Any) -> str:
     return f"{row['optimizer'].capitalize()} {row['lr']:g}, decay"
 
 
-def plot_budgets(table: pd.DataFrame, quantity: str = "bits_per_parameter") -> Figure:
-    """Draw one architecture's memory over training budgets, a line a protocol, with the limit that its best form has.
+def plot_budgets(table: pd.DataFrame, limited: pd.DataFrame, quantity: str = "bits_per_parameter") -> Figure:
+    """Draw one architecture's memory over training budgets, a line a protocol, with the limits that are known.
 
     Parameters
     ----------
     table : DataFrame
         Rows of `compare` of one architecture.
+    limited : DataFrame
+        What `ecmlib.reproduction.limits.of_best_form` returns.
     quantity : {"bits_per_parameter", "C"}
         What is drawn.
     """
     figure, axes = new_figure()
-    fitted = best_forms(limits(table, "C" if quantity == "C" else "bits"))
+    known = limited[limited["known"] & (limited["quantity"] == ("C" if quantity == "C" else "bits"))]
     for (_, runs), color, marker in styled(table.groupby(PROTOCOL, sort=False)):
-        name = protocol_name(runs.iloc[0])
-        axes.plot(runs["max_steps"], runs[quantity], color=color, marker=marker, label=name)
-        if len(fitted):
-            of_runs = fitted[(fitted[PROTOCOL] == runs.iloc[0][PROTOCOL]).all(axis=1) & fitted["known"]]
-            for limit in of_runs["limit"]:
-                at = limit if quantity == "C" else limit / runs["P"].iloc[0]
-                axes.axhline(at, color=color, linestyle=":", linewidth=1)
+        one = runs.iloc[0]
+        axes.plot(runs["max_steps"], runs[quantity], color=color, marker=marker, label=protocol_name(one))
+        for limit in known.loc[(known[CURVE] == one[CURVE]).all(axis=1), "limit"]:
+            axes.axhline(limit if quantity == "C" else limit / one["P"], color=color, linestyle=":", linewidth=1)
     size = table.iloc[0]
     label = "bits a parameter" if quantity == "bits_per_parameter" else "C, sequences"
     title = ", ".join(f"{name}={size[name]}" for name in SIZES)

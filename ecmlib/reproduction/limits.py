@@ -1,4 +1,4 @@
-"""Does memory come to a limit as training goes on? Three forms fitted to what an architecture holds over budgets."""
+"""Does memory come to a limit as training goes on? Three forms of growth, each asked for a budget it has not seen."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from ecmlib.chance import tails
-from ecmlib.laws.points import SIZES
+from ecmlib.laws.points import SIZES, surviving, unmixed
 from ecmlib.reproduction.stats import Estimate
 
 PROTOCOL = ["optimizer", "lr", "schedule"]  # what tells protocols apart in these tables
+CURVE = [*SIZES, "P", *PROTOCOL]  # what tells curves apart
+QUANTITIES = ["bits", "C"]  # that grow
 SURE = 2.0  # a limit is known where its interval is narrower than this factor, from end to end
 _FEWEST = 6  # budgets without which no form is fitted
-_EXACT = 1e-20  # squared relative residual below which there is rounding only
+_FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90"]
 Steps = NDArray[np.float64]
 
 
@@ -50,65 +52,93 @@ FORMS = {
 }
 
 
-def limits(table: pd.DataFrame, quantity: str = "bits", level: float = 0.95) -> pd.DataFrame:
-    """Fit every form to every architecture and protocol, and say whether there is a limit.
+def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+    """Fit every form to every architecture and protocol, and let it foretell the longest budget from the shorter ones.
+
+    How well a form fits so few budgets says little of it, and criteria that charge for parameters, such as AICc, charge
+    more at six budgets than any fit can gain. So forms are judged by what they say of a budget that they have not seen.
 
     Parameters
     ----------
-    table : DataFrame
-        What `ecmlib.reproduction.budget.compare` returns; budgets at which the library is full say nothing of the model
-        and are left out.
-    quantity : {"bits", "C"}
-        What grows.
+    runs : DataFrame
+        A row a restart and budget (`ecmlib.reproduction.budget.load_budgets`) or their means (`compare` there). Forms
+        are fitted to the means of restarts. Budgets at which the library is full in any restart, or none can be told
+        from guessing, say nothing of the model and are left out.
     level : float
         Of the limits' intervals: Student's t of the limit's logarithm, from the fit's covariance.
 
     Returns
     -------
     DataFrame
-        A row an architecture, protocol and form: ``form``, ``AICc``, ``limit`` with ``low`` and ``high`` (missing
-        without one), ``reached``, the share of it that the longest budget holds, ``known``, whether the interval is
-        narrow enough to speak of a limit, ``steps_90``, the steps to 90 % of a known one, and ``budgets`` fitted.
+        A row a curve (`CURVE`), quantity (`QUANTITIES`) and form: ``budgets`` fitted, ``longest`` of them and what is
+        ``held`` there; ``told``, what the form says of it when fitted to the shorter ones alone, and ``error``, the
+        mean over restarts of ``|ln(told / held)|``; of the fit to all budgets ``limit`` with ``low`` and ``high``
+        (missing without one), ``reached``, the share of it that is held, ``known``, whether the interval is narrow
+        enough to speak of a limit, and ``steps_90``, the steps to 90 % of a known one; ``agreed``, whether all forms
+        that have a limit know it, in intervals that overlap.
     """
-    rows = []
-    for key, runs in table[~table["full"] & ~table["lost"]].groupby([*SIZES, "P", *PROTOCOL]):
-        S, y = runs["max_steps"].to_numpy(float), runs[quantity].to_numpy(float)
-        named = dict(zip([*SIZES, "P", *PROTOCOL], key, strict=True))
-        if len(S) >= _FEWEST:
-            rows += [named | {"form": name, **_fitted(form, S, y, level)} for name, form in FORMS.items()]
-    return pd.DataFrame(rows)
+    columns = [*CURVE, "quantity", "budgets", "longest", "held", *_FIT, "agreed"]
+    rows: list[dict[str, Any]] = []
+    for key, of_curve in surviving(runs).groupby(CURVE) if len(runs) else ():
+        by_budget = unmixed(of_curve).groupby("max_steps")
+        telling = by_budget.filter(lambda each: not each["full"].any() and not each["lost"].all())
+        means = telling.groupby("max_steps")[QUANTITIES].mean()
+        if len(means) < _FEWEST:
+            continue
+        longest = means.index[-1]
+        for quantity in QUANTITIES:
+            S, y = means.index.to_numpy(float), means[quantity].to_numpy(float)
+            held = telling.loc[telling["max_steps"] == longest, quantity].to_numpy(float)
+            fits = [_fitted(name, S, y, held, level) for name in FORMS]
+            common = {"quantity": quantity, "budgets": len(S), "longest": longest, "held": y[-1]}
+            common |= dict(zip(CURVE, key, strict=True)) | {"agreed": _agreed(fits)}
+            rows += [common | fit for fit in fits]
+    return pd.DataFrame(rows, columns=columns).astype({"known": bool, "agreed": bool})
 
 
-def best_forms(fitted: pd.DataFrame) -> pd.DataFrame:
-    """Keep, for each architecture and protocol, the form of the least AICc."""
-    if fitted.empty:
-        return fitted
-    return fitted.loc[fitted.groupby([*SIZES, *PROTOCOL])["AICc"].idxmin()].reset_index(drop=True)
+def foretelling(fitted: pd.DataFrame) -> pd.DataFrame:
+    """Compare forms by how well they foretell, over the curves of which each of them says something.
+
+    Returns
+    -------
+    DataFrame
+        A row a quantity and form of what `limits` returns, best first: ``error``, its mean over ``curves``;
+        ``nearest``, of how many it is the nearest; ``too_little``, of how many it says too little.
+    """
+    columns = ["quantity", "form", "error", "curves", "nearest", "too_little"]
+    tables = []
+    for quantity, of_quantity in fitted.groupby("quantity", sort=False):
+        by_form = of_quantity.assign(less=of_quantity["told"] < of_quantity["held"]).set_index([*CURVE, "form"])
+        errors = by_form["error"].unstack().dropna()
+        of_forms = {
+            "error": errors.mean(),
+            "nearest": errors.idxmin(axis=1).value_counts().reindex(errors.columns, fill_value=0),
+            "too_little": by_form["less"].unstack().loc[errors.index].sum(),
+        }
+        table = pd.DataFrame(of_forms).sort_values("error").rename_axis("form").reset_index()
+        tables.append(table.assign(quantity=quantity, curves=len(errors))[columns])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def _fitted(form: Form, S: Steps, y: Steps, level: float) -> dict[str, Any]:
-    empty = {"AICc": np.inf, "limit": np.nan, "low": np.nan, "high": np.nan, "reached": np.nan, "steps_90": np.nan}
-    empty |= {"known": False, "budgets": len(S)}
-    try:
-        with np.errstate(all="ignore"), warnings.catch_warnings(action="error", category=OptimizeWarning):
-            found, covariance = curve_fit(form.curve, S, y, form.start(S, y), sigma=y, maxfev=20_000)
-    except (RuntimeError, OptimizeWarning):
-        return empty
-    n, k = len(S), len(found) + 1  # the errors' variance counts as a parameter
-    if n <= k + 1:
-        return empty
-    residual = np.log(form.curve(S, *found) / y)
-    if not np.isfinite(residual).all():
-        return empty
-    aicc = float(n * np.log(max(np.mean(residual**2), _EXACT)) + 2 * k + 2 * k * (k + 1) / (n - k - 1))
-    if not form.has_limit:
-        return empty | {"AICc": aicc}
-    limit = _limit(found, covariance, n, level)
+def of_best_form(fitted: pd.DataFrame) -> pd.DataFrame:
+    """Keep, of what `limits` returns, the form that foretells bits best over all curves: they are less noisy than C."""
+    of_bits = foretelling(fitted[fitted["quantity"] == "bits"])
+    return fitted[fitted["form"].isin(of_bits["form"].head(1))].reset_index(drop=True)
+
+
+def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[str, Any]:
+    form, fit = FORMS[name], dict.fromkeys(_FIT, np.nan) | {"form": name, "known": False}
+    told = _told(form, S, y)
+    if told > 0:
+        fit |= {"told": told, "error": float(np.mean(np.abs(np.log(told / held))))}
+    if not form.has_limit or (parameters := _parameters(form, S, y)) is None:
+        return fit
+    found, covariance = parameters
+    limit = _limit(found, covariance, len(S), level)
     if not 0 < limit.value < np.inf or found[1] <= 0 or found[2] <= 0:  # falls, or grows without limit: another form
-        return empty
+        return fit
     known = limit.low > 0 and limit.high / limit.low < SURE
-    return empty | {
-        "AICc": aicc,
+    return fit | {
         "limit": limit.value,
         "low": limit.low,
         "high": limit.high,
@@ -116,6 +146,27 @@ def _fitted(form: Form, S: Steps, y: Steps, level: float) -> dict[str, Any]:
         "steps_90": _steps_to(0.9, form, found) if known else np.nan,
         "known": known,
     }
+
+
+def _told(form: Form, S: Steps, y: Steps) -> float:
+    """Return what a form says of the last budget when it has seen the others."""
+    parameters = _parameters(form, S[:-1], y[:-1])
+    return np.nan if parameters is None else float(form.curve(S[-1], *parameters[0]))
+
+
+def _parameters(form: Form, S: Steps, y: Steps) -> tuple[Steps, NDArray[np.float64]] | None:
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="error", category=OptimizeWarning):
+            found, covariance = curve_fit(form.curve, S, y, form.start(S, y), sigma=y, maxfev=20_000)
+    except (RuntimeError, OptimizeWarning):
+        return None
+    return found, covariance
+
+
+def _agreed(fits: Sequence[dict[str, Any]]) -> bool:
+    known = [fit for fit in fits if fit["known"]]
+    every = len(known) == sum(form.has_limit for form in FORMS.values())
+    return every and max(fit["low"] for fit in known) <= min(fit["high"] for fit in known)
 
 
 def _limit(found: Steps, covariance: NDArray[np.float64], n: int, level: float) -> Estimate:

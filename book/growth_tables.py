@@ -1,0 +1,90 @@
+"""What the chapter on training shows of growth over budgets: tables of forms and limits, and what is said of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ecmlib.laws.points import SIZES
+from ecmlib.reproduction.budget import largest_limits
+from ecmlib.reproduction.limits import CURVE, FORMS
+from ecmlib.reproduction.stats import Estimate
+
+_ONE = ["K", "schedule"]  # the same in all rows, or told by the rate
+
+
+def side_by_side(fitted: pd.DataFrame, quantity: str = "bits") -> pd.DataFrame:
+    """Set the forms of growth beside each other: a row a curve of `ecmlib.reproduction.limits.limits`.
+
+    Returns
+    -------
+    DataFrame
+        Sizes and protocol; the ``longest`` budget and what is ``held`` there; of each form what it ``told`` of that
+        before it had seen it, and its limit with its interval, if one is known; whether both limits ``agreed``.
+    """
+    rows = fitted[fitted["quantity"] == quantity]
+    rows = rows.assign(limit=_written(rows), told=(rows["told"] / rows["held"]).map("{:.2f} of it".format))
+    wide = rows.pivot(index=[*CURVE, "longest", "held", "agreed"], columns="form", values=["told", "limit"])
+    asked = [(form, what) for form in FORMS for what in ("told", "limit") if what == "told" or FORMS[form].has_limit]
+    shown = wide[[(what, form) for form, what in asked]].set_axis([f"{form}: {what}" for form, what in asked], axis=1)
+    return _short(shown.reset_index().assign(agreed=lambda table: table.pop("agreed")).drop(columns="P"))
+
+
+def known_limits(limited: pd.DataFrame, budgets: pd.DataFrame) -> pd.DataFrame:
+    """Set known limits of bits and of sequences beside each other: a row a curve that has either.
+
+    Parameters
+    ----------
+    limited, budgets : DataFrame
+        What `ecmlib.reproduction.limits.of_best_form` and `ecmlib.reproduction.budget.compare` return.
+    """
+    rows = limited.assign(limit=_written(limited))[limited["known"]]
+    rows = rows.merge(budgets[[*CURVE, "load"]].drop_duplicates(), on=CURVE)
+    wide = rows.pivot(index=[*CURVE, "load"], columns="quantity", values=["limit", "reached", "steps_90"])
+    asked = [(what, quantity) for quantity in ("bits", "C") for what in ("limit", "reached", "steps_90")]
+    shown = wide.reindex(columns=asked).set_axis([f"{quantity}: {what}" for what, quantity in asked], axis=1)
+    return _short(shown.reset_index())
+
+
+def rules_beside_limits(found: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFrame:
+    """Add to what two rules find (`ecmlib.reproduction.budget.shares`) its shares of the largest known limit."""
+    largest = largest_limits(limited, "C")
+    both = found.merge(largest.assign(written=_written(largest))[[*SIZES, "limit", "written"]], on=SIZES, how="left")
+    of_limit = {f"{rule} of limit": both[rule] / both["limit"] for rule in ("found", "plateau")}
+    shown = both.assign(**of_limit, limit=both["written"].fillna("not known")).drop(columns="written")
+    return _short(shown.rename(columns={"share": "found of most"}))
+
+
+def reference_in_words(beside: pd.DataFrame, aim: float = 0.9) -> str:
+    """Say whether a protocol reaches a share of the limit, and at what cost (what `beside_limits` returns)."""
+    if beside.empty:
+        return f"Whether it reaches {aim:.0%} of the limit is not known: no size that it has trained has a known limit."
+    each = "; ".join(_beside(row, aim) for _, row in beside.iterrows())
+    return (
+        f"It was to reach {aim:.0%} of the limit of the bits. In its {beside['max_steps'].max():,} steps it does so at "
+        f"{(beside['share'] >= aim).sum()} of {len(beside)} sizes whose limit is known, and at "
+        f"{(beside['share_high'] < aim).sum()} it falls short even by the lower end of the limit's interval: {each}."
+    )
+
+
+def _beside(row: Any, aim: float) -> str:
+    share = Estimate(row["share"], row["share_low"], row["share_high"])
+    return (
+        f"at d = {row['d']:.0f}, H = {row['H']:.0f}, N = {row['N']:.0f} it holds {share} of the limit, and the "
+        f"protocol of that limit takes about {float(f'{row.steps_90:.1e}'):,.0f} steps to {aim:.0%}"
+    )
+
+
+def _written(limits: pd.DataFrame) -> list[str]:
+    """Write each known limit with its interval."""
+    return [_interval(row) if row["known"] else "not known" for _, row in limits.iterrows()]
+
+
+def _interval(row: Any) -> str:
+    return f"{row['limit']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f})"
+
+
+def _short(table: pd.DataFrame) -> pd.DataFrame:
+    rates = {"lr": table["lr"].map("{:g}".format)} if "lr" in table else {}
+    return table.assign(**rates).drop(columns=[name for name in _ONE if name in table])
