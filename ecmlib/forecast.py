@@ -48,7 +48,7 @@ class Forecaster(Parameters):
     high: list[float]
 
     def forecast(self, steps: Sequence[int], capacities: Sequence[float], T: int, at: float) -> Forecast | None:
-        """Continue a curve of a constant learning rate, or of budgets that each end in a decay.
+        """Continue a curve of a constant learning rate: no other has taught or tested it.
 
         Parameters
         ----------

@@ -16,19 +16,21 @@ STEPS = list(range(100, 10_001, 100))
 EXACT = Forecaster(level=0.8, low=[0.9] + [0.0] * 7, middle=[1.0] + [0.0] * 7, high=[1.1] + [0.0] * 7)
 
 
-def record(power: float, seed: int, T: int = 2048, noise: float = 0.02) -> CapacityRecord:
+def record(power: float, seed: int, T: int = 2048, noise: float = 0.02, plateau: int | None = None) -> CapacityRecord:
+    """Invent a run that ends on a plateau after so many steps, or at ``max_steps``."""
     random = np.random.default_rng(seed)
     size, protocol = Architecture(d=8, N=4, K=128), Protocol(T=T, max_steps=10_000)
     C = 20 * (np.array(STEPS) / 300) ** power * np.exp(noise * random.normal(size=len(STEPS)))
-    counts = np.clip(C * (1 - 1 / 128) + T / 128, 0, T - 1).astype(int).tolist()
+    steps = STEPS if plateau is None else [step for step in STEPS if step <= plateau]
+    counts = np.clip(C * (1 - 1 / 128) + T / 128, 0, T - 1).astype(int).tolist()[: len(steps)]
     return CapacityRecord(
         architecture=size,
         protocol=protocol,
         restarts=[
             Restart(
                 seed=seeds_of_restart(protocol, 0).weights,
-                status="max_steps",
-                step=STEPS,
+                status="max_steps" if plateau is None else "plateau",
+                step=steps,
                 last_count=counts,
                 full_count=[0] * len(counts),
                 bits=[6.9] * len(counts),
@@ -84,6 +86,29 @@ def test_a_sure_forecast_saves_and_an_unsure_one_does_not() -> None:
     table = savings(records, dict.fromkeys(range(4), unsure), [0.03])
     assert table["ended"].item() == 0
     assert table["saved"].item() == 0
+    assert table["more"].item() == 0, "all went to max_steps anyway"
+    assert table["known"].item() == 0
+
+
+def test_saved_is_asked_of_max_steps_as_a_run_in_flight_asks() -> None:
+    # Sure to within 3 % where two thirds of the steps are seen: the interval is as wide as the logarithm of the rest.
+    slow = Forecaster(
+        level=0.8, low=[0.0] * 8, middle=[0.0] * 8, high=[0.0] * 6 + [float(np.log(1 + 0.06) / np.log(1.5)), 0.0]
+    )
+    records = [record(0.0, 0), record(0.0, 1, plateau=5000), record(0.0, 2, plateau=8000)]
+    table = savings(records, dict.fromkeys(range(3), slow), [0.03])
+    assert table["ended"].item() == pytest.approx(2 / 3)
+    assert table["saved"].item() * 3600 == pytest.approx(36 * (1 - 0.67) + 36 * (1 - 6700 / 8000))
+    assert table["longer"].item() == pytest.approx(1 / 3)
+    assert table["more"].item() * 3600 == pytest.approx(36), "as long again, at most"
+    assert table["known"].item() == 1, "of the run that went to max_steps"
+    assert table["error"].item() < 0.05
+
+
+def test_runs_of_which_nothing_is_foreseen_go_on() -> None:
+    table = savings([record(0.2, 0), record(0.2, 1, plateau=5000)], {}, [0.03])
+    assert table[["ended", "longer"]].iloc[0].tolist() == [0, 0.5]
+    assert table["core_hours"].item() == pytest.approx(2 * 36 / 3600)
 
 
 def test_run_ends_when_its_forecast_is_sure_enough() -> None:

@@ -18,7 +18,9 @@ from ecmlib.curve import last_tenth
 from ecmlib.figures.style import COLORS, new_panels
 from ecmlib.files import named_folder, writable_folder
 from ecmlib.forecast import Forecaster, evidence
+from ecmlib.protocol import Protocol
 from ecmlib.reproduction.stats import Estimate, mean
+from ecmlib.restart import Restart
 from ecmlib.results import CapacityRecord
 from ecmlib.validation import Parameters
 
@@ -70,7 +72,8 @@ def cases(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     """
     rows = []
     for number, record in enumerate(records):
-        for steps, C in _curves(record):
+        for restart, C in _curves(record):
+            steps = restart.step
             for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN):
                 cut = int(np.searchsorted(steps, seen, side="right"))
                 for at in np.geomspace(1.1 * seen, steps[-1], _AHEAD):
@@ -152,35 +155,33 @@ def examine(questions: pd.DataFrame, apart: dict[int, Forecaster]) -> pd.DataFra
 def savings(
     records: Sequence[CapacityRecord], apart: dict[int, Forecaster], within: Sequence[float] = (0.03, 0.05, 0.1)
 ) -> pd.DataFrame:
-    """Say what runs that end when their forecast is sure enough would have saved, and how wrong they would have been.
+    """Say what ``stop="forecast"`` would have saved of measured runs, what it would have cost more, and its error.
+
+    Asked is what such a run asks (`ecmlib.training.forecast_of`): the count at ``max_steps``. No plateau ends it, so
+    where its forecast does not, it goes on after the plateau rule has ended the measured one.
 
     Returns
     -------
     DataFrame
-        A row a width: ``within``; ``ended``, the share of runs that would have ended before; ``core_hours`` they all
-        took and ``saved`` of them; ``error``, the mean of ``|forecast / count - 1|`` at the end,
-        over those that ended.
+        A row a width: ``within``; ``runs``, and ``core_hours`` they took; what would have been ``saved`` of these by
+        the share of runs that would have ``ended`` before, and what the share that would have gone on for ``longer``
+        costs ``more`` at most, if it goes to ``max_steps``; ``error``, the mean of ``|forecast / count - 1|`` over
+        those that would have ended before and whose count at ``max_steps`` is ``known``: measured, or the whole
+        library.
     """
     rows = []
     for width in within:
-        total, saved, errors, runs = 0.0, 0.0, [], 0
-        for number, record in enumerate(records):
-            if number not in apart:
-                continue
-            for (steps, C), seconds in zip(_curves(record), _core_seconds(record), strict=True):
-                runs, total = runs + 1, total + seconds
-                for cut in range(1, len(steps)):
-                    if steps[cut] < _FROM:
-                        continue
-                    told = apart[number].forecast(steps[: cut + 1], C[: cut + 1], record.protocol.T, steps[-1])
-                    if told is not None and told.within <= width:
-                        saved += seconds * (1 - steps[cut] / steps[-1])
-                        if cut < len(steps) - 1:
-                            errors.append(abs(told.value / max(last_tenth(steps, C), 1.0) - 1))
-                        break
+        ends = [
+            _ending(apart.get(number), record.protocol, restart, C, width)
+            for number, record in enumerate(records)
+            for restart, C in _curves(record)
+        ]
+        runs = pd.DataFrame(ends, columns=["core_hours", "saved", "more", "error"], dtype=float)
         rows.append(
-            {"within": width, "runs": runs, "ended": len(errors) / max(runs, 1), "core_hours": total / 3600}
-            | {"saved": saved / 3600, "error": float(np.mean(errors)) if errors else np.nan}
+            {"within": width, "runs": len(runs)}
+            | runs[["core_hours", "saved", "more"]].sum().to_dict()
+            | {"ended": (runs["saved"] > 0).mean(), "longer": (runs["more"] > 0).mean()}
+            | {"error": runs["error"].mean(), "known": runs["error"].count()}
         )
     return pd.DataFrame(rows)
 
@@ -204,14 +205,28 @@ def plot_examination(table: pd.DataFrame, level: float = LEVEL) -> Figure:
     return figure
 
 
-def _curves(record: CapacityRecord) -> list[tuple[list[int], list[float]]]:
-    """Return steps and capacities of the restarts at a constant rate that are no longer guessing at their end."""
+def _ending(
+    forecaster: Forecaster | None, protocol: Protocol, restart: Restart, C: list[float], width: float
+) -> dict[str, float]:
+    """Say what a run took, what a forecast would have saved of it or cost more, and how wrong it would have been."""
+    steps, hours = restart.step, restart.provenance.core_seconds / 3600
+    cut_short = restart.status not in ("complete", "max_steps")  # what it holds at max_steps is not known
+    for cut in range(len(steps) if forecaster else 0):
+        told = (
+            forecaster.forecast(steps[: cut + 1], C[: cut + 1], protocol.T, protocol.max_steps) if forecaster else None
+        )
+        if told is not None and told.within <= width:
+            true = C[-1] if restart.status == "complete" else last_tenth(steps, C)
+            error = np.nan if cut_short or cut == len(steps) - 1 else abs(told.value / max(true, 1.0) - 1)
+            return {"core_hours": hours, "saved": hours * (1 - steps[cut] / steps[-1]), "more": 0.0, "error": error}
+    more = hours * (protocol.max_steps / steps[-1] - 1) if cut_short else 0.0
+    return {"core_hours": hours, "saved": 0.0, "more": more, "error": np.nan}
+
+
+def _curves(record: CapacityRecord) -> list[tuple[Restart, list[float]]]:
+    """Return the restarts at a constant rate that did not diverge, each with its capacities along the curve."""
     if record.protocol.schedule != "constant":
         return []
     T, K = record.protocol.T, record.architecture.K
     counted = [restart for restart in record.restarts if restart.status != "diverged"]
-    return [(restart.step, [guess_corrected(count, T, K) for count in restart.last_count]) for restart in counted]
-
-
-def _core_seconds(record: CapacityRecord) -> list[float]:
-    return [restart.provenance.core_seconds for restart in record.restarts if restart.status != "diverged"]
+    return [(restart, [guess_corrected(count, T, K) for count in restart.last_count]) for restart in counted]
