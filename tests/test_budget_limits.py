@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ecmlib.reproduction.budget import (
     beside_limits,
     compare,
+    gains,
     judge,
     largest_limits,
     plot_budgets,
@@ -158,6 +159,17 @@ def test_share_is_of_the_best_protocol_and_only_where_the_library_is_not_full() 
     assert found["max_steps"].tolist() == [BUDGETS[-2]] * 2
     assert found["protocol"].unique().tolist() == ["Muon 0.01, decay"]
     assert shares(compare(measured[0])).empty
+
+
+def test_gain_is_over_the_cells_that_tell_something_under_both() -> None:
+    sizes = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 2048}
+    of_papers = {8: 3.0, 16: 40.0, 24: 100.0, 32: 1000.0, 48: 300.0}  # the first is lost in guessing
+    held = {8: 50.0, 16: 100.0, 24: 150.0, 32: 1900.0, 64: 300.0}  # the fourth is full
+    papers = pd.DataFrame([sizes | {"d": d, "C_paper_rule": C} for d, C in of_papers.items()])
+    twice = pd.DataFrame([sizes | {"d": d, "C": C + more} for d, C in held.items() for more in (-20.0, 20.0)])
+    found = gains(twice, pd.concat([papers, papers.assign(C_paper_rule=papers["C_paper_rule"] / 2)]))
+    assert found["d"].tolist() == [16, 24]
+    assert found["gain"].tolist() == pytest.approx([2.5, 1.5]), "the mean over the best"
 
 
 def test_what_is_held_is_compared_with_the_largest_known_limit() -> None:

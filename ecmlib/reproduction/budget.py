@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.budget_record import BudgetRecord
 from ecmlib.figures.style import new_figure, styled
-from ecmlib.laws.points import SIZES, configurations, surviving, unmixed
+from ecmlib.laws.points import SIZES, configurations, scored, surviving, unmixed
 from ecmlib.record import load_folder
 from ecmlib.reproduction.bits import offered_load
 from ecmlib.reproduction.limits import CURVE, PROTOCOL
@@ -92,6 +92,21 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
         )
     columns = [*SIZES, "found", "plateau", "most", "share", "protocol", "max_steps"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def gains(results: pd.DataFrame, papers: pd.DataFrame) -> pd.DataFrame:
+    """Compare what architectures hold with what the paper's rule finds of the same ones in runs of the paper's.
+
+    Returns
+    -------
+    DataFrame
+        A row an architecture (`SIZES`) of which both counts tell something, neither full nor lost in guessing:
+        ``found``, the capacity under the paper's rule, the best of restarts; ``C``, the mean of ``results``; and
+        ``gain``, their ratio.
+    """
+    found = scored(papers, "C_paper_rule").query("telling").rename(columns={"C_paper_rule": "found"})
+    both = found[[*SIZES, "found"]].merge(scored(results, "C").query("telling")[[*SIZES, "C"]], on=SIZES)
+    return both.assign(gain=both["C"] / both["found"])
 
 
 def largest_limits(limited: pd.DataFrame, quantity: str) -> pd.DataFrame:
