@@ -69,7 +69,7 @@ class Architecture(Parameters):
 
     @model_validator(mode="after")
     def _no_width_of_nothing(self) -> Self:
-        if self.ff == "identity" and self.ff_mult != type(self).model_fields["ff_mult"].default:
+        if self.ff == "identity" and not self.is_default("ff_mult"):
             raise ValueError(f"ff_mult = {self.ff_mult}: ff = 'identity' has no feed-forward block")
         return self
 

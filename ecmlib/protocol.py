@@ -107,14 +107,14 @@ class Protocol(Parameters):
         if self.schedule == "constant":
             for name in ("min_steps", "eval_every"):
                 steps = getattr(self, name)
-                if steps > self.max_steps and steps != type(self).model_fields[name].default:
+                if steps > self.max_steps and not self.is_default(name):
                     raise ValueError(f"{name} = {steps}: input should be at most max_steps = {self.max_steps}")
             for name in ("warmup_steps", "decay_share"):
-                if getattr(self, name) != type(self).model_fields[name].default:
+                if not self.is_default(name):
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
-            if self.stop != "forecast" and self.forecast_within != type(self).model_fields["forecast_within"].default:
+            if self.stop != "forecast" and not self.is_default("forecast_within"):
                 raise ValueError(f"forecast_within = {self.forecast_within}: stop = {self.stop!r} asks no forecast")
-            if self.stop != "plateau" and self.min_steps != type(self).model_fields["min_steps"].default:
+            if self.stop != "plateau" and not self.is_default("min_steps"):
                 raise ValueError(f"min_steps = {self.min_steps}: stop = {self.stop!r} knows no least length")
         elif self.stop != "plateau":
             raise ValueError(f"stop = {self.stop!r}: schedule = 'wsd' ends at max_steps alone")
@@ -196,7 +196,7 @@ def chosen_protocol(protocol: Protocol | None, values: dict[str, Any], unapplied
     """
     the_one = chosen(Protocol, protocol, values)
     for name in unapplied:
-        if getattr(the_one, name) != Protocol.model_fields[name].default:
+        if not the_one.is_default(name):
             raise ValueError(f"{name} = {getattr(the_one, name)}: this measurement does not apply it")
     return the_one
 

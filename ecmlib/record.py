@@ -162,9 +162,9 @@ def record_name(architecture: Parameters, protocol: Parameters) -> str:
     'd16_H1_N8_L1_K128_T2048_batch_size64.json'
     """
     values = dict(architecture) | dict(protocol)
-    fields = type(architecture).model_fields | type(protocol).model_fields
-    others = [name for name in values if name not in _ALWAYS_NAMED and values[name] != fields[name].default]
-    return "_".join(f"{name}{values[name]}" for name in (*_ALWAYS_NAMED, *others)) + ".json"
+    chosen = [name for part in (architecture, protocol) for name in dict(part) if not part.is_default(name)]
+    names = dict.fromkeys([*_ALWAYS_NAMED, *chosen])
+    return "_".join(f"{name}{values[name]}" for name in names) + ".json"
 
 
 def _read(paths: Iterable[Path], kind: type[R]) -> Folder[R]:

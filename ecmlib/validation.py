@@ -47,6 +47,10 @@ class Parameters(BaseModel):
         except ValidationError as error:
             raise ValueError(one_sentence(error)) from None
 
+    def is_default(self, name: str) -> bool:
+        """Whether a field has the value that it has where none is given."""
+        return bool(getattr(self, name) == type(self).model_fields[name].default)
+
 
 def sorted_out(names: Collection[str], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values of these names, and the others."""
