@@ -22,7 +22,7 @@ from ecmlib.curve import (
 )
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.record import Record, record_name
+from ecmlib.record import Record
 from ecmlib.restart import CAPACITIES, Provenance, Seconds, capacities, check_seed
 from ecmlib.validation import Parameters, said_of, shown
 
@@ -96,11 +96,6 @@ class BudgetRecord(Record):
         if self.protocol.schedule != "constant" and len(run.branches) < len(self.budgets):
             return f"{len(run.branches)} branches of {len(self.budgets)} budgets"
         return ""
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
 
     def frame(self) -> pd.DataFrame:
         """Return one row a restart and budget that it reached.

@@ -107,7 +107,7 @@ class MlsRecord(Record):
 
     @property
     def file_name(self) -> str:
-        """Name of the record's file."""
+        """Name of the record's file: sizes, and the training of a try."""
         return record_name(self.architecture, self.protocol.training)
 
     def joined(self, other: Self) -> Self:

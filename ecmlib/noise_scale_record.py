@@ -14,7 +14,7 @@ from ecmlib.chance import tails
 from ecmlib.curve import Count, check_counts
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol, applied
-from ecmlib.record import Record, record_name
+from ecmlib.record import Record
 from ecmlib.restart import Provenance
 from ecmlib.validation import Parameters, said_of
 
@@ -107,11 +107,6 @@ class NoiseScaleRecord(Record):
                 if {len(point.small), len(point.big)} != {self.sampling.repetitions}:
                     raise ValueError(f"small and big: input should be {self.sampling.repetitions} numbers each")
         return self
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
 
     def frame(self, level: float = 0.9) -> pd.DataFrame:
         """Return one row a point: N, d, ``step``, ``last_count``, ``noise_scale`` in sequences, ``low`` and ``high``.

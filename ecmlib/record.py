@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from abc import abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
@@ -21,17 +20,17 @@ _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
 class Record(Parameters):
     """What every experiment's record can do: be written whole, read back, and looked up.
 
-    A record has settings, which say what it measures, and parts, which are measured one after another. ``parts`` names
-    the field that holds them.
+    A record has settings, which say what it measures, ``architecture`` and ``protocol`` among them, and parts, which are
+    measured one after another. ``parts`` names the field that holds them.
     """
 
     parts: ClassVar[str]
     schema_version: Literal[2] = SCHEMA_VERSION
 
     @property
-    @abstractmethod
     def file_name(self) -> str:
         """Name of the record's file: its configuration (`record_name`)."""
+        return record_name(self._settings["architecture"], self._settings["protocol"])
 
     def save(self, path: str | Path) -> Self:
         """Write the record, whole or not at all, together with what another process has added to the file meanwhile.

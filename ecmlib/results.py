@@ -15,7 +15,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.chance import guess_corrected
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
-from ecmlib.record import Record, load_folder, record_name
+from ecmlib.record import Record, load_folder
 from ecmlib.restart import CAPACITIES, Restart, capacities, check_restarts
 
 
@@ -44,11 +44,6 @@ class CapacityRecord(Record):
         LibrarySize(T=self.protocol.T, N=self.architecture.N, K=self.architecture.K)
         check_restarts(self.restarts, self.protocol, self.architecture.K)
         return self
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
 
     @property
     def P(self) -> int:

@@ -10,7 +10,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive
-from ecmlib.record import Record, record_name
+from ecmlib.record import Record
 from ecmlib.restart import Provenance
 from ecmlib.validation import Parameters
 
@@ -66,11 +66,6 @@ class ShatterRecord(Record):
         if not bool(self.epochs) <= len(self.provenance) <= len(self.epochs):
             raise ValueError(f"provenance: {len(self.provenance)} stacks of {len(self.epochs)} trials")
         return self
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
 
     def joined(self, other: Self) -> Self:
         """Return the one with more trials: a trial is known by its place, whatever stack it was in."""

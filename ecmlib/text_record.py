@@ -16,7 +16,7 @@ from ecmlib.curve import Bits, Count, check_counts
 from ecmlib.files import named_folder
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.record import Record, load_folder, record_name
+from ecmlib.record import Record, load_folder
 from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
@@ -134,11 +134,6 @@ class TextRecord(Record):
             raise ValueError(f"steps = {reference.steps}: input should be at most max_steps = {most}")
         if reference.library.n != (T := self.protocol.T) or reference.held_out.n < T:
             raise ValueError(f"n: the library has T = {T} sequences, and at least as many are held out")
-
-    @property
-    def file_name(self) -> str:
-        """Name of the record's file."""
-        return record_name(self.architecture, self.protocol)
 
     @property
     def _settings(self) -> dict[str, Any]:
