@@ -23,7 +23,7 @@ from ecmlib.curve import (
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record
-from ecmlib.restart import CAPACITIES, Provenance, Seconds, capacities, check_seed
+from ecmlib.restart import CAPACITIES, Provenance, Seconds, capacities, check_seed, settings_of
 from ecmlib.validation import Parameters, said_of, shown
 
 
@@ -110,7 +110,7 @@ class BudgetRecord(Record):
             for budget, curve, core_seconds in _curves(run, self.budgets):
                 protocol = self.protocol.model_copy(update={"max_steps": budget})
                 rows.append(
-                    {**self.architecture.model_dump(), **protocol.model_dump(), "P": self.architecture.n_params}
+                    settings_of(self.architecture, protocol)
                     | {"restart": number, "restart_seed": run.seed, "status": run.status, "steps": curve.step[-1]}
                     | {"core_seconds": core_seconds}
                     | capacities(curve, self.architecture, protocol)

@@ -20,8 +20,8 @@ _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
 class Record(Parameters):
     """What every experiment's record can do: be written whole, read back, and looked up.
 
-    A record has settings, which say what it measures, ``architecture`` and ``protocol`` among them, and parts, which are
-    measured one after another. ``parts`` names the field that holds them.
+    A record has settings, which say what it measures, ``architecture`` and ``protocol`` among them, and parts, which
+    are measured one after another. ``parts`` names the field that holds them.
     """
 
     parts: ClassVar[str]

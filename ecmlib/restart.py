@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -110,6 +110,11 @@ def end_value(protocol: Protocol, steps: Sequence[int], values: Sequence[float])
     if protocol.schedule == "wsd":
         return float(values[-1])
     return last_tenth(steps, values)
+
+
+def settings_of(architecture: Architecture, protocol: Protocol) -> dict[str, Any]:
+    """Return what every row of a table says of what was measured: architecture, protocol and P."""
+    return {**architecture.model_dump(), **protocol.model_dump(), "P": architecture.n_params}
 
 
 def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> dict[str, float]:

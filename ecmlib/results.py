@@ -16,7 +16,7 @@ from ecmlib.chance import guess_corrected
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.record import Record, load_folder
-from ecmlib.restart import CAPACITIES, Restart, capacities, check_restarts
+from ecmlib.restart import CAPACITIES, Restart, capacities, check_restarts, settings_of
 
 
 class CapacityRecord(Record):
@@ -92,7 +92,7 @@ class CapacityRecord(Record):
 
     def frame(self) -> pd.DataFrame:
         """Return one row a restart: architecture, protocol and what the curve says."""
-        common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
+        common = settings_of(self.architecture, self.protocol)
         rows = []
         for number, restart in enumerate(self.restarts):
             rows.append(
@@ -110,7 +110,7 @@ class CapacityRecord(Record):
         Columns: architecture, protocol, ``P``, ``restart``, ``status``, ``step``, both counts, ``bits`` a prediction,
         and ``C``: the best last-token count so far, less its guesses.
         """
-        common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
+        common = settings_of(self.architecture, self.protocol)
         curves = []
         for number, restart in enumerate(self.restarts):
             measured = ["step", "last_count", "full_count", "bits"]

@@ -17,7 +17,7 @@ from ecmlib.files import named_folder
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record, load_folder
-from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart
+from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart, settings_of
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
 
@@ -160,8 +160,8 @@ class TextRecord(Record):
         it; ``memorised`` and ``memorised_ngram``, bits of the whole library beyond these references, floored a
         sequence, and ``memorised_net``, not floored; ``bits_per_parameter``, ``memorised / P``.
         """
-        common = {**self.architecture.model_dump(), **self.protocol.model_dump(), "P": self.P}
-        common |= {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
+        references = {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
+        common = settings_of(self.architecture, self.protocol) | references
         return pd.DataFrame([common | self._row(number) for number in range(len(self.restarts))])
 
     def _row(self, number: int) -> dict[str, Any]:
