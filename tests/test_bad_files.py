@@ -210,7 +210,7 @@ def test_notebook_goes_on_without_a_bad_file(name: str, tmp_path: Path, monkeypa
     def begin(*_: object, **__: object) -> None:
         raise BeginsError
 
-    monkeypatch.setattr("ecmlib.laws.comparison.fit_all", begin)
+    monkeypatch.setattr("ecmlib.laws.contestants.fit_all", begin)
     monkeypatch.setattr("ecmlib.reproduction.forecast.cases", begin)
     monkeypatch.chdir(tmp_path)
     declared, first = code_of(NOTEBOOKS / f"{name}.ipynb")[:2]

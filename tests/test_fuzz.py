@@ -23,7 +23,7 @@ READING = ["external", "forecast", "stopping"]  # whose records are not theirs t
 # What would cost minutes: it ends a notebook whose parameters are all accepted.
 COSTLY = [
     "ecmlib.architecture.Architecture.build",
-    "ecmlib.laws.comparison.fit_all",
+    "ecmlib.laws.contestants.fit_all",
     "ecmlib.mls.random_library",
     "ecmlib.noise_scale.random_library",
     "ecmlib.reproduction.forecast.teach",

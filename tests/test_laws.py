@@ -17,16 +17,8 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from ecmlib import Architecture, load_results
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import PolynomialModel
-from ecmlib.laws.comparison import (
-    CELLS,
-    HELD_OUT,
-    OURS,
-    better_than,
-    compare,
-    fit_all,
-    fit_wider,
-    like_for_like,
-)
+from ecmlib.laws.comparison import CELLS, HELD_OUT, better_than, compare, like_for_like
+from ecmlib.laws.contestants import OURS, fit_all, fit_wider
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.evidence import Evidence
