@@ -24,14 +24,21 @@ from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.design import (
     best_design,
     capacity_over_parameters,
-    design_hits,
     predicted,
     smallest_architectures,
 )
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, PROBABILITY, drawn_designs
+from ecmlib.reproduction.designs import (
+    OF_ANY,
+    OF_TEXT,
+    OF_TEXT_AS_RANDOM,
+    OF_TOKENS,
+    PROBABILITY,
+    design_hits,
+    drawn_designs,
+)
 from ecmlib.text_record import TextProtocol
 
 

@@ -78,7 +78,7 @@ def plot_design_hits(hits: pd.DataFrame) -> Figure:
     Parameters
     ----------
     hits : DataFrame
-        As `ecmlib.laws.design.design_hits` returns it.
+        As `ecmlib.reproduction.designs.design_hits` returns it.
     """
     figure, axes = new_figure()
     trained = hits.dropna(subset="held")

@@ -186,32 +186,6 @@ def capacity_over_parameters(
     return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
 
 
-def design_hits(designs: pd.DataFrame, results: pd.DataFrame, target: str = "C") -> pd.DataFrame:
-    """Tell which designs reached their target when they were trained once.
-
-    Parameters
-    ----------
-    designs : DataFrame
-        A row a design: capacity (the target), d, H, N, L, K, T and what was predicted.
-    results : DataFrame
-        Restarts, as `ecmlib.load_results` returns them; the first one of a configuration counts.
-    target : str
-        Column of the capacity that the law predicts.
-
-    Returns
-    -------
-    DataFrame
-        ``designs`` with ``held``, the measured capacity, and ``reached``; both are missing where a design has not been
-        trained. A run that diverged has reached nothing.
-    """
-    if results.empty:
-        results = pd.DataFrame(columns=[*SIZES, "restart", target], dtype=float)
-    once = results.loc[results["restart"] == 0, [*SIZES, target]].fillna({target: 0.0})
-    hits = designs.merge(once.rename(columns={target: "held"}), on=SIZES, how="left", validate="one_to_one")
-    reached = (hits["held"] >= hits["capacity"]).astype("boolean")
-    return hits.assign(reached=reached.mask(hits["held"].isna()))
-
-
 class _Target(Parameters):
     capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     N: Annotated[int, Field(ge=2, le=LARGEST)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecmlib.laws.design import design_hits
+from ecmlib.laws.points import SIZES
 from ecmlib.reproduction.measure import measured
 from ecmlib.results import CapacityRecord
 from ecmlib.text_record import TextRecord
@@ -30,10 +30,36 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        As `ecmlib.laws.design.design_hits`; no rows while none is drawn.
+        As `design_hits`; no rows while none is drawn.
     """
     targets = Path(results) / grid / "targets.csv"
     if not targets.exists():
         return pd.DataFrame()
     rows = measured(results, grid, TextRecord if grid in (OF_TEXT, OF_TEXT_AS_RANDOM) else CapacityRecord)
     return design_hits(pd.read_csv(targets), rows, "C_plateau" if grid == OF_TOKENS else "C")
+
+
+def design_hits(designs: pd.DataFrame, results: pd.DataFrame, target: str = "C") -> pd.DataFrame:
+    """Tell which designs reached their target when they were trained once.
+
+    Parameters
+    ----------
+    designs : DataFrame
+        A row a design: capacity (the target), d, H, N, L, K, T and what was predicted.
+    results : DataFrame
+        Restarts, as `ecmlib.load_results` returns them; the first one of a configuration counts.
+    target : str
+        Column of the capacity that the law predicts.
+
+    Returns
+    -------
+    DataFrame
+        ``designs`` with ``held``, the measured capacity, and ``reached``; both are missing where a design has not been
+        trained. A run that diverged has reached nothing.
+    """
+    if results.empty:
+        results = pd.DataFrame(columns=[*SIZES, "restart", target], dtype=float)
+    once = results.loc[results["restart"] == 0, [*SIZES, target]].fillna({target: 0.0})
+    hits = designs.merge(once.rename(columns={target: "held"}), on=SIZES, how="left", validate="one_to_one")
+    reached = (hits["held"] >= hits["capacity"]).astype("boolean")
+    return hits.assign(reached=reached.mask(hits["held"].isna()))
