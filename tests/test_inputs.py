@@ -189,7 +189,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Any, str]] = {
     "a law cut off": (law_file, b'{"law": "signal", ', r"law\.json: is no JSON"),
     "an empty law": (law_file, b"", r"law\.json: is no JSON"),
     "a binary law": (law_file, b"\xff\xfe\0", r"law\.json: is not UTF-8"),
-    "an unknown law": (law_file, b'{"law": ["x"]}', r"law\.json: holds the law \['x'\]; there are ecm"),
+    "an unknown law": (law_file, b'{"law": ["x"]}', r"law\.json: holds the law \['x'\]; it should be 'ecm' or"),
     "a law without its numbers": (law_file, b'{"law": "ecm"}', r"law\.json: a is missing"),
     "no law at all": (load_law, "nowhere.json", r"nowhere\.json: cannot be read"),
     "level = 2": (fit, {"level": 2.0}, "level = 2.0: input should be less than 1"),

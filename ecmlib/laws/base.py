@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, overload
+from typing import Annotated, Any, ClassVar, Self, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from ecmlib.laws.points import COMPONENTS, CONDITIONS, SIZES, configurations, su
 from ecmlib.protocol import Protocol
 from ecmlib.validation import Parameters, shown
 
+Kind = TypeVar("Kind", bound="Law")
 Sizes = Mapping[str, NDArray[Any]]  # real columns of sizes, and of the components that a law knows, of equal lengths
 Interval = tuple[Array, Array, Array]  # predictions, and the lower and upper ends of their intervals
 
@@ -201,14 +202,7 @@ class Law(Parameters):
         ValueError
             If the file cannot be read or holds another law, or none; the message names it.
         """
-        fields = read_law(path)
-        name = fields.pop("law", None)
-        if name != cls.name:
-            raise ValueError(f"{path}: holds the law {shown(name)}, not {cls.name!r}")
-        try:
-            return cls(**fields)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
+        return read_law(path, {cls.name: cls})
 
     @property
     def is_fitted(self) -> bool:
@@ -304,15 +298,21 @@ class Law(Parameters):
         return self.model_copy(update={"evidence": evidence.model_copy(update={"calibration": calibration})})
 
 
-def read_law(path: str | Path) -> dict[str, Any]:
-    """Read the fields of a law's file.
+def read_law(path: str | Path, kinds: Mapping[str, type[Kind]]) -> Kind:
+    """Read a law of one of these kinds, which are given by name.
 
     Raises
     ------
     ValueError
-        If it cannot be read or holds no law; the message names it.
+        If the file cannot be read or holds another law, or none; the message names it.
     """
     fields = read_json(path)
     if not isinstance(fields, dict) or "law" not in fields:
         raise ValueError(f"{path}: holds no law")
-    return fields
+    name = fields.pop("law")
+    if not isinstance(name, str) or name not in kinds:
+        raise ValueError(f"{path}: holds the law {shown(name)}; it should be {' or '.join(map(repr, kinds))}")
+    try:
+        return kinds[name](**fields)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

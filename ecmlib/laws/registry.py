@@ -19,7 +19,6 @@ from ecmlib.laws.rivals import (
 )
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.laws.text_law import TextLaw
-from ecmlib.validation import shown
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost
 LAWS: dict[str, type[Law]] = {
@@ -48,7 +47,7 @@ def load_law(path: str | Path | None = None) -> Law:
     Raises
     ------
     ValueError
-        If the file holds no known law.
+        If the file cannot be read or holds no known law; the message names it.
 
     Examples
     --------
@@ -56,11 +55,7 @@ def load_law(path: str | Path | None = None) -> Law:
     >>> load_law().name
     'signal'
     """
-    place = shipped_law() if path is None else path
-    name = read_law(place).get("law")
-    if not isinstance(name, str) or name not in LAWS:
-        raise ValueError(f"{place}: holds the law {shown(name)}; there are {', '.join(LAWS)}")
-    return LAWS[name].load(place)
+    return read_law(shipped_law() if path is None else path, LAWS)
 
 
 def shipped_law() -> Path:
