@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecmlib.architecture import Architecture
-from ecmlib.forward import Trainer, make_forward
 from ecmlib.library import random_library
 from ecmlib.mls_record import UNAPPLIED, MlsProtocol, MlsRecord, MlsTrial
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
-from ecmlib.restart import Restart, seed_of_restart
-from ecmlib.training import side_by_side, steps_of_restart
+from ecmlib.restart import Restart, seeds_of_restart
+from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.validation import sorted_out
 from ecmlib.workplace import workplace
 
@@ -70,20 +69,19 @@ def measure_mls(
     if record.next_size() is None:
         return record
 
-    library = random_library(search.T_max, architecture.N, architecture.K, training.seed).to(here.device)
-    model = architecture.build(0).to(here.device)
+    library = random_library(search.T_max, architecture.N, architecture.K, training.seed)
     while (T := record.next_size()) is not None:
-        forward = make_forward(model, training.precision, here.compiled)  # another T is another shape
         of_this_size = training.model_copy(update={"T": T})
+        trainers = Trainers(architecture, of_this_size, *here)  # another T is another shape
         tried = sum(trial.T == T for trial in record.trials)
         if progress:
-            announce(Trainer(model, forward, library[:T], of_this_size, 0), of_this_size, search.restarts - tried)
+            first = trainers.trainer(seeds_of_restart(training, tried), library[:T])
+            announce(first, of_this_size, search.restarts - tried)
         for number in range(tried, search.restarts):
-            seed = seed_of_restart(training.seed, number)
-            model.load_state_dict(architecture.build(seed).state_dict())
+            seeds = seeds_of_restart(training, number)
             bar = Bar(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)
-            trainer = Trainer(model, forward, library[:T], of_this_size, seed)
-            steps = steps_of_restart(trainer, of_this_size, architecture.K, seed, here.compiled, bar)
+            trainer = trainers.trainer(seeds, library[:T])
+            steps = steps_of_restart(trainer, of_this_size, architecture.K, seeds.weights, here.compiled, bar)
             (restart,) = side_by_side([steps])
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
             if path is not None:

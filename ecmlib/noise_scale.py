@@ -9,8 +9,6 @@ from typing import Any, Literal
 import torch
 
 from ecmlib.architecture import Architecture
-from ecmlib.forward import Trainer, make_forward
-from ecmlib.library import random_library
 from ecmlib.noise_scale_record import (
     UNAPPLIED,
     NoisePoint,
@@ -19,8 +17,8 @@ from ecmlib.noise_scale_record import (
     SquaredNorms,
 )
 from ecmlib.protocol import Protocol, chosen_protocol
-from ecmlib.restart import seed_of_restart
-from ecmlib.training import Clock, follow
+from ecmlib.restart import seeds_of_restart
+from ecmlib.training import Clock, Trainers, follow
 from ecmlib.validation import sorted_out
 from ecmlib.workplace import workplace
 
@@ -73,19 +71,16 @@ def measure_noise_scale(
     if record.points:
         return record
 
-    library = random_library(protocol.T, architecture.N, architecture.K, protocol.seed).to(here.device)
-    seed = seed_of_restart(protocol.seed, 0)
-    model = architecture.build(seed).to(here.device)
-    forward = make_forward(model, protocol.precision, here.compiled)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    generator = torch.Generator().manual_seed(seed)
+    trainers, seeds = Trainers(architecture, protocol, *here), seeds_of_restart(protocol, 0)
+    trainer = trainers.trainer(seeds)
+    trained = [parameter for parameter in trainers.model.parameters() if parameter.requires_grad]
+    generator = torch.Generator().manual_seed(seeds.weights)
 
     def gradient(rows: torch.Tensor) -> torch.Tensor:
-        loss = forward.losses(library[rows.to(here.device)]).mean()
+        loss = trainers.forward.losses(trainer.library[rows.to(here.device)]).mean()
         return torch.cat([part.flatten() for part in torch.autograd.grad(loss, trained)])
 
     points = []
-    trainer = Trainer(model, forward, library, protocol, seed)
     for point in follow(trainer, protocol, protocol.max_steps):
         norms = squared_norms(gradient, protocol.T, sampling, generator)
         points.append(NoisePoint(step=point.step, last_count=point.last_count, small=norms.small, big=norms.big))

@@ -37,16 +37,16 @@ class Trainers:
 
     def __init__(self, architecture: Architecture, protocol: Protocol, device: torch.device, compiled: bool) -> None:
         self._architecture, self._protocol, self._device, self._compiled = architecture, protocol, device, compiled
-        self._model: torch.nn.Module = architecture.build(0).to(device)
-        self.forward: Forward = make_forward(self._model, protocol.precision, compiled)
+        self.model: torch.nn.Module = architecture.build(0).to(device)
+        self.forward: Forward = make_forward(self.model, protocol.precision, compiled)
 
     def trainer(self, seeds: Seeds, library: torch.Tensor | None = None) -> Trainer:
         """Return a trainer of fresh weights, by default on a random library; it ends the use of earlier ones."""
         size = self._architecture
         if library is None:
             library = random_library(self._protocol.T, size.N, size.K, seeds.library)
-        self._model.load_state_dict(size.build(seeds.weights).state_dict())
-        return Trainer(self._model, self.forward, library.to(self._device), self._protocol, seeds.order)
+        self.model.load_state_dict(size.build(seeds.weights).state_dict())
+        return Trainer(self.model, self.forward, library.to(self._device), self._protocol, seeds.order)
 
     def identity(self, **more: Any) -> dict[str, Any]:
         """Say by what a run in flight is known again."""
