@@ -18,10 +18,10 @@ RENDER_fit := -p starts 5 -p bootstraps 20 -p folds 4 -p results runs/law
 # What a grid needs that is not in the repository.
 NEEDED_text := runs/kjv.txt
 NEEDED_text-tiny := runs/kjv.txt
-# Tests share no place: a process a core takes what the others have not begun.
-PARALLEL := --numprocesses logical --dist worksteal
 NEEDED_designs-text := runs/kjv.txt
 NEEDED_designs-text-law := runs/kjv.txt
+# Tests share no place: a process a core takes what the others have not begun.
+PARALLEL := --numprocesses logical --dist worksteal
 .DEFAULT_GOAL := help
 # Small models gain nothing from threads, and threads that wait spin: beside a busy process they take each other's core.
 export OMP_NUM_THREADS ?= 1

@@ -109,7 +109,7 @@ def table_of_queries() -> None:
         out = weights[f"{_BLOCK}to_out.weight"].view(d, H, -1).transpose(0, 1)
         asking = torch.bmm(q.mT * q.shape[1] ** -0.5, k).permute(1, 0, 2).reshape(d, H * d)
         queries = (table @ asking.to(x.dtype))[rows].view(B, n * H, d)
-        shares = engine._causal_softmax(torch.bmm(queries, x.mT).view(B, n, H, n), query_dim=1)
+        shares = engine._causal_softmax(torch.bmm(queries, x.mT).view(B, n, H, n))
         seen = torch.bmm(shares.view(B, n * H, n), x).view(B, n, H * d)
         return seen @ torch.bmm(v.mT, out.mT).reshape(H * d, d).to(x.dtype)
 

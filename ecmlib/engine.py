@@ -94,7 +94,7 @@ def _merged_attention(x: torch.Tensor, heads: _Heads) -> torch.Tensor:
     asking = torch.bmm(heads.q.mT, heads.k).permute(1, 0, 2).reshape(d, H * d)  # q' k of all heads, side by side
     answer = torch.bmm(heads.v.mT, heads.out.mT).reshape(H * d, d)
     queries = (x @ asking.to(x.dtype)).view(B, n * H, d)
-    shares = _causal_softmax(torch.bmm(queries, x.mT).view(B, n, H, n), query_dim=1)
+    shares = _causal_softmax(torch.bmm(queries, x.mT).view(B, n, H, n))
     seen = torch.bmm(shares.view(B, n * H, n), x).view(B, n, H * d)
     return seen @ answer.to(x.dtype)
 
@@ -104,14 +104,14 @@ def _plain_attention(x: torch.Tensor, heads: _Heads) -> torch.Tensor:
     H, head_dim, _ = heads.q.shape
     matrices = torch.cat([part.reshape(H * head_dim, d) for part in (heads.q, heads.k, heads.v)]).to(x.dtype)
     q, k, v = functional.linear(x, matrices).view(B, n, 3, H, head_dim).permute(2, 0, 3, 1, 4).flatten(1, 2).unbind()
-    shares = _causal_softmax(torch.bmm(q, k.mT), query_dim=1)
+    shares = _causal_softmax(torch.bmm(q, k.mT))
     seen = torch.bmm(shares, v).view(B, H, n, head_dim).transpose(1, 2).reshape(B, n, H * head_dim)
     return seen @ heads.out.mT.reshape(H * head_dim, d).to(x.dtype)
 
 
-def _causal_softmax(scores: torch.Tensor, query_dim: int) -> torch.Tensor:
-    """Softmax over the last dimension, the keys, of which no query sees a later one."""
+def _causal_softmax(scores: torch.Tensor) -> torch.Tensor:
+    """Softmax over the last dimension, the keys, of which no query, of the second one, sees a later one."""
     n = scores.shape[-1]
     keys = torch.arange(n, device=scores.device)
-    queries = keys.view(-1, *(1,) * (scores.ndim - 1 - query_dim))
+    queries = keys.view(-1, *(1,) * (scores.ndim - 2))
     return scores.float().masked_fill(keys > queries, -torch.inf).softmax(-1).to(scores.dtype)

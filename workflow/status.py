@@ -19,11 +19,12 @@ from grids import Job, extra_records, load_grid
 from scipy.optimize import least_squares
 
 from ecmlib.checkpoint import FOLDER
-from ecmlib.memorisation import REFERENCE
 from ecmlib.progress import duration, measured_cost
 from ecmlib.restart import seeds_of_restart
+from ecmlib.text_record import REFERENCE
 from ecmlib.training import Trainers
-from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile, resolve_device
+from ecmlib.validation import sorted_out
+from ecmlib.workplace import WORKER_ENVIRONMENT, workplace
 
 FEWEST_PARTS = 10  # from which a duration is guessed
 TYPICAL = 0.3  # off by so much, of the logarithm, a duration weighs less in that guess: a run ended before
@@ -155,7 +156,7 @@ def main() -> None:
     parser.add_argument("grid")
     parser.add_argument("--timed", action="store_true", help="time a few steps of the longest job on this machine")
     arguments = parser.parse_args()
-    if arguments.timed and os.environ.items() < WORKER_ENVIRONMENT.items() | os.environ.items():
+    if arguments.timed and not WORKER_ENVIRONMENT.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | WORKER_ENVIRONMENT)  # as jobs are run
     try:
         print(report(arguments.grid, Path("results"), Path("runs"), os.cpu_count() or 1, arguments.timed))
@@ -193,10 +194,11 @@ def _estimates(missing: list[tuple[Job, int]], results: Path, cores: int, timed:
 
 def _seconds_here(job: Job) -> float:
     """Time a few steps, and scale them to the longest that one part of a job can take."""
-    plan, compiled = job.plan, job.parameters.get("compiled", "auto")
-    device = resolve_device(job.parameters.get("device", "auto"))
-    fresh = Trainers(plan.architecture, plan.protocol, device, can_compile(device) if compiled == "auto" else compiled)
-    cost = measured_cost(fresh.trainer(seeds_of_restart(plan.protocol, 0)), plan.protocol)
+    plan = job.plan
+    machine, _ = sorted_out(("device", "compiled"), job.parameters)
+    here = workplace(plan.architecture, plan.protocol.T, plan.protocol.batch_size, **machine)
+    fresh = Trainers(plan.architecture, plan.protocol, *here).trainer(seeds_of_restart(plan.protocol, 0))
+    cost = measured_cost(fresh, plan.protocol)
     sizes = plan.architecture.N - 1, plan.protocol.batch_size, plan.protocol.max_steps
     runs = job.experiment.tokens(plan) / math.prod(sizes)
     return runs * cost.seconds(plan.protocol, [(0, plan.protocol.max_steps)])
