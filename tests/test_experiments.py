@@ -208,7 +208,7 @@ def test_critical_batch_size_of_a_known_trade_off_is_found() -> None:
         needed = 100 * (1 + 300 / size)  # steps until everything is memorised
         configuration = {"N": 32, "d": 32, "batch_size": size, "max_steps": 4000, "T": 32768}
         records.append(invented(configuration, 500, np.minimum(1, np.linspace(0, 4000, 401) / needed)))
-    critical = critical_batch_sizes(records, share=0.9)
+    critical = critical_batch_sizes(records)
     assert critical["C"].to_list() == pytest.approx([450], abs=1)
     assert critical["B_crit"].to_list() == pytest.approx([300], rel=0.1)
 

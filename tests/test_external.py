@@ -116,9 +116,12 @@ def test_two_million_puts_three_numbers_side_by_side() -> None:
 
 
 def test_bits_of_blocks_do_not_depend_on_embeddings() -> None:
-    few, many = (stored_per_parameter(LAW, [64], [2], V=V).iloc[0] for V in (100, 10_000))
-    assert few["of_blocks"] == many["of_blocks"]
-    assert few["bits_per_parameter"] > 2 * many["bits_per_parameter"]
+    laws = (LAW.model_copy(update={"bits_emb": bits}) for bits in (0.0, 2.0))
+    without, counted = (stored_per_parameter(law, [64], [2]).iloc[0] for law in laws)
+    assert without["of_blocks"] == counted["of_blocks"]
+    assert without["P"] == 2 * (12 * 64**2 + 13 * 64) + (2048 + 64) * 64 + 2 * 64
+    of_embeddings = counted["bits_per_parameter"] - without["bits_per_parameter"]
+    assert of_embeddings * without["P"] == pytest.approx(2.0 * (2048 + 64) * 64)
 
 
 def test_picture_shows_every_row_once() -> None:

@@ -99,7 +99,7 @@ def networks(power: float, factor: float) -> pd.DataFrame:
 
 def test_patterns_held_are_interpolated() -> None:
     assert held(networks(1, 1))["held"].iloc[1] == pytest.approx(storage_capacity(100))
-    assert held(networks(1, 1), share=0.5).empty, "nothing is extrapolated"
+    assert held(networks(1, 1).query("fixed == 1")).empty, "nothing is extrapolated"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_storage_verdict_follows_the_networks(power: float, factor: float, verdi
 
 def test_arithmetic_verdict_follows_the_numbers() -> None:
     assert judge_arithmetic(thought_experiment()).verdict == "supported"
-    assert judge_arithmetic(thought_experiment(bits_per_parameter=3)).verdict == "mixed"
+    assert judge_arithmetic(thought_experiment()._replace(gigabytes=66.0)).verdict == "mixed"
 
 
 @pytest.mark.parametrize(

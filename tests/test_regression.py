@@ -9,8 +9,8 @@ from ecmlib.reproduction.stats import Estimate, bootstrapped, least_squares, mea
 
 def test_mean_has_the_t_interval_of_scipy() -> None:
     y = np.random.default_rng(0).normal(3, 2, size=9)
-    expected = stats.ttest_1samp(y, 0).confidence_interval(0.9)
-    assert mean(y, level=0.9) == pytest.approx((y.mean(), expected.low, expected.high))
+    expected = stats.ttest_1samp(y, 0).confidence_interval(0.95)
+    assert mean(y) == pytest.approx((y.mean(), expected.low, expected.high))
 
 
 def test_mean_of_equal_values_is_certain() -> None:
@@ -19,9 +19,9 @@ def test_mean_of_equal_values_is_certain() -> None:
 
 def test_bootstrap_is_that_of_scipy_and_pairs_columns() -> None:
     y = np.random.default_rng(2).normal(size=20)
-    median = bootstrapped(np.median, y, level=0.8)
+    median = bootstrapped(np.median, y)
     assert median.low < median.value == np.median(y) < median.high
-    assert bootstrapped(np.median, y, level=0.8) == median, "the same draws each time"
+    assert bootstrapped(np.median, y) == median, "the same draws each time"
     together = bootstrapped(lambda a, b: float(np.corrcoef(a, b)[0, 1]), y, 2 * y, resamples=50)
     assert together == pytest.approx((1, 1, 1))
 

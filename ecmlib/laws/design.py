@@ -172,7 +172,6 @@ def capacity_over_parameters(
     L: Iterable[int] = (1,),
     K: int = 128,
     T: int | None = None,
-    level: float = 0.9,
 ) -> pd.DataFrame:
     """Predict every combination of the sizes: what capacity P parameters buy (paper, Fig. 11).
 
@@ -182,7 +181,7 @@ def capacity_over_parameters(
         As `predicted`, a row a combination, sorted by L, N, H and P. T is by default the largest that was fitted on.
     """
     T = int(law.region["T"][1]) if T is None else T
-    frame = predicted(_combinations({"d": d, "H": H, "N": N, "L": L, "K": [K], "T": [T]}), law, level)
+    frame = predicted(_combinations({"d": d, "H": H, "N": N, "L": L, "K": [K], "T": [T]}), law)
     return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
 
 

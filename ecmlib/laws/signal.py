@@ -110,9 +110,9 @@ class SignalLaw(ParametricLaw):
         """
         return np.asarray(_stored(self.parameters, self._known(frame)), float)
 
-    def trained(self, steps: float, N: float = 8) -> float:
-        """Share of the memory that so many steps with sequences of N tokens put to use."""
-        return float(_trained(np.array(self.lacking), {"max_steps": np.array(steps), "N": np.array(N)}))
+    def trained(self, steps: float) -> float:
+        """Share of the memory that so many steps with sequences of 8 tokens put to use."""
+        return float(_trained(np.array(self.lacking), {"max_steps": np.array(steps), "N": np.array(8)}))
 
     def _values(self, sizes: Sizes) -> Array:
         self._refuse_unknown(sizes)

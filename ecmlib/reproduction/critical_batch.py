@@ -23,8 +23,10 @@ from ecmlib.reproduction.measure import configured, measured
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
 
+_SHARE = 0.9  # of the smallest final capacity of all batch sizes: reached by all, and late
 
-def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) -> pd.DataFrame:
+
+def critical_batch_sizes(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     """Fit ``S = S_min (1 + B_crit / B)``: the steps S until batch size B has memorised a given number of sequences.
 
     The trade of steps against batch size of McCandlish et al. (2018, arXiv 1812.06162, eq. 2.7), who expect
@@ -34,14 +36,13 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
     ----------
     records : sequence of CapacityRecord
         Several batch sizes of each N; the best restart counts.
-    share : float
-        The number of sequences is this share of the smallest final capacity of all batch sizes of one N.
 
     Returns
     -------
     DataFrame
-        A row a N: ``N``, ``T``, ``C`` (the number of sequences), ``B_crit``, ``low``, ``high`` (95 % t interval of its
-        logarithm) and ``core_hours`` of a run. N with fewer than three batch sizes are left out.
+        A row a N: ``N``, ``T``, ``C`` (the number of sequences: 0.9 of the smallest final capacity of all batch sizes),
+        ``B_crit``, ``low``, ``high`` (95 % t interval of its logarithm) and ``core_hours`` of a run. N with fewer than
+        three batch sizes are left out.
     """
     curves = surviving(pd.concat([record.curves() for record in records]))
     seconds = pd.concat([record.frame() for record in records]).groupby("N")["core_seconds"].mean()
@@ -49,7 +50,7 @@ def critical_batch_sizes(records: Sequence[CapacityRecord], share: float = 0.9) 
     rows = []
     for N, several in curves.groupby("N"):
         unmixed(several, one_model)
-        C = share * several.groupby("batch_size")["C"].max().min()
+        C = _SHARE * several.groupby("batch_size")["C"].max().min()
         reached = several[several["C"] >= at_least_one(C)].groupby("batch_size")["step"].min()
         if len(reached) >= 3:
             B_crit = _critical(reached.index.to_numpy(float), reached.to_numpy(float))

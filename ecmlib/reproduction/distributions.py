@@ -123,7 +123,7 @@ FITS: dict[str, tuple[Callable[[Counts], Any], int]] = {  # each with its number
 }
 
 
-def compare_distributions(counts: Sequence[int | None], bootstraps: int = 200, seed: int = 0) -> pd.DataFrame:
+def compare_distributions(counts: Sequence[int | None], bootstraps: int = 200) -> pd.DataFrame:
     """Fit every distribution and say how well it describes the counts.
 
     Parameters
@@ -133,8 +133,6 @@ def compare_distributions(counts: Sequence[int | None], bootstraps: int = 200, s
     bootstraps : int
         Samples drawn from each fitted distribution and fitted again, for the p-value of the Kolmogorov-Smirnov
         distance: the tables hold neither for fitted parameters nor for counts.
-    seed : int
-        Of those samples.
 
     Returns
     -------
@@ -147,7 +145,7 @@ def compare_distributions(counts: Sequence[int | None], bootstraps: int = 200, s
         For a missing (censored) count, too few counts, or counts below 1.
     """
     values = checked_counts(counts)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     rows = []
     for name, (fit, n_parameters) in FITS.items():
         fitted = fit(values)

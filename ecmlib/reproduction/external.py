@@ -20,6 +20,7 @@ from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
 MORRIS = {"least": 2.86, "most": 4.23, "mean in bfloat16": 3.51}  # bits a parameter (Morris et al. 2025)
+MORRIS_SIZES = (2048, 64)  # vocabulary, and tokens a sequence
 MORRIS_POINT = (6.67e5, 2.29e6)  # their worked example: parameters, and bits memorised of 2.88e6
 DANA_STEPS = 4096  # 64 epochs of 64 batches, taken for steps of ours with N = 8
 DANA = ("attention only, d = head_dim", "attention only, shared compressions", "with an MLP")
@@ -149,19 +150,18 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
     return table[["d", "H", "N", "P", "published", "predicted", "C"]]
 
 
-def stored_per_parameter(
-    law: SignalLaw, d: Sequence[int], L: Sequence[int], V: int = 2048, S: int = 64
-) -> pd.DataFrame:
+def stored_per_parameter(law: SignalLaw, d: Sequence[int], L: Sequence[int]) -> pd.DataFrame:
     """Say how many bits a parameter the law finds in GPT-2 models of Morris et al., trained without end.
 
-    Heads are d / 64, at least one, as in GPT-2. P counts what they count: one matrix of V embeddings, used twice, S
-    positions, and blocks with biases and norms.
+    Heads are d / 64, at least one, as in GPT-2. P counts what they count: one matrix of 2048 embeddings, used twice,
+    64 positions, and blocks with biases and norms.
 
     Returns
     -------
     DataFrame
         d, L, P, ``bits_per_parameter``, and ``of_blocks``, what the blocks store over their parameters alone.
     """
+    V, S = MORRIS_SIZES
     rows = []
     for width in d:
         for layers in L:

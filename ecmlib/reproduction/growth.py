@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -26,27 +24,27 @@ from ecmlib.reproduction.stats import (
     equals,
 )
 
+FEWEST = 3  # sizes d without which no line over d is fitted
 FLAT = 0.25  # exponent over d below which a line has stopped rising
 
 
-def exponents_over_d(results: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
+def exponents_over_d(results: pd.DataFrame) -> pd.DataFrame:
     """Fit ``C ~ d**exponent`` for every number of heads and sequence length.
 
     Parameters
     ----------
     results : DataFrame
         Rows of `ecmlib.load_results`, one L, K and T.
-    fewest : int
-        Sizes d without which no exponent is fitted.
 
     Returns
     -------
     DataFrame
-        Columns ``N``, ``H``, ``sizes`` (how many d) and ``exponent``, which is 1 for a line through the origin.
+        Columns ``N``, ``H``, ``sizes`` (how many d) and ``exponent``, which is 1 for a line through the origin; lines
+        of fewer than `FEWEST` d are left out.
     """
     rows = []
     for (N, H), line in growing(results, ONE_SETTING).groupby(["N", "H"]):
-        if len(line) >= fewest:
+        if len(line) >= FEWEST:
             exponent = np.polyfit(np.log(line["d"]), np.log(line["C"]), 1)[0]
             rows.append({"N": N, "H": H, "sizes": len(line), "exponent": exponent})
     return pd.DataFrame(rows, columns=["N", "H", "sizes", "exponent"])
@@ -99,9 +97,9 @@ def ratios_at_equal_parameters(results: pd.DataFrame, few: int, many: int) -> pd
     return pd.DataFrame(rows, columns=["N", "d", "P", "ratio"])
 
 
-def doublings(results: pd.DataFrame, quantity: str, sizes: Sequence[str] = ("d", "H", "N")) -> pd.DataFrame:
-    """Return `ratios_on_doubling` of several sizes: the columns ``doubled``, the size, and ``ratio``."""
-    ratios = {size: ratios_on_doubling(results, size, quantity) for size in sizes}
+def doublings(results: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Return `ratios_on_doubling` of d, H and N: the columns ``doubled``, the size, and ``ratio``."""
+    ratios = {size: ratios_on_doubling(results, size, quantity) for size in ("d", "H", "N")}
     return pd.concat(pd.DataFrame({"doubled": size, "ratio": found}) for size, found in ratios.items())
 
 

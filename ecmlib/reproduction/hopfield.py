@@ -200,14 +200,13 @@ class ThoughtExperiment(NamedTuple):
 
     sequences: float  #: n / (2 ln n)
     trained_share: float  #: training tokens over the tokens of those sequences
-    gigabytes: float  #: at the given bits a parameter
+    gigabytes: float  #: at two bits a parameter
     nodes_of_weights: float  #: of a network whose weights, n (n - 1) / 2, are as many as the parameters
 
 
-def thought_experiment(
-    n: float = 175e9, tokens_per_sequence: int = 2048, training_tokens: float = 500e9, bits_per_parameter: float = 2
-) -> ThoughtExperiment:
-    """Do the arithmetic of the paper's section 2; the defaults are GPT-3's sizes as it quotes them."""
+def thought_experiment() -> ThoughtExperiment:
+    """Do the arithmetic of the paper's section 2, with GPT-3's sizes as it quotes them."""
+    n, tokens_per_sequence, training_tokens, bits_per_parameter = 175e9, 2048, 500e9, 2
     sequences = storage_capacity(n)
     return ThoughtExperiment(
         sequences,

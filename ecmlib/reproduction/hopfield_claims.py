@@ -15,30 +15,28 @@ ALMOST_ALL = 0.9  # of the patterns: McEliece et al. leave the share open, which
 PAPER = ThoughtExperiment(sequences=3.4e9, trained_share=0.07, gigabytes=44, nodes_of_weights=np.nan)
 
 
-def held(storage: pd.DataFrame, share: float = ALMOST_ALL) -> pd.DataFrame:
-    """Find how many patterns each network holds so that a share of them are fixed points.
+def held(storage: pd.DataFrame) -> pd.DataFrame:
+    """Find how many patterns each network holds so that `ALMOST_ALL` of them are fixed points.
 
     Parameters
     ----------
     storage : DataFrame
         What `ecmlib.reproduction.hopfield.measure_storage` returns, for one n or several together.
-    share : float
-        Of the stored patterns.
 
     Returns
     -------
     DataFrame
-        ``n``, ``trial`` and ``held``, interpolated between the numbers stored; networks that never fall to the share
+        ``n``, ``trial`` and ``held``, interpolated between the numbers stored; networks that never fall to that share
         are left out.
     """
     rows = []
     for (n, trial), network in storage.groupby(["n", "trial"]):
         line = network.sort_values("stored")
         stored, fixed = line["stored"].to_numpy(float), line["fixed"].to_numpy(float)
-        below = np.flatnonzero(fixed < share)
+        below = np.flatnonzero(fixed < ALMOST_ALL)
         if len(below) and below[0] > 0:
             last, first = below[0] - 1, below[0]
-            part = (fixed[last] - share) / (fixed[last] - fixed[first])
+            part = (fixed[last] - ALMOST_ALL) / (fixed[last] - fixed[first])
             rows.append((n, trial, stored[last] + part * (stored[first] - stored[last])))
     return pd.DataFrame(rows, columns=["n", "trial", "held"])
 

@@ -11,7 +11,7 @@ from ecmlib.chance import FULL, at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing, scored
-from ecmlib.reproduction.growth import exponents_over_d
+from ecmlib.reproduction.growth import FEWEST, exponents_over_d
 from ecmlib.reproduction.stats import (
     NOT_MEASURED,
     Estimate,
@@ -200,19 +200,19 @@ def extrapolation(frame: pd.DataFrame, ecm: Law) -> Finding:
     )
 
 
-def measured_slopes(frame: pd.DataFrame, fewest: int = 3) -> pd.DataFrame:
+def measured_slopes(frame: pd.DataFrame) -> pd.DataFrame:
     """Fit a straight line to capacity over d, below saturation and above guessing, for each N and H.
 
     Returns
     -------
     DataFrame
-        ``N``, ``H``, ``sizes`` (how many d) and ``slope``, in sequences per unit of d; lines of fewer than ``fewest``
-        d, and falling ones, are left out.
+        ``N``, ``H``, ``sizes`` (how many d) and ``slope``, in sequences per unit of d; lines of fewer than
+        `ecmlib.reproduction.growth.FEWEST` d, and falling ones, are left out.
     """
     rows = [
         {"N": N, "H": H, "sizes": len(line), "slope": np.polyfit(line["d"], line["C"], 1)[0]}
         for (N, H), line in growing(frame).groupby(["N", "H"])
-        if len(line) >= fewest
+        if len(line) >= FEWEST
     ]
     lines = pd.DataFrame(rows, columns=["N", "H", "sizes", "slope"])
     return lines[lines["slope"] > 0].reset_index(drop=True)

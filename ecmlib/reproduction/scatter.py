@@ -10,36 +10,34 @@ from scipy import stats
 from ecmlib.chance import tails
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.points import ONE_BUDGET, SIZES, surviving, unmixed
+from ecmlib.reproduction.stats import LEVEL
 
 
-def scatter(frame: pd.DataFrame, quantity: str = "C", level: float = 0.95) -> pd.DataFrame:
-    """Measure how much restarts differ that share everything but one thing.
+def scatter(frame: pd.DataFrame) -> pd.DataFrame:
+    """Measure how much C differs between restarts that share everything but one thing.
 
     Parameters
     ----------
     frame : DataFrame
         Rows of `ecmlib.load_results`, a row a restart.
-    quantity : str
-        Column whose scatter is asked for.
-    level : float
-        Of the intervals, which take restarts as normal: chi-squared.
 
     Returns
     -------
     DataFrame
-        A row an architecture and ``vary``: ``restarts``, ``mean``, ``sd`` with ``low`` and ``high``, ``share`` (of the
-        mean), and ``guess_sd``, what guessing alone gives to C. Groups of fewer than three restarts are left out.
+        A row an architecture and ``vary``: ``restarts``, ``mean``, ``sd`` with its 95 % interval ``low`` to ``high``,
+        which takes restarts as normal (chi-squared), ``share`` (of the mean), and ``guess_sd``, what guessing alone
+        gives to C. Groups of fewer than three restarts are left out.
     """
     columns = [*SIZES, "vary", "restarts", "mean", "sd", "low", "high", "share", "guess_sd"]
     if frame.empty:
         return pd.DataFrame(columns=columns)
     rows = []
     for key, runs in unmixed(surviving(frame), ONE_BUDGET).groupby([*SIZES, "vary"]):
-        values, n = runs[quantity].to_numpy(float), len(runs)
+        values, n = runs["C"].to_numpy(float), len(runs)
         if n < 3:
             continue
         sd = float(values.std(ddof=1))
-        low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in reversed(tails(level)))
+        low, high = (sd * np.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in reversed(tails(LEVEL)))
         rows.append(
             dict(zip([*SIZES, "vary"], key, strict=True))
             | {"restarts": n, "mean": values.mean(), "sd": sd, "low": low, "high": high}

@@ -141,13 +141,13 @@ def reaches(records: Sequence[ShatterRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["d", "trial", "epochs", "reach"])
 
 
-def rank_correlation(reached: pd.DataFrame, level: float = 0.95) -> Estimate:
-    """Spearman's correlation of the hardest token's reach with the epochs, of one d, with a bootstrap interval."""
+def rank_correlation(reached: pd.DataFrame) -> Estimate:
+    """Spearman's correlation of the hardest token's reach with the epochs, of one d, with its 95 % interval."""
 
     def spearman(reach: np.ndarray, epochs: np.ndarray) -> float:
         return float(stats.spearmanr(reach, epochs).statistic)
 
-    return bootstrapped(spearman, reached["reach"], reached["epochs"], level=level, resamples=500)
+    return bootstrapped(spearman, reached["reach"], reached["epochs"], resamples=500)
 
 
 def plot_epochs(epochs: Sequence[int | None]) -> Figure:

@@ -101,16 +101,16 @@ class Finding:
 NOT_MEASURED = Finding()
 
 
-def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = LEVEL) -> dict[str, Estimate]:
+def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike]) -> dict[str, Estimate]:
     """Fit ``y`` by a sum of terms, each times a coefficient.
+
+    The intervals take the residuals as independent, normal and equally wide.
 
     Parameters
     ----------
     y : array_like of shape (n,)
     terms : mapping of array_like of shape (n,)
         No intercept is added.
-    level : float
-        Of the intervals, which take the residuals as independent, normal and equally wide.
 
     Raises
     ------
@@ -123,23 +123,21 @@ def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike], level: float = L
     if freedom < 1 or np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError(f"{len(observed)} points do not determine {', '.join(terms)} and their intervals")
     fitted = OLS(observed, design).fit()
-    found = np.column_stack([fitted.params, fitted.conf_int(1 - level)]).tolist()
+    found = np.column_stack([fitted.params, fitted.conf_int(1 - LEVEL)]).tolist()
     return {name: Estimate(*estimate) for name, estimate in zip(terms, found, strict=True)}
 
 
-def mean(values: ArrayLike, level: float = LEVEL) -> Estimate:
+def mean(values: ArrayLike) -> Estimate:
     """Average values, with Student's t interval."""
-    return least_squares(values, {"mean": np.ones(np.shape(values))}, level)["mean"]
+    return least_squares(values, {"mean": np.ones(np.shape(values))})["mean"]
 
 
-def bootstrapped(
-    statistic: Callable[..., float], *columns: ArrayLike, level: float = LEVEL, resamples: int = 9999
-) -> Estimate:
+def bootstrapped(statistic: Callable[..., float], *columns: ArrayLike, resamples: int = 9999) -> Estimate:
     """Give a statistic of paired columns with the percentile interval of its bootstrap, always from the same draws."""
     values = [np.asarray(column, float) for column in columns]
     options: dict[str, Any] = {"paired": True, "vectorized": False} if len(values) > 1 else {}
     drawn = stats.bootstrap(
-        values, statistic, n_resamples=resamples, confidence_level=level, method="percentile", rng=0, **options
+        values, statistic, n_resamples=resamples, confidence_level=LEVEL, method="percentile", rng=0, **options
     )
     interval = drawn.confidence_interval
     return Estimate(float(statistic(*values)), float(interval.low), float(interval.high))

@@ -19,7 +19,7 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES
 from ecmlib.protocol import Positive
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, mean
+from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement, equals, mean
 from ecmlib.results import CapacityRecord
 from ecmlib.validation import Parameters
 
@@ -78,19 +78,19 @@ def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> 
     return pd.DataFrame(rows)
 
 
-def shares(replayed: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def shares(replayed: pd.DataFrame) -> pd.DataFrame:
     """Average the share of the final capacity that each patience finds, over the runs that did not memorise everything.
 
     Returns
     -------
     DataFrame
-        A row a patience: ``share``, the geometric mean of ``C / C_plateau``, with its t interval ``low`` to ``high``;
-        ``step``, the median step of stopping; ``struck``, the fraction of runs that the rule ended; ``runs``.
+        A row a patience: ``share``, the geometric mean of ``C / C_plateau``, with its 95 % t interval ``low`` to
+        ``high``; ``step``, the median step of stopping; ``struck``, the fraction of runs that the rule ended; ``runs``.
     """
     unsaturated = replayed[replayed["status"] != "complete"]
     rows = []
     for patience, runs in unsaturated.groupby("patience_steps"):
-        share = _mean_share(runs, level)
+        share = _mean_share(runs)
         row = {"patience_steps": patience, "share": share.value, "low": share.low, "high": share.high}
         rows.append(row | {"step": runs["step"].median(), "struck": runs["struck"].mean(), "runs": len(runs)})
     return pd.DataFrame(rows)
@@ -111,18 +111,18 @@ def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) ->
     return laws
 
 
-def parameters_of(laws: dict[int, EmpiricalCapacityModel], level: float = 0.9) -> pd.DataFrame:
+def parameters_of(laws: dict[int, EmpiricalCapacityModel]) -> pd.DataFrame:
     """Return a row a patience and quantity: every parameter of the law, and the slopes f(H, N) that they give.
 
     Returns
     -------
     DataFrame
-        ``patience_steps``, ``quantity``, ``value``, ``low``, ``high`` (percentiles of the bootstrap).
+        ``patience_steps``, ``quantity``, ``value``, and its 95 % interval ``low`` to ``high``, by bootstrap.
     """
     frames = []
     for patience, law in laws.items():
-        parameters = law.intervals(level).rename_axis("quantity").reset_index()
-        slopes = pd.DataFrame([{"quantity": f"f({H}, {N})", **_slope(law, H, N, level)} for H, N in CORNERS])
+        parameters = law.intervals(LEVEL).rename_axis("quantity").reset_index()
+        slopes = pd.DataFrame([{"quantity": f"f({H}, {N})", **_slope(law, H, N)} for H, N in CORNERS])
         frames.append(pd.concat([parameters, slopes]).assign(patience_steps=patience))
     return pd.concat(frames, ignore_index=True)
 
@@ -137,7 +137,7 @@ def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Fi
     longest = max(laws)
     if len(unsaturated) < 3 or PAPER not in laws or longest == PAPER:
         return NOT_MEASURED
-    share = _mean_share(unsaturated, 0.95)
+    share = _mean_share(unsaturated)
     ratios = {corner: _ratio_of_slopes(laws[PAPER], laws[longest], *corner) for corner in CORNERS}
     statements = [
         Statement(
@@ -199,19 +199,19 @@ def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
     return figure
 
 
-def _mean_share(runs: pd.DataFrame, level: float) -> Estimate:
+def _mean_share(runs: pd.DataFrame) -> Estimate:
     """Geometric mean of C / C_plateau; less than one sequence counts as one."""
     logarithm = np.log(at_least_one(runs["C"]) / at_least_one(runs["C_plateau"]))
-    return mean(logarithm, level).exp()
+    return mean(logarithm).exp()
 
 
 def _ratio_of_slopes(law: EmpiricalCapacityModel, other: EmpiricalCapacityModel, H: int, N: int) -> Estimate:
     ratios = _drawn_slopes(law, H, N) / _drawn_slopes(other, H, N)
-    return Estimate(float(law.slope(H, N) / other.slope(H, N)), *np.quantile(ratios, tails(0.95)).tolist())
+    return Estimate(float(law.slope(H, N) / other.slope(H, N)), *np.quantile(ratios, tails(LEVEL)).tolist())
 
 
-def _slope(law: EmpiricalCapacityModel, H: int, N: int, level: float) -> dict[str, float]:
-    low, high = np.quantile(_drawn_slopes(law, H, N), tails(level))
+def _slope(law: EmpiricalCapacityModel, H: int, N: int) -> dict[str, float]:
+    low, high = np.quantile(_drawn_slopes(law, H, N), tails(LEVEL))
     return {"value": float(law.slope(H, N)), "low": low, "high": high}
 
 
