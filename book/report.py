@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from IPython.display import Math
 from numpy.typing import ArrayLike
 from pages import percent
 
@@ -16,6 +17,7 @@ from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.comparison import CELLS
 from ecmlib.laws.points import SIZES, configurations, scored
+from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
@@ -36,6 +38,18 @@ def scores(comparison: pd.DataFrame) -> pd.DataFrame:
     shown = comparison.drop(index=CELLS).dropna(axis=1, how="all").rename_axis("law").reset_index()
     shares = [name for name in shown if name not in ("law", "parameters", "AICc")]
     return shown.assign(**shown[shares].map(percent), AICc=shown["AICc"].round())
+
+
+def law_in_numbers(law: SignalLaw) -> Math:
+    """Write our law with the numbers that were fitted, for d up to K; C is in sequences, M and A are in bits."""
+    return Math(
+        r"\begin{aligned} C &= T\, D_K(M / A) , \\"
+        r"A &= T \bigl( (N-1) \log_2 K - \mathrm{E} \log_2 (1 + X) \bigr) , \\"
+        rf"M &= \Bigl( 1 - {law.lacking:.3f} \sqrt{{70{{,}}000 / (S (N-1))}} \Bigr)"
+        rf"\bigl( L^{{{law.lam:.2f}}} W + {law.bits_emb:.2f}\, e\, d\, (2 K + N) \bigr) , \\"
+        rf"W &= {law.bits_ff:.2f} \cdot 8 d\,(d - 1) + {law.bits_att:.2f} \cdot 2 H r (2 d - 2 - r) , \quad"
+        rf" \sigma = {law.uneven:.2f} \end{{aligned}}"
+    )
 
 
 def drawn(grid: str) -> int:
