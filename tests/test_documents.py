@@ -15,6 +15,7 @@ TABLES = {  # and the headings of the columns that say what is in them
     "comparison.csv": "Column of `comparison.csv`",
     "grids.csv": "Column of `grids.csv`",
     "like_for_like.csv": "Column of `like_for_like.csv`",
+    "left_out.csv": "Column of `left_out.csv`",
     "targets.csv": "Column of `targets.csv` and `hits.csv`",
     "hits.csv": "Column of `targets.csv` and `hits.csv`",
 }

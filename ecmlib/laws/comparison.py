@@ -158,12 +158,18 @@ def better_than(table: pd.DataFrame, ours: str, theirs: str) -> str:
 
 
 def save_all(
-    laws: Mapping[str, Law], table: pd.DataFrame, by_grid: pd.DataFrame, alike: pd.DataFrame, folder: str | Path
+    laws: Mapping[str, Law],
+    table: pd.DataFrame,
+    by_grid: pd.DataFrame,
+    alike: pd.DataFrame,
+    unseen: pd.DataFrame,
+    folder: str | Path,
 ) -> None:
-    """Write what `compare`, `errors_by_grid` and `like_for_like` return, and the laws that others build on."""
+    """Write what `compare`, `errors_by_grid`, `like_for_like` and `left_out_runs` return, and the laws in use."""
     write_atomically(Path(folder) / "comparison.csv", table.to_csv())
     write_atomically(Path(folder) / "grids.csv", by_grid.rename_axis("grid").to_csv())
     write_atomically(Path(folder) / "like_for_like.csv", alike.to_csv(index=False))
+    write_atomically(Path(folder) / "left_out.csv", unseen.to_csv(index=False))
     for name, file in _FILES.items():
         if name in laws:
             laws[name].save(Path(folder) / file)

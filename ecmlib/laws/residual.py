@@ -12,34 +12,34 @@ import pandas as pd
 from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import ONE_SETTING, counting_noise, scored
+from ecmlib.laws.points import SIZES, counting_noise, scored
 from ecmlib.laws.signal import SignalLaw
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
 
-_INPUTS = ("d", "H", "N")
 _FEWEST = 8  # configurations from which a smooth function is learnt
 
 
 class ResidualModel(Law):
-    """Our law, times a smooth function of log d, log H and log N that is learnt from its errors.
+    """Our law, times a smooth function of the logarithms of all sizes that is learnt from its errors.
 
-    The function means nothing. Where it errs less than the law on what was left out, the law lacks that much.
+    The function means nothing. Where it errs less than the law on what was left out, the law lacks that much. A size
+    that the data have one value of changes nothing.
 
     Parameters
     ----------
     ours : SignalLaw
         Fitted.
     inputs : list of lists
-        Logarithms of d, H and N of the configurations at which a prediction can be wrong.
+        Logarithms of d, H, N, L, K and T of the configurations at which a prediction can be wrong.
     off : list of float
         Logarithms of measured over predicted capacity there.
     noise : list of float
         Variances of these that counting explains.
     kernel : list of float
-        Logarithms of the function's variance, of its three lengths, and of the variance of what is no function. Without
-        enough configurations there is no function, and nothing in these lists.
+        Logarithms of the function's variance, of its lengths, one a size, and of the variance of what is no function.
+        Without enough configurations there is no function, and nothing in these lists.
     freedom : float
         Effective number of parameters of the function: the trace of the matrix that smooths.
     """
@@ -48,7 +48,7 @@ class ResidualModel(Law):
     nearness = SignalLaw.nearness
     variables = SignalLaw.variables
     components = SignalLaw.components
-    same = ONE_SETTING
+    same = SignalLaw.same
     resamples: ClassVar[int] = 30
 
     ours: SignalLaw
@@ -73,22 +73,24 @@ class ResidualModel(Law):
             As `SignalLaw.fit`.
         """
         ours = SignalLaw.fit(frame, target, starts=starts, bootstraps=cls.resamples, seed=seed)
-        return cls._beside(ours, frame, target)
+        return cls.beside(ours, frame)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         """Fit to other data, the law from where its fit ended."""
-        return self._beside(self.ours.refit(frame, bootstraps), frame, self.ours.evidence.target)
+        return self.beside(self.ours.refit(frame, bootstraps), frame)
 
     @classmethod
-    def _beside(cls, ours: SignalLaw, frame: pd.DataFrame, target: str) -> Self:
+    def beside(cls, ours: SignalLaw, frame: pd.DataFrame) -> Self:
+        """Fit the function alone, to the errors of a law where it can be wrong on the frame that it was fitted to."""
         from sklearn.exceptions import ConvergenceWarning
 
+        target = ours.evidence.target
         points = scored(frame, target, cls.same)
         told = points[points["telling"]]
         if len(told) < _FEWEST:
             alone = cls(ours=ours, inputs=[], off=[], noise=[], kernel=[], freedom=0.0)
             return alone._with_evidence(frame, points, target, "log")
-        inputs = _inputs({name: told[name].to_numpy(float) for name in _INPUTS})
+        inputs = _inputs({name: told[name].to_numpy(float) for name in SIZES})
         off = np.log(at_least_one(told[target]) / at_least_one(ours.predict_frame(told)))
         noise = np.square(counting_noise(told, target))
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
@@ -122,7 +124,7 @@ class ResidualModel(Law):
 
 
 def _inputs(sizes: Sizes) -> Array:
-    return np.asarray(np.log(np.column_stack([sizes[name] for name in _INPUTS])))
+    return np.asarray(np.log(np.column_stack([sizes[name] for name in SIZES])))
 
 
 def _process(noise: Array, kernel: list[float] | None = None) -> GaussianProcessRegressor:
@@ -130,7 +132,7 @@ def _process(noise: Array, kernel: list[float] | None = None) -> GaussianProcess
     from sklearn.gaussian_process import GaussianProcessRegressor  # reading laws need not wait for scikit-learn
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-    lengths = RBF([1.0] * len(_INPUTS), (0.2, 20))
+    lengths = RBF([1.0] * len(SIZES), (0.2, 20))
     form = ConstantKernel(0.01, (1e-4, 1)) * lengths + WhiteKernel(0.01, (1e-4, 1))
     if kernel is None:
         return GaussianProcessRegressor(form, alpha=noise)
