@@ -18,6 +18,7 @@ from ecmlib.laws.base import Law
 from ecmlib.laws.comparison import CELLS
 from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.reproduction.bits import FLAT, at_largest_loads, by_width
 from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
@@ -147,6 +148,35 @@ def text_in_words(cells: pd.DataFrame) -> str:
         f"Of {len(told)} conclusions drawn on random tokens, {len(told) - len(unmet)} hold for text"
         + (f"; not so: {', '.join(unmet)}" if unmet else "")
         + (f"; {waiting} wait for measurements." if waiting else ".")
+    )
+
+
+def levelling_in_words(table: pd.DataFrame) -> str:
+    """Say whether bits a parameter level off as more is offered, and at what (`ecmlib.reproduction.bits.levelling`)."""
+    largest = at_largest_loads(table)
+    if largest.empty:
+        return "Whether bits a parameter level off is not measured yet."
+    held, rise, load = largest["bits_per_parameter"], largest["rise"], largest["load"]
+    return (
+        f"At their largest loads, {load.min():.0f} to {load.max():.0f} library bits a parameter, {len(largest)} models "
+        f"of {largest['P'].min():,} to {largest['P'].max():,} parameters hold {held.mean():.2f} bits a parameter "
+        f"({held.min():.2f} to {held.max():.2f}). That is {rise.mean():.2f} times what they hold at the load "
+        f"before ({rise.min():.2f} to {rise.max():.2f}); {largest['level'].sum()} of {len(largest)} have levelled off, "
+        f"that is, rise by less than {FLAT - 1:.0%}."
+    )
+
+
+def rounding_in_words(table: pd.DataFrame) -> str:
+    """Say how many bits of weight a memorised bit needs, and at which width (`ecmlib.reproduction.bits.rounding`)."""
+    widths = by_width(table)
+    if widths.empty:
+        return "How many bits of weight a memorised bit needs is not measured yet."
+    best = widths.sort_values("per_bit").iloc[0]
+    kept = ", ".join(f"{row['kept']:.0%} at {row['weight_bits']:.0f}" for _, row in widths.iterrows())
+    return (
+        f"Models that are offered more than they hold keep {kept} bits a weight (medians of {best['models']:.0f}). "
+        f"A memorised bit needs the fewest bits of weight at {best['weight_bits']:.0f} bits a weight: "
+        f"{best['per_bit']:.1f} ({best['per_bit_least']:.1f} to {best['per_bit_most']:.1f})."
     )
 
 

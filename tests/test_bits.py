@@ -1,9 +1,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from report import levelling_in_words, rounding_in_words
 
 from ecmlib import Architecture, Protocol
-from ecmlib.reproduction.bits import levelling, offered_load, plot_levelling, plot_rounding, rounding
+from ecmlib.reproduction.bits import (
+    at_largest_loads,
+    by_width,
+    levelling,
+    offered_load,
+    plot_levelling,
+    plot_rounding,
+    rounding,
+)
 from ecmlib.reproduction.scatter import plot_scatter, scatter
 from ecmlib.restart import Provenance, Restart, Rounded, seeds_of_restart
 from ecmlib.results import CapacityRecord
@@ -36,6 +45,41 @@ def test_levelling_follows_each_kind_by_itself() -> None:
     assert levelling(pd.DataFrame()).empty
 
 
+def test_levelling_off_is_asked_at_the_largest_load_of_models_offered_enough() -> None:
+    table = levelling(
+        pd.concat(
+            [
+                runs([6, 3, 1.5], [2.1, 2.0, 1.4]),
+                runs([3, 9], [1.0, 1.5], d=16),
+                runs([1.5, 3], [1.0, 1.9], d=24),  # offered too little
+                runs([6], [9.0], d=32),  # never offered less
+            ]
+        )
+    )
+    largest = at_largest_loads(table).set_index("d")
+    assert largest["load"].round(2).to_dict() == {8: 6, 16: 9}
+    assert largest["level"].to_dict() == {8: False, 16: False}, "a rise by exactly FLAT is one"
+    assert at_largest_loads(table.assign(rise=1.04))["level"].all()
+    said = levelling_in_words(table)
+    assert "2 models of 1,000 to 1,000 parameters hold 1.80 bits a parameter (1.50 to 2.10)" in said
+    assert "1.27 times what they hold at the load before (1.05 to 1.50); 0 of 2 have levelled off" in said
+    for none in (levelling(pd.DataFrame()), table[table["d"] > 16]):
+        assert levelling_in_words(none) == "Whether bits a parameter level off is not measured yet."
+
+
+def test_cheapest_width_is_of_models_offered_enough() -> None:
+    rows = [(6.0, 8, 1.0, 4.0), (6.0, 4, 0.9, 2.2), (9.0, 8, 0.8, 5.0), (9.0, 4, 0.7, 2.6), (1.5, 4, 0.1, 0.2)]
+    table = pd.DataFrame(rows, columns=["load", "weight_bits", "kept", "per_bit"])
+    wide, narrow = by_width(table).to_dict("records")
+    assert (wide["weight_bits"], wide["models"], wide["kept"], wide["per_bit"]) == (8, 2, 0.9, 4.5)
+    assert (narrow["kept"], narrow["kept_least"], narrow["kept_most"]) == pytest.approx((0.8, 0.7, 0.9))
+    said = rounding_in_words(table)
+    assert "keep 90% at 8, 80% at 4 bits a weight (medians of 2)" in said
+    assert "at 4 bits a weight: 2.4 (2.2 to 2.6)" in said
+    for none in (rounding([]), table[table["load"] < 4]):
+        assert rounding_in_words(none) == "How many bits of weight a memorised bit needs is not measured yet."
+
+
 def test_rounding_compares_what_is_left_with_what_was_there() -> None:
     restart = Restart(
         seed=seeds_of_restart(PROTOCOL, 0).weights,
@@ -58,6 +102,25 @@ def test_rounding_compares_what_is_left_with_what_was_there() -> None:
     assert (nothing["bits"], nothing["kept"], nothing["per_bit"]) == (0, 0, np.inf)
     line = plot_rounding(rounding([record])).axes[0].lines[0]
     assert np.array(line.get_xydata()).tolist() == [[2, 0], [8, 1]]
+
+
+def test_rounding_of_a_model_that_memorised_nothing_keeps_no_share_of_it() -> None:
+    rounded = [Rounded(weight_bits=8, last_count=4, full_count=0, bits=4.5)]
+    restart = Restart(
+        seed=seeds_of_restart(PROTOCOL, 0).weights,
+        status="max_steps",
+        step=[100],
+        last_count=[4],
+        full_count=[0],
+        bits=[4.0],  # of 4: as many as guessing leaves
+        rounded=rounded,
+        provenance=HERE,
+    )
+    worse = restart.model_copy(update={"bits": [4.1]})
+    record = CapacityRecord(architecture=SIZE, protocol=PROTOCOL, restarts=[restart])
+    table = rounding([record, record.model_copy(update={"restarts": [worse]})])
+    assert table["kept"].isna().all()
+    assert table["bits"].tolist() == [0, 0]
 
 
 def test_scatter_tells_sources_apart() -> None:

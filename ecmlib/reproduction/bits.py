@@ -18,10 +18,12 @@ BITS_PER_PARAMETER = {  # what others found
     "Allen-Zhu and Li 2024, knowledge": 2.0,
 }
 KIND = ["embeddings", "d", "K"]  # of models whose libraries grow
+ENOUGH = 4.0  # library bits a parameter from which a model, not what it is offered, sets what it holds
+FLAT = 1.05  # a rise to the next load by less is none
 
 
 def offered_load(frame: pd.DataFrame) -> pd.Series:
-    """Library bits a parameter: T (N - 1) log2 K / P. Above about 4, a model cannot hold what it is offered."""
+    """Library bits a parameter: T (N - 1) log2 K / P. From `ENOUGH` on, a model cannot hold what it is offered."""
     load: pd.Series[float] = frame["T"] * (frame["N"] - 1) * np.log2(frame["K"]) / frame["P"]
     return load
 
@@ -44,6 +46,18 @@ def levelling(results: pd.DataFrame) -> pd.DataFrame:
     return models[[*KIND, "P", "T", "load", "bits_per_parameter", "rise"]]
 
 
+def at_largest_loads(table: pd.DataFrame) -> pd.DataFrame:
+    """Keep, of what `levelling` returns, the largest load of each model that is offered `ENOUGH` and was offered less.
+
+    Returns
+    -------
+    DataFrame
+        The same columns, and ``level``: whether the ``rise`` to this load is less than `FLAT`.
+    """
+    largest = table.loc[table.groupby(KIND)["load"].idxmax()]
+    return largest[(largest["load"] >= ENOUGH) & largest["rise"].notna()].assign(level=lambda of: of["rise"] < FLAT)
+
+
 def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     """Say what of a model's memory survives when its trained matrices are rounded.
 
@@ -51,7 +65,8 @@ def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     -------
     DataFrame
         A row a restart and width: `KIND`, ``P``, ``load``, ``weight_bits``, ``bits`` that are left, ``kept``, their
-        share of what the model memorised, and ``per_bit``: bits of weight for each memorised bit.
+        share of what the model memorised, missing if that was nothing, and ``per_bit``: bits of weight for each
+        memorised bit.
     """
     rows = []
     for record in records:
@@ -62,10 +77,32 @@ def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
             whole = offered * (1 - restart.bits[-1] / np.log2(size.K)) if restart.bits else 0.0
             for coarse in restart.rounded:
                 left = max(0.0, offered * (1 - coarse.bits / np.log2(size.K)))
+                kept = left / whole if whole > 0 else np.nan
                 per_bit = coarse.weight_bits * record.P / left if left else np.inf
-                share = {"weight_bits": coarse.weight_bits, "bits": left, "kept": left / whole, "per_bit": per_bit}
+                share = {"weight_bits": coarse.weight_bits, "bits": left, "kept": kept, "per_bit": per_bit}
                 rows.append(kind | share)
     return pd.DataFrame(rows, columns=[*KIND, "P", "load", "weight_bits", "bits", "kept", "per_bit"])
+
+
+def by_width(table: pd.DataFrame) -> pd.DataFrame:
+    """Sum up, over the models of `rounding` that were offered `ENOUGH`, what each width keeps and costs.
+
+    Returns
+    -------
+    DataFrame
+        A row a width ``weight_bits``, widest first: ``models``; the median share ``kept`` with the least and most; the
+        median bits of weight ``per_bit`` memorised with the least and most.
+    """
+    widths = table[table["load"] >= ENOUGH].groupby("weight_bits")
+    summed = widths.agg(
+        models=("kept", "size"),
+        **{
+            f"{name}{suffix}": (name, statistic)
+            for name in ("kept", "per_bit")
+            for suffix, statistic in (("", "median"), ("_least", "min"), ("_most", "max"))
+        },
+    )
+    return summed.reset_index().sort_values("weight_bits", ascending=False, ignore_index=True)
 
 
 def plot_levelling(table: pd.DataFrame, references: Mapping[str, float] = BITS_PER_PARAMETER) -> Figure:
