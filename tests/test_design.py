@@ -1,4 +1,5 @@
 import io
+import re
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -175,7 +176,7 @@ def test_candidate_that_saturates_too_early_is_left_out() -> None:
         ({"capacity": 3000, "N": 8}, "capacity = 3000: the library has only T = 2048 sequences"),
         (
             {"capacity": 2000, "N": 8},
-            r"law 'smooth' promises at most 15\d\d sequences .* however large d, with H up to 8",
+            r"probability 0\.95 this law promises at most 15\d\d sequences .* however large d, with H up to 8",
         ),
         ({"capacity": 0, "N": 8}, "capacity = 0.*greater than 0"),
         ({"capacity": float("nan"), "N": 8}, "capacity = nan: input should be"),
@@ -190,6 +191,22 @@ def test_candidate_that_saturates_too_early_is_left_out() -> None:
 def test_impossible_target_is_refused_with_its_reason(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         smallest_architectures(**arguments, law=LAW)  # type: ignore[arg-type]
+
+
+def test_refusal_names_the_highest_probability_that_can_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="1700 with probability") as refused:
+        smallest_architectures(1700, 8, law=LAW)
+    most = float(re.findall(r"1700 with probability ([\d.]+) at most", str(refused.value))[0])
+    assert 0.5 < most < 0.95
+    assert len(smallest_architectures(1700, 8, law=LAW, level=2 * most - 1))
+    with pytest.raises(ValueError, match=f"1700 with probability {most:g} at most"):
+        smallest_architectures(1700, 8, law=LAW, level=2 * (most + 0.004) - 1)
+
+
+def test_whole_library_is_promised_to_a_model_far_above_its_need() -> None:
+    found = smallest_architectures(1000, 16, T=1000, L=(1,))
+    assert (found["C_low"] >= 1000 * (1 - 1e-9)).all()
+    assert load_law().share(found).min() > 1.2  # type: ignore[attr-defined]
 
 
 def test_capacity_over_parameters_predicts_every_combination() -> None:

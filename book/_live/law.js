@@ -46,7 +46,6 @@ class Law {
     if (!(saved.law in LAWS)) throw new Error(`This calculator does not know the law "${saved.law}".`);
     if (!saved.evidence?.draws.length) throw new Error(`The law "${saved.law}" was saved without intervals.`);
     const { parameters, nearness, capacity, fullness } = LAWS[saved.law];
-    this.name = saved.law;
     this.nearness = nearness;
     this.capacity = capacity;
     this.fullness = fullness ?? ((values, sizes) => Math.max(capacity(values, sizes), 1) / sizes.T);
@@ -94,9 +93,9 @@ class Law {
     const window = Math.min(NEIGHBOURS, n);
     const rounded = Math.round(this.fullness(this.parameters, sizes) * 1e6) / 1e6;
     const position = this.centres.findIndex((centre) => centre >= rounded);
-    const middle = (position === -1 ? n : position) - Math.floor(window / 2);
-    const first = Math.min(Math.max(middle, 0), n - window);
-    const nearest = this.residuals.slice(first, first + window).sort((one, other) => one - other);
+    const first = Math.max((position === -1 ? n : position) - Math.floor(window / 2), 0);
+    const place = (i) => (first + i < n ? first + i : 2 * n - 1 - first - i);
+    const nearest = Array.from({ length: window }, (_, i) => this.residuals[place(i)]).sort((one, other) => one - other);
     const pair = (i) => (deviation * (nearest[Math.max(i - 1, 0)] + nearest[Math.min(i, window - 1)])) / 2;
     return Array.from({ length: window + 1 }, (_, i) => pair(i));
   }
@@ -106,17 +105,25 @@ class Law {
     return quantile(this.predictiveDraws(sizes).sort(), 1 - p);
   }
 
+  // The largest p, rounded down, with which runs are promised the capacity.
+  highestProbability(sizes, capacity) {
+    const draws = this.predictiveDraws(sizes);
+    const reached = draws.filter((draw) => draw >= ENOUGH * capacity).length;
+    return Math.floor((1000 * Math.max(reached - 1, 0)) / (draws.length - 1)) / 1000;
+  }
+
   // For each L and H the smallest d that reaches the capacity with the probability p, sorted by P. Refusals are worded
   // as in Python, whose `level` is 2 p - 1.
   smallestArchitectures(capacity, { N, K, T }, { L = [1, 2], H = [1, 2, 3, 4, 5, 6, 7, 8], p = 0.95 } = {}) {
     refuseImpossible(capacity, { N, K, T });
     const found = [];
-    let most = 0;
+    let [most, likeliest] = [0, 0];
     for (const heads of H) {
       for (const layers of L) {
         const sizes = (d) => ({ d, H: heads, N, L: layers, K, T });
         let [tooSmall, enough] = [0, MAX_D];
         most = Math.max(most, this.promised(sizes(enough), p));
+        likeliest = Math.max(likeliest, this.highestProbability(sizes(enough), capacity));
         if (this.promised(sizes(enough), p) < ENOUGH * capacity) continue;
         while (enough - tooSmall > 1) {
           const middle = Math.floor((tooSmall + enough) / 2);
@@ -130,9 +137,9 @@ class Law {
     }
     if (!found.length) {
       throw new Error(
-        `capacity = ${general(capacity)}: law '${this.name}' promises at most ${most.toFixed(0)} sequences (lower end of ` +
-          `its ${(100 * (2 * p - 1)).toFixed(0)}% interval) to N = ${N}, K = ${K}, T = ${T}, however large d, with H up to ` +
-          `${Math.max(...H)} and L up to ${Math.max(...L)}`,
+        `capacity = ${general(capacity)}: with probability ${general(p)} this law promises at most ${Math.floor(most)} ` +
+          `sequences to N = ${N}, K = ${K}, T = ${T}, however large d, with H up to ${Math.max(...H)} and L up to ` +
+          `${Math.max(...L)}; ${general(capacity)} with probability ${general(likeliest)} at most`,
       );
     }
     return found.sort((one, other) => one.P - other.P || one.d - other.d);

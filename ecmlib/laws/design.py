@@ -85,7 +85,8 @@ def smallest_architectures(
     ------
     ValueError
         If a parameter is out of range, or if the target is impossible: more sequences than a library or the alphabet
-        has, or more than the law gives to any candidate. The message says which.
+        has, or more than the law gives to any candidate. The message says which, and with which probability,
+        ``(1 + level) / 2``, the law can promise them.
 
     Examples
     --------
@@ -112,9 +113,10 @@ def smallest_architectures(
     lower_end = _lower_end(widest, law, level)
     if lower_end.max() < _ENOUGH * capacity:
         raise ValueError(
-            f"capacity = {capacity:g}: law {law.name!r} promises at most {lower_end.max():.0f} sequences (lower end of "
-            f"its {level:.0%} interval) to N = {N}, K = {K}, T = {T}, however large d, with H up to {max(target.H)} "
-            f"and L up to {max(target.L)}"
+            f"capacity = {capacity:g}: with probability {tails(level)[1]:g} this law promises at most "
+            f"{np.floor(lower_end.max()):.0f} sequences to N = {N}, K = {K}, T = {T}, however large d, with H up to "
+            f"{max(target.H)} and L up to {max(target.L)}; {capacity:g} with probability "
+            f"{_highest_probability(widest, capacity, law):g} at most"
         )
     candidates = widest[lower_end >= _ENOUGH * capacity].reset_index(drop=True)
     candidates["d"] = _smallest_d(candidates, capacity, law, level)
@@ -230,6 +232,13 @@ def _parameters(frame: pd.DataFrame) -> list[int]:
 
 def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
     return np.asarray(np.quantile(law.predictive_draws(_with_token_bits(frame)), tails(level)[0], axis=0))
+
+
+def _highest_probability(frame: pd.DataFrame, capacity: float, law: Law) -> float:
+    """Return the largest probability, rounded down, with whose interval some row reaches the capacity."""
+    draws = law.predictive_draws(_told(frame))
+    reached = (draws >= _ENOUGH * capacity).sum(axis=0).max()
+    return float(np.floor(1000 * max(reached - 1, 0) / (len(draws) - 1)) / 1000)
 
 
 def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:

@@ -55,11 +55,14 @@ class Evidence(Parameters):
 
         Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
         these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
+
+        At the full end the window is reflected, not shifted: of a library that asks for far less than the model holds,
+        those that ask for nearly as much say nothing.
         """
         centre, residual = np.array(self.calibration).T
         window = min(_NEIGHBOURS, len(centre))
         # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
         position = np.searchsorted(centre, np.round(fullness, 6))
-        first = np.clip(position - window // 2, 0, len(centre) - window)
-        nearest = np.sort(residual[first[:, None] + np.arange(window)], axis=1)
+        place = np.maximum(position - window // 2, 0)[:, None] + np.arange(window)
+        nearest = np.sort(residual[np.where(place < len(centre), place, 2 * len(centre) - 1 - place)], axis=1)
         return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)
