@@ -107,7 +107,10 @@ def dictionary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def points(results: Path = RESULTS) -> list[dict[str, Any]]:
-    """Return what the live pictures show: the mean of each record of the reference protocol, and where that is."""
+    """Return what the live pictures show: the mean of each record of the reference protocol, and where that is.
+
+    A ``test`` is a configuration drawn to test the law, which was not fitted to it.
+    """
     usual, rows = Protocol.reference(), []
     for grid, found in records(results).items():
         for path, record in found:
@@ -120,6 +123,7 @@ def points(results: Path = RESULTS) -> list[dict[str, Any]]:
                 sizes
                 | {"T": protocol.T, "C": round(float(record.frame()["C"].mean()), 1)}
                 | {"record": f"{grid}/{path.name}", "href": f"records/{grid}/{path.name}"}
+                | {"test": grid.startswith(("holdout", "designs"))}
             )
     return rows
 

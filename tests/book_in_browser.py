@@ -313,6 +313,13 @@ def test_live_picture_leads_from_a_choice_to_a_record(page: Page, site: str) -> 
     assert points.count() > 3
     points.first.locator("path").hover(force=True)
     expect(live.locator("svg [aria-label=tip]")).to_contain_text("lr0.02")
+    expect(live.locator("svg [aria-label=tip]")).to_contain_text(".json")
+    live.locator("select[name=H]").select_option("")
+    live.locator("select[name=N]").select_option("16")
+    live.locator("select[name=L]").select_option("2")
+    expect(live.locator("[role=status]")).to_have_text("1 configuration measured.")
+    expect(live.locator("svg[aria-label] g[aria-label=line] path")).to_be_visible()
+    expect(live.locator("svg[aria-label] g[aria-label='x-axis tick label']")).to_contain_text("64")
 
 
 def test_without_scripts_and_on_paper_the_still_picture_stands(browser: Browser) -> None:

@@ -217,13 +217,13 @@ def test_target_gives_cards_or_the_reason_why_not(page: Page, site: str) -> None
     assert capacity.get_attribute("aria-invalid") is None
 
 
-def test_taken_candidate_is_what_the_other_question_asks(page: Page, site: str) -> None:
+def test_shown_candidate_is_what_the_other_question_asks(page: Page, site: str) -> None:
     page.goto(f"{site}index.html")
     button = page.locator("#calculator-target tbody button").nth(1)
     name = button.get_attribute("aria-label")
     button.click()
     fields = {size: page.locator(f"input[name={size}]").input_value() for size in "dHL"}
-    assert name == "take " + ", ".join(f"{size} = {value}" for size, value in fields.items())
+    assert name == "show above " + ", ".join(f"{size} = {value}" for size, value in fields.items())
 
 
 def test_address_keeps_the_question(page: Page, site: str) -> None:
@@ -258,11 +258,28 @@ def test_code_measures_what_is_asked(page: Page, site: str) -> None:
 def test_picture_shows_law_point_and_choice(page: Page, site: str) -> None:
     page.goto(f"{site}index.html")
     page.locator(".calculator-picture").scroll_into_view_if_needed()
-    picture = page.locator(".calculator-picture svg").first
+    picture = page.locator(".calculator-picture svg[aria-label]")
     expect(picture).to_be_visible()
     link = picture.locator("a")
     assert link.get_attribute("xlink:href") or link.get_attribute("href") == "one.json"
     assert "one" in picture.inner_html()
+
+
+def test_drawn_interval_is_smooth_and_no_wider_than_the_library(page: Page, site: str) -> None:
+    page.goto(f"{site}index.html")
+    sizes = {"H": 1, "N": 16, "L": 1, "K": 128, "T": 2048}
+    expression = "window.ecmlib.curve(law, argument, [8, 80], true)"
+    drawn = pd.DataFrame(in_browser(page, COMMITTED["law-reference-signal"], expression, sizes))
+    assert drawn["C"].is_monotonic_increasing
+    assert (drawn["C_low"].pct_change().iloc[1:] > -0.01).all(), "a notch"
+    assert (drawn["C_high"].pct_change().iloc[1:] > -0.01).all(), "a notch"
+    assert (drawn["C_high"] <= 2048).all()
+    assert drawn["C_high"].iloc[0] < 200
+
+
+def test_capacity_lost_in_guessing_has_no_interval(page: Page, site: str) -> None:
+    page.goto(f"{site}index.html?d=1&N=64")
+    expect(page.locator("#calculator-capacity output")).to_contain_text("cannot be told from guessing")
 
 
 def test_every_input_has_a_name_and_nothing_is_wider_than_a_phone(page: Page, site: str) -> None:

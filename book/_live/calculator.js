@@ -4,10 +4,11 @@
 
 const SHOWN = 8; // candidates in the table
 const WANTED = ["N", "K", "T", "C", "p", "most_H", "most_L"]; // what the search for architectures asks for
-const { Law, SIZES, capacityOverD, carried, count, element, plotLibrary, spaced, whenSeen } = window.ecmlib;
+const { Law, SIZES, capacityOverD, carried, count, curve, element, plotLibrary, whenSeen } = window.ecmlib;
 const root = document.getElementById("calculator");
 
 const interval = ({ C_low, C_high }) => `${count(C_low)} to ${count(C_high)}`;
+const probable = (share) => (share > 0.99 ? "over 0.99" : share.toFixed(2)); // of few residuals: no more digits
 const upTo = (n) => Array.from({ length: n }, (_, index) => index + 1);
 const numbersOf = (form) => [...form.elements].filter((field) => field.type === "number");
 const message = (text) => element("p", text, { className: "calculator-warning" });
@@ -70,12 +71,15 @@ function checkLibrary({ N, K, T }) {
   }
 }
 
+// Whether chance explains the capacity: ecmlib.chance.is_guessing, by a normal distribution.
+const isLost = ({ C, K, T }) => C <= 1.645 * Math.sqrt(T / (K - 1));
+
 function capacityFacts(law, sizes) {
   const said = law.predict(sizes);
   const facts = element("dl");
   for (const [term, value] of [
     ["capacity C", `${count(said.C)} sequences`],
-    ["90 % of runs", interval(said)],
+    ["90 % of runs", isLost(said) ? "cannot be told from guessing" : interval(said)],
     ["parameters P", count(said.P)],
     ["memory per parameter MPP", `${said.MPP.toPrecision(3)} tokens`],
   ]) {
@@ -87,13 +91,13 @@ function capacityFacts(law, sizes) {
 function picture(law, points, sizes, width) {
   const series = `H = ${sizes.H}`;
   const here = { H: sizes.H, N: sizes.N, L: sizes.L, K: sizes.K, T: sizes.T };
-  const largest = Math.max(Math.min(2 * sizes.d, 16384), law.region.d[1]);
-  const lines = spaced(1, largest).map((d) => ({ ...law.predict({ ...here, d }), series }));
+  const range = [law.region.d[0], Math.max(Math.min(2 * sizes.d, 16384), law.region.d[1])]; // below, it says nothing
+  const lines = curve(law, here, range, true).map((row) => ({ ...row, series }));
   const measured = points.filter((point) => Object.entries(here).every(([size, value]) => point[size] === value));
   return capacityOverD({
     series: [series], lines, bands: true, points: measured.map((point) => ({ ...point, series })),
     chosen: [law.predict(sizes)], T: sizes.T, width,
-    label: "Capacity over d: the law, the interval of 90 % of runs, what was measured, and the chosen d in a ring",
+    label: "Capacity over d: the law, the interval of 90 % of runs, smoothed, what was measured, and the chosen d in a ring",
   });
 }
 
@@ -112,20 +116,20 @@ function code(sizes) {
   ].join("\n");
 }
 
-function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, take) {
+function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, choose) {
   const found = law.smallestArchitectures(C, { N, K, T }, { H: upTo(most_H), L: upTo(most_L), p }).slice(0, SHOWN);
-  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "above"];
+  const names = ["d", "H", "L", "P", "C", "90 % of runs", "probability", "MPP", "fitted?", "picture"];
   const table = element("table");
   table.createCaption().textContent = `The smallest architectures that hold ${count(C)} sequences with a probability of ${p}`;
   table.createTHead().insertRow().append(...names.map((name) => element("th", name, { scope: "col" })));
   const body = table.createTBody();
   for (const row of found) {
     const outside = row.outside.length ? `outside: ${row.outside.join(", ")}` : "yes";
-    const cells = [row.d, row.H, row.L, count(row.P), count(row.C), interval(row), row.probability.toFixed(3), row.MPP.toPrecision(3), outside];
+    const cells = [row.d, row.H, row.L, count(row.P), count(row.C), interval(row), probable(row.probability), row.MPP.toPrecision(3), outside];
     const line = body.insertRow();
     line.append(...cells.map((cell) => element("td", cell)));
-    const button = element("button", "take", { type: "button", ariaLabel: `take d = ${row.d}, H = ${row.H}, L = ${row.L}` });
-    button.addEventListener("click", () => take(row));
+    const button = element("button", "show above", { type: "button", ariaLabel: `show above d = ${row.d}, H = ${row.H}, L = ${row.L}` });
+    button.addEventListener("click", () => choose(row));
     line.insertCell().append(button);
     [...line.cells].forEach((cell, place) => (cell.dataset.name = names[place]));
   }
@@ -166,10 +170,9 @@ function start() {
   const [capacity, target] = ["capacity", "target"].map((name) => root.querySelector(`#calculator-${name} output`));
   const shown = root.querySelector(".calculator-picture");
   const { C, whole } = form.elements;
-  let drawn = false;
-  let waiting;
+  let [right, draw, waiting] = [false, () => {}, undefined];
 
-  const take = (row) => {
+  const choose = (row) => {
     for (const size of ["d", "H", "L"]) form.elements[size].value = row[size];
     form.elements.d.dispatchEvent(new Event("input", { bubbles: true }));
     root.querySelector("#calculator-capacity").scrollIntoView({ block: "nearest" });
@@ -178,20 +181,20 @@ function start() {
   const search = () => {
     const found = said(target, () => {
       const numbers = typed(form, WANTED);
-      return candidatesTable(law, { ...numbers, C: whole.checked ? numbers.T : numbers.C }, take);
+      return candidatesTable(law, { ...numbers, C: whole.checked ? numbers.T : numbers.C }, choose);
     });
     const T = form.elements.T.valueAsNumber;
     if (!found && whole.checked && T) target.append(message(`Nine tenths of it, which this book calls full, are C = ${Math.ceil(0.9 * T)}.`));
   };
   const update = () => {
     C.disabled = whole.checked;
-    const right = said(capacity, () => {
+    right = said(capacity, () => {
       const sizes = typed(form, SIZES);
       checkLibrary(sizes);
       root.querySelector("pre").textContent = code(sizes);
       return capacityFacts(law, sizes);
     });
-    if (drawn) shown.replaceChildren(...(right ? [picture(law, points, typed(form, SIZES), shown.clientWidth)] : []));
+    draw();
     clearTimeout(waiting); // the search takes a while: not at every step of a slider
     waiting = setTimeout(search, 100);
     writeAddress(form);
@@ -206,8 +209,8 @@ function start() {
   form.addEventListener("submit", (event) => event.preventDefault());
   update();
   whenSeen(shown, () => plotLibrary().then(() => {
-    drawn = true;
-    update();
+    draw = () => shown.replaceChildren(...(right ? [picture(law, points, typed(form, SIZES), shown.clientWidth)] : []));
+    draw();
   }, (error) => shown.replaceChildren(message(error.message))));
 }
 

@@ -4,7 +4,7 @@
 (() => {
 
 const PICKED = ["N", "K", "T", "L"];
-const { COLORS, Law, capacityOverD, carried, element, plotLibrary, spaced, whenSeen } = window.ecmlib;
+const { Law, capacityOverD, carried, curve, element, plotLibrary, whenSeen } = window.ecmlib;
 
 // A select for each size, with the values that were measured.
 function choices(points, first, changed) {
@@ -33,20 +33,10 @@ function choices(points, first, changed) {
   return [row, picked];
 }
 
-function lines(law, here, heads, range) {
-  return heads.flatMap((H) =>
-    spaced(...range, 40).map((d) => ({ ...law.predict({ ...here, H, d }), series: `H = ${H}` })),
-  );
-}
-
-function legend(series) {
-  const row = element("p", "", { className: "live-legend" });
-  row.append(...series.map((name, place) => {
-    const entry = element("span", name);
-    entry.style.setProperty("--line", COLORS[place % COLORS.length]);
-    return entry;
-  }));
-  return row;
+function inWords(shown) {
+  if (!shown.length) return "Nothing was measured there: the line is the law alone.";
+  const hollow = shown.some((point) => point.test) ? "; hollow, drawn to test the law and not fitted" : "";
+  return `${shown.length} configuration${shown.length > 1 ? "s" : ""} measured${hollow}.`;
 }
 
 function start(figure) {
@@ -62,13 +52,15 @@ function start(figure) {
     const { H, ...here } = picked();
     const shown = points.filter((point) => PICKED.every((size) => point[size] === here[size]) && (!H || point.H === H));
     const heads = H ? [H] : [...new Set(shown.map((point) => point.H))].sort((one, other) => one - other);
-    const sizes = shown.length ? shown.map((point) => point.d) : law.region.d;
-    const drawn = lines(law, here, heads.length ? heads : [1], [Math.min(...sizes), Math.max(...sizes)]);
-    note.textContent = shown.length
-      ? `${shown.length} configurations measured.`
-      : "Nothing was measured there: the line is the law alone.";
-    picture.replaceChildren(legend(everyH), capacityOverD({
-      series: everyH, lines: drawn, bands: heads.length < 2, T: here.T, width: Math.min(figure.clientWidth, 640),
+    const d = [...law.region.d, ...shown.map((point) => point.d)];
+    const range = [Math.min(...d), Math.max(...d)];
+    const bands = heads.length < 2;
+    const lines = (heads.length ? heads : [1]).flatMap((H) =>
+      curve(law, { ...here, H }, range, bands).map((row) => ({ ...row, series: `H = ${H}` })),
+    );
+    note.textContent = inWords(shown);
+    picture.replaceChildren(capacityOverD({
+      series: everyH, lines, bands, T: here.T, width: Math.min(figure.clientWidth, 640),
       points: shown.map((point) => ({ ...point, series: `H = ${point.H}` })),
       label: "Capacity over d, measured as points, by the law as lines; each point is a link to its record",
     }));

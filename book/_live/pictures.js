@@ -35,11 +35,18 @@ function whenSeen(element, start) {
   observer.observe(element);
 }
 
-// Capacity over d: lines of a law with their bands, measured points, a chosen one. Every row has d and a series.
-function capacityOverD({ series, lines = [], bands = false, points = [], chosen = [], T, width, label }) {
+// Capacity over d: lines of a law with their bands, measured points, a chosen one. Every row has d and a series, one of
+// `series`, whose place there gives its colour and marker. Points that the law was tested with are hollow.
+function capacityOverD({ series, lines, bands = false, points, chosen = [], T, width, label }) {
   const { Plot } = window;
-  const tip = (row) =>
-    [`d = ${row.d}, H = ${row.H}, N = ${row.N}, L = ${row.L}`, `C = ${count(row.C)} of ${count(row.T)}`, row.record].filter(Boolean).join("\n");
+  const rows = [...lines, ...points, ...chosen];
+  const shown = series.filter((name) => rows.some((row) => row.series === name));
+  const styles = (all) => shown.map((name) => all[series.indexOf(name) % all.length]);
+  const dots = (some, fill) =>
+    Plot.dot(some, {
+      x: "d", y: "C", fill, stroke: "series", symbol: "series", r: 4.5, strokeWidth: 1.5, href: "href", target: "_blank",
+      ariaLabel: said, title: said, tip: { fill: "var(--pst-color-surface, Canvas)", lineWidth: 24 },
+    });
   const picture = Plot.plot({
     width,
     height: Math.max(260, Math.min(420, width * 0.62)),
@@ -47,38 +54,62 @@ function capacityOverD({ series, lines = [], bands = false, points = [], chosen 
     marginBottom: 40,
     style: { background: "none", fontSize: "13px", overflow: "visible" },
     ariaLabel: label,
-    x: { type: "log", base: 2, label: "d", labelAnchor: "center", labelArrow: "none", ticks: ticks(lines, points), tickFormat: String },
+    x: { type: "log", base: 2, label: "d", labelAnchor: "center", labelArrow: "none", ticks: ticks(rows), tickFormat: String },
     y: { label: "C, sequences", domain: [0, 1.05 * T], grid: true },
-    color: { domain: series, range: COLORS },
-    symbol: { domain: series, range: SYMBOLS },
+    color: { domain: shown, range: styles(COLORS) },
+    symbol: { domain: shown, range: styles(SYMBOLS) },
     marks: [
       Plot.ruleY([T], { strokeDasharray: "4 3" }),
       bands ? Plot.areaY(lines, { x: "d", y1: "C_low", y2: "C_high", fill: "series", fillOpacity: 0.18 }) : null,
       Plot.line(lines, { x: "d", y: "C", stroke: "series", strokeWidth: 1.8 }),
-      Plot.dot(points, {
-        x: "d", y: "C", fill: "series", symbol: "series", r: 4.5, stroke: "currentColor", strokeWidth: 0.5,
-        href: "href", target: "_blank", ariaLabel: tip, title: tip, tip: { fill: "var(--pst-color-surface, Canvas)" },
-      }),
+      dots(points.filter((point) => !point.test), "series"),
+      dots(points.filter((point) => point.test), "var(--pst-color-background, Canvas)"),
       Plot.dot(chosen, { x: "d", y: "C", r: 7, stroke: "currentColor", strokeWidth: 2.5, fill: "none" }),
     ],
   });
   // Plot names its groups; a name needs a role.
   picture.querySelectorAll("g[aria-label]").forEach((group) => group.setAttribute("role", "group"));
-  return picture;
+  const both = element("div");
+  both.append(picture.legend("symbol", { fill: "color", style: { fontSize: "13px" } }), picture);
+  return both;
 }
 
-function ticks(lines, points) {
-  const d = [...lines, ...points].map((row) => row.d);
-  return [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].filter((tick) => tick >= Math.min(...d) && tick <= Math.max(...d));
+// A measured point in words; the name of its record in lines that a phone shows whole.
+function said(point) {
+  return [
+    `d = ${point.d}, H = ${point.H}, N = ${point.N}, L = ${point.L}`,
+    `C = ${count(point.C)} of ${count(point.T)}`,
+    ...point.record.match(/.{1,30}(_|\/|$)/g),
+  ].join("\n");
+}
+
+function ticks(rows) {
+  const d = rows.map((row) => row.d);
+  return Array.from({ length: 15 }, (_, power) => 2 ** power).filter((tick) => tick >= Math.min(...d) && tick <= Math.max(...d));
+}
+
+// What a law says over d, with the interval of 90 % of runs if it is asked for.
+function curve(law, sizes, [from, to], interval) {
+  const n = 120;
+  const rows = Array.from({ length: n }, (_, i) => {
+    const here = { ...sizes, d: from * (to / from) ** (i / (n - 1)) };
+    return interval ? law.predict(here) : { ...here, C: law.capacity(law.parameters, here) };
+  });
+  return interval ? smoothed(rows) : rows;
+}
+
+// The ends of intervals jump over d wherever a residual joins or leaves those that they are drawn from: average them.
+function smoothed(rows) {
+  const end = (name) => (row, i) => {
+    const near = rows.slice(Math.max(i - 6, 0), i + 7);
+    const factor = near.reduce((sum, one) => sum + Math.log(one[name] / Math.max(one.C, 1)), 0) / near.length;
+    return Math.min(Math.max(row.C, 1) * Math.exp(factor), row.T);
+  };
+  const [low, high] = ["C_low", "C_high"].map((name) => rows.map(end(name)));
+  return rows.map((row, i) => ({ ...row, C_low: low[i], C_high: high[i] }));
 }
 
 const count = (value) => Math.round(value).toLocaleString("en");
-
-// Whole numbers from one to the other, about evenly spaced on a logarithmic axis.
-function spaced(from, to, n = 60) {
-  const steps = Array.from({ length: n }, (_, i) => Math.round(from * (to / from) ** (i / (n - 1))));
-  return [...new Set(steps)];
-}
 
 // The JSON that a page carries in a script element, since no script may read a file that lies beside a page on disk.
 function carried(id) {
@@ -91,5 +122,5 @@ function element(name, text = "", properties = {}) {
   return Object.assign(document.createElement(name), { textContent: text }, properties);
 }
 
-Object.assign(window.ecmlib, { COLORS, plotLibrary, whenSeen, capacityOverD, carried, count, element, spaced });
+Object.assign(window.ecmlib, { plotLibrary, whenSeen, capacityOverD, carried, count, curve, element });
 })();
