@@ -56,15 +56,15 @@ def show(draw: Callable[..., Figure], data: pd.DataFrame, name: str, **options: 
 def claims_table(claims: pd.DataFrame) -> HTML:
     """Render rows of `ecmlib.reproduction.claims.reproduction_table`; each verdict links to its place in the book."""
     records: Any = claims.to_dict("records")
+    names = ("Claim", "The paper says", "It holds if", "We find (95 % intervals)", "Verdict")
     rows = [
-        '<tr class="{kind}"><th scope="row">{name}</th><td>{claim} <small>({where})</small></td>'
-        "<td>{criteria}</td><td>{found}</td>"
-        '<td><a href="{page}" aria-label="{verdict}: {name}">{verdict}</a></td></tr>'.format(
-            kind=row["verdict"].replace(" ", "-"), **row, **_statements(row["finding"])
+        '<tr class="{kind}"><th scope="row">{name}</th><td data-name="{1}">{claim} <small>({where})</small></td>'
+        '<td data-name="{2}">{criteria}</td><td data-name="{3}">{found}</td>'
+        '<td data-name="{4}"><a href="{page}" aria-label="{verdict}: {name}">{verdict}</a></td></tr>'.format(
+            *names, kind=row["verdict"].replace(" ", "-"), **row, **_statements(row["finding"])
         )
         for row in records
     ]
-    names = ("Claim", "The paper says", "It holds if", "We find (95 % intervals)", "Verdict")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return HTML(f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
 
