@@ -236,7 +236,7 @@ def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
 
 def _highest_probability(frame: pd.DataFrame, capacity: float, law: Law) -> float:
     """Return the largest probability, rounded down, with whose interval some row reaches the capacity."""
-    draws = law.predictive_draws(_told(frame))
+    draws = law.predictive_draws(_with_token_bits(frame))
     reached = (draws >= _ENOUGH * capacity).sum(axis=0).max()
     return float(np.floor(1000 * max(reached - 1, 0) / (len(draws) - 1)) / 1000)
 
