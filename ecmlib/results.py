@@ -108,7 +108,7 @@ class CapacityRecord(Record):
         """Return one row a point of a curve.
 
         Columns: architecture, protocol, ``P``, ``restart``, ``status``, ``step``, both counts, ``bits`` a prediction,
-        and ``C``: the best last-token count so far, less its guesses.
+        and ``C_best``: the best last-token count so far, less its guesses.
         """
         common = settings_of(self.architecture, self.protocol)
         curves = []
@@ -117,7 +117,7 @@ class CapacityRecord(Record):
             curve = pd.DataFrame({name: getattr(restart, name) for name in measured})
             T, K = self.protocol.T, self.architecture.K
             best = [guess_corrected(count, T, K) for count in curve["last_count"].cummax()]
-            curves.append(curve.assign(**common, restart=number, status=restart.status, C=best))
+            curves.append(curve.assign(**common, restart=number, status=restart.status, C_best=best))
         return one_frame(curves)
 
     def _best(self, quantity: str) -> float:

@@ -43,6 +43,8 @@ def test_paper_rule_stops_a_replayed_curve_early(record: CapacityRecord) -> None
     )
     assert (replayed.C_paper_rule_raw, replayed.C_plateau_raw) == (20, 40)
     assert replayed.frame()["paper_rule_step"].tolist() == [300]
+    best_so_far = [(count - 8) / (1 - 1 / 8) for count in (8, 20, 20, 20, 40)]
+    assert replayed.curves()["C_best"].tolist() == pytest.approx(best_so_far)
 
 
 def test_folder_is_a_row_a_restart(record: CapacityRecord, tmp_path: Path) -> None:

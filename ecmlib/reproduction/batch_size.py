@@ -57,7 +57,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         A row a restart: ``N``, ``d``, ``batch_size``, ``T``, ``steps`` and ``epochs`` (the equal ones), ``C_steps`` and
         ``C_epochs``; ``core_hours`` of the run; and ``beyond_guessing``: whether a curve of its N reaches counts that
         guessing does not explain.
-        Between two points of a curve, C is interpolated. A capacity below one sequence counts as one.
+        C is the best so far, interpolated between two points of a curve. A capacity below one sequence counts as one.
     """
     curves = pd.concat([record.curves() for record in records])
     run = ["N", "d", "batch_size", "restart"]
@@ -69,7 +69,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     rows = []
     for (N, d, batch_size, restart), curve in surviving(curves).groupby(run):
         steps, epochs, T, K = curve[["steps", "epochs", "T", "K"]].iloc[0]
-        at = np.interp([steps, epochs * T / batch_size], curve["step"], at_least_one(curve["C"]))
+        at = np.interp([steps, epochs * T / batch_size], curve["step"], at_least_one(curve["C_best"]))
         most = curves.loc[curves["N"] == N, "last_count"].max()
         row = {"N": N, "d": d, "batch_size": batch_size, "T": T, "restart": restart, "steps": steps, "epochs": epochs}
         row |= {"C_steps": at[0], "C_epochs": at[1], "core_hours": seconds[N, d, batch_size, restart] / 3600}

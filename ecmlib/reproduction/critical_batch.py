@@ -50,8 +50,8 @@ def critical_batch_sizes(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     rows = []
     for N, several in curves.groupby("N"):
         unmixed(several, one_model)
-        C = _SHARE * several.groupby("batch_size")["C"].max().min()
-        reached = several[several["C"] >= at_least_one(C)].groupby("batch_size")["step"].min()
+        C = _SHARE * several.groupby("batch_size")["C_best"].max().min()
+        reached = several[several["C_best"] >= at_least_one(C)].groupby("batch_size")["step"].min()
         if len(reached) >= 3:
             B_crit = _critical(reached.index.to_numpy(float), reached.to_numpy(float))
             rows.append(

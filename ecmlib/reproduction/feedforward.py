@@ -35,7 +35,8 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         for ff, curve in pair.groupby("ff"):
             by_then = curve[curve["step"] <= row["equal_steps"]]
             row |= {f"P_{ff}": curve["P"].iloc[0]}
-            row |= {f"C_{ff}": at_least_one(curve["C"].max()), f"C_{ff}_equal_steps": at_least_one(by_then["C"].max())}
+            at_end, then = curve["C_best"].max(), by_then["C_best"].max()
+            row |= {f"C_{ff}": at_least_one(at_end), f"C_{ff}_equal_steps": at_least_one(then)}
         rows.append(row)
     if not rows:
         return pd.DataFrame()
