@@ -21,7 +21,7 @@ from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import seeds_of_restart
 from ecmlib.training import Clock, Trainers, follow
-from ecmlib.workplace import workplace
+from ecmlib.workplace import Compiled, workplace
 
 
 def measure_budgets(
@@ -31,7 +31,7 @@ def measure_budgets(
     *,
     restarts: int = 1,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     results: str | Path | None = None,
     progress: bool = True,
     **values: Any,

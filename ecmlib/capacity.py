@@ -6,7 +6,7 @@ import math
 from collections.abc import Generator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,13 +14,13 @@ from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Part, checkpoint_of, shared
 from ecmlib.forward import Trainer, make_forward, tally
 from ecmlib.progress import Bar, announce
-from ecmlib.protocol import Protocol, chosen_protocol
-from ecmlib.restart import Restart, Rounded, Seeds, Widths, seeds_of_restart
+from ecmlib.protocol import Positive, Protocol, chosen_protocol
+from ecmlib.restart import Restart, Rounded, Seeds, WeightBits, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.stack import Stack
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
-from ecmlib.validation import shown
-from ecmlib.workplace import Workplace, workplace
+from ecmlib.validation import checked
+from ecmlib.workplace import Compiled, Workplace, workplace
 
 
 class Memorised(NamedTuple):
@@ -66,8 +66,7 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     >>> count_memorised(untrained, random_library(T=64, N=4, K=8, seed=0))
     Memorised(last_count=4, full_count=0)
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size = {shown(batch_size)}: input should be an integer greater than or equal to 1")
+    checked(Positive, batch_size=batch_size)
     if library.ndim != 2 or not len(library):
         raise ValueError(f"library of shape {tuple(library.shape)}: input should be T x N, and not empty")
     last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
@@ -80,7 +79,7 @@ def measure_mac(
     *,
     restarts: int = 5,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     results: str | Path | None = None,
     weight_bits: Sequence[int] = (),
     stack: int = 1,
@@ -144,7 +143,7 @@ def measure_mac(
     here = workplace(architecture, T, batch_size, restarts=restarts, stack=stack, device=device, compiled=compiled)
     if stack > 1 and architecture.dropout > 0:
         raise ValueError(f"stack = {stack}: input should be 1 with dropout, here {architecture.dropout}")
-    Widths(weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)  # type: ignore[arg-type]
+    checked(list[WeightBits], weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)
     record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
     if len(record.restarts) >= restarts:
         return record

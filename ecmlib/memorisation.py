@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
 from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
-from ecmlib.workplace import Workplace, workplace
+from ecmlib.workplace import Compiled, Workplace, workplace
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def measure_text(
     *,
     restarts: int = 1,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     results: str | Path | None = None,
     progress: bool = True,
 ) -> TextRecord:

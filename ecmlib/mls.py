@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import random_library
@@ -13,7 +13,7 @@ from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import Restart, seeds_of_restart
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.validation import sorted_out
-from ecmlib.workplace import workplace
+from ecmlib.workplace import Compiled, workplace
 
 
 def measure_mls(
@@ -21,7 +21,7 @@ def measure_mls(
     protocol: Protocol | None = None,
     *,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     results: str | Path | None = None,
     progress: bool = True,
     **values: Any,

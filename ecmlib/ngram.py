@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecmlib.library import Tokens
+from ecmlib.protocol import Positive
+from ecmlib.validation import checked
 
 Array = NDArray[np.float64]
-_CHECKED = 10  # one of so many of the sequences seen is not counted, but says how much counts are to be trusted
+_ASKED = 10  # one of so many of the sequences seen is not counted, but asked how much counts are to be trusted
 _STRENGTHS = (1.0, 0.25, 0.5, 2.0, 4.0, 8.0, 16.0, 1e6)  # the first is Witten and Bell's, the last ignores the counts
 
 
@@ -53,18 +55,17 @@ def ngram_bits(seen: Tokens, coded: Tokens, K: int, order: int = 5) -> Array:
     ValueError
         If ``order`` is less than 1.
     """
-    if order < 1:
-        raise ValueError(f"order = {order}: input should be greater than or equal to 1")
-    counted, checked = np.split(seen, [len(seen) - len(seen) // _CHECKED])
-    of_checked, of_coded = (np.full((len(rows), rows.shape[1] - 1), 1 / K) for rows in (checked, coded))
+    checked(Positive, order=order)
+    counted, asked = np.split(seen, [len(seen) - len(seen) // _ASKED])
+    of_asked, of_coded = (np.full((len(rows), rows.shape[1] - 1), 1 / K) for rows in (asked, coded))
     for length in range(min(order, coded.shape[1], int(63 / np.log2(K)))):
         first = max(length, 1)  # position of the first token that is predicted and has so long a context
         look_up = _counts(_grams(counted, length, K)[:, first:], K)
-        in_checked, in_coded = (look_up(_grams(rows, length, K)[:, first:]) for rows in (checked, coded))
-        shorter = of_checked[:, first - 1 :]
-        bits = [-np.log2(interpolated(in_checked, shorter, strength)).sum() for strength in _STRENGTHS]
+        in_asked, in_coded = (look_up(_grams(rows, length, K)[:, first:]) for rows in (asked, coded))
+        shorter = of_asked[:, first - 1 :]
+        bits = [-np.log2(interpolated(in_asked, shorter, strength)).sum() for strength in _STRENGTHS]
         strength = _STRENGTHS[int(np.argmin(np.round(bits, 6)))]  # what rounding alone decides is the first
-        for known, counts in ((of_checked, in_checked), (of_coded, in_coded)):
+        for known, counts in ((of_asked, in_asked), (of_coded, in_coded)):
             known[:, first - 1 :] = interpolated(counts, known[:, first - 1 :], strength)
     return np.asarray(-np.log2(of_coded))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -20,7 +20,7 @@ from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import seeds_of_restart
 from ecmlib.training import Clock, Trainers, follow
 from ecmlib.validation import sorted_out
-from ecmlib.workplace import workplace
+from ecmlib.workplace import Compiled, workplace
 
 Gradient = Callable[[torch.Tensor], torch.Tensor]  # from row numbers to the gradient of their mean loss, flattened
 
@@ -30,7 +30,7 @@ def measure_noise_scale(
     protocol: Protocol | None = None,
     *,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     results: str | Path | None = None,
     **values: Any,
 ) -> NoiseScaleRecord:

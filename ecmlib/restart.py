@@ -46,7 +46,7 @@ CAPACITIES = (  # what `capacities` says
     "full_count",
 )
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-WeightBits = Annotated[int, Field(ge=1, le=16)]
+WeightBits = Annotated[int, Field(ge=1, le=16)]  # to which a trained weight is rounded
 _PARTS = ("library", "weights", "order")
 
 
@@ -64,12 +64,6 @@ class Provenance(Parameters):
     compiled: bool
     seconds: Seconds  # on the clock
     core_seconds: Seconds  # of all cores together, whatever else ran
-
-
-class Widths(Parameters):
-    """To how many bits trained weights are rounded."""
-
-    weight_bits: list[WeightBits]
 
 
 class Rounded(Parameters):

@@ -17,7 +17,7 @@ from ecmlib.protocol import Positive
 from ecmlib.restart import seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.training import Clock
-from ecmlib.validation import Parameters, chosen
+from ecmlib.validation import checked, chosen
 from ecmlib.workplace import workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -70,7 +70,7 @@ def epochs_to_shatter(
     3
     """
     protocol = chosen(ShatterProtocol, protocol, values)
-    stack = min(_Stack(stack=stack).stack, protocol.trials)
+    stack = min(checked(Positive, stack=stack), protocol.trials)
     here = workplace(architecture, protocol.T, batch_size=protocol.T, stack=stack, device=device, compiled=False)
     record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
         results
@@ -89,10 +89,6 @@ def epochs_to_shatter(
                 record = record.save(path)
             bar.update(len(epochs))
     return record
-
-
-class _Stack(Parameters):
-    stack: Positive
 
 
 def _train_stack(

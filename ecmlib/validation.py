@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 LARGEST = 10**9  # of any size and any number of steps: what is larger is a slip, and its arithmetic takes minutes
 MOST_COMPLAINTS = 3  # about one input: more are counted
@@ -50,6 +50,20 @@ class Parameters(BaseModel):
     def is_default(self, name: str) -> bool:
         """Whether a field has the value that it has where none is given."""
         return bool(getattr(self, name) == type(self).model_fields[name].default)
+
+
+def checked(kind: Any, **named: Any) -> Any:
+    """Return the one value given by name, if it is of a kind such as ``Positive``; else complain as `Parameters` do.
+
+    >>> checked(int, stack="two")
+    Traceback (most recent call last):
+    ValueError: stack = 'two': input should be a valid integer
+    """
+    (name,) = named
+    try:
+        return TypeAdapter(dict[str, kind]).validate_python(named, strict=True)[name]
+    except ValidationError as error:
+        raise ValueError(one_sentence(error)) from None
 
 
 def sorted_out(names: Collection[str], values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -11,8 +11,9 @@ import torch
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters, refuse_beyond_memory, shown
+from ecmlib.validation import checked, refuse_beyond_memory, shown
 
+Compiled = Literal["auto", True, False]  # whether models are made fast; "auto": where they can be
 _FLOAT, _TOKEN = 4, 8  # bytes
 # With what a process that measures on one core starts. glibc would give the memory of every freed tensor back to the
 # kernel and pay a page fault for each page of the next one. Where there are several threads all the same, one that
@@ -42,7 +43,7 @@ def workplace(
     restarts: int = 1,
     stack: int = 1,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
 ) -> Workplace:
     """Choose with what to measure; see `ecmlib.measure_mac` for device and compiled.
 
@@ -54,10 +55,10 @@ def workplace(
     ValueError
         If a parameter is out of range, or for what `refuse_impossible` refuses.
     """
-    run = _Run(restarts=restarts, stack=stack, compiled=True if compiled == "auto" else compiled)
-    refuse_impossible(architecture, T, batch_size, run.stack, device)
-    where = resolve_device(device)
-    here = Workplace(where, can_compile(where) if compiled == "auto" else run.compiled)
+    checked(Positive, restarts=restarts)
+    refuse_impossible(architecture, T, batch_size, checked(Positive, stack=stack), device)
+    where, asked = resolve_device(device), checked(Compiled, compiled=compiled)
+    here = Workplace(where, can_compile(where) if asked == "auto" else asked)
     if here.device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(1)
     return here
@@ -124,9 +125,3 @@ def resolve_device(device: str) -> torch.device:
 def can_compile(device: torch.device) -> bool:
     """Whether models can be made fast on a device: on a CPU ``torch.compile`` needs a C++ compiler."""
     return device.type != "cpu" or shutil.which(os.environ.get("CXX", "g++")) is not None
-
-
-class _Run(Parameters):
-    restarts: Positive
-    stack: Positive
-    compiled: bool

@@ -127,7 +127,7 @@ def test_diverged_restart_is_recorded_but_never_counted(tiny: Architecture, quic
         ({"eval_every": 0}, "eval_every = 0: input should be greater than or equal to 1"),
         ({"seed": -1}, "seed = -1: input should be greater than or equal to 0"),
         ({"device": "tpu"}, "device = 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
-        ({"compiled": "maybe"}, "compiled = 'maybe': input should be a valid boolean"),
+        ({"compiled": "maybe"}, "compiled = 'maybe': input should be 'auto', True or False"),
     ],
 )
 def test_bad_value_stops_before_training(

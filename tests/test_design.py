@@ -359,9 +359,9 @@ def test_bits_of_random_tokens_are_those_of_their_vocabulary() -> None:
     assert bits_a_token(random_library(4000, 8, 16, seed=0).numpy(), 16) == pytest.approx(4, abs=0.05)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.1])
-def test_impossible_share_of_a_text_is_refused(share: float) -> None:
-    with pytest.raises(ValueError, match=f"share = {share}: input should be greater than 0 and at most 1"):
+@pytest.mark.parametrize(("share", "range_"), [(0.0, "greater than 0"), (1.1, "less than or equal to 1")])
+def test_impossible_share_of_a_text_is_refused(share: float, range_: str) -> None:
+    with pytest.raises(ValueError, match=f"share = {share}: input should be {range_}"):
         smallest_for_text("nowhere", 8, 128, share, law=LAW)
 
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
-
-from pydantic import Field
+from typing import Any, Literal, NamedTuple
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import stretches
 from ecmlib.budget_record import BudgetRecord, last_of
 from ecmlib.mls_record import MlsProtocol
-from ecmlib.restart import Widths
+from ecmlib.protocol import Positive
+from ecmlib.restart import WeightBits
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
-from ecmlib.validation import Parameters, sorted_out
+from ecmlib.validation import Parameters, checked, sorted_out
+from ecmlib.workplace import Compiled
 
 
 class Machine(Parameters):
     """With what a job runs: no part of what it measures, and of no record's name."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    compiled: Literal["auto", True, False] = "auto"
-    stack: Annotated[int, Field(ge=1)] = 1
+    compiled: Compiled = "auto"
+    stack: Positive = 1
 
 
 class Experiment(NamedTuple):
@@ -41,7 +41,7 @@ class Experiment(NamedTuple):
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    Widths(weight_bits=parameters.get("weight_bits", []))
+    checked(list[WeightBits], weight_bits=parameters.get("weight_bits", []))
     _, training = sorted_out(("restarts", "weight_bits"), parameters)
     return CapacityRecord(architecture=architecture, protocol=Protocol(**training), restarts=[])
 

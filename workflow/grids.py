@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from ecmlib import Architecture
 from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters, assigned_names, shown, sorted_out
+from ecmlib.validation import Parameters, assigned_names, checked, shown, sorted_out
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -68,12 +68,6 @@ class Job(NamedTuple):
             return self.missing() == 0
         except ValueError:
             return False
-
-
-class Parts(Parameters):
-    """How many training runs, trials or repetitions a configuration has."""
-
-    restarts: Positive
 
 
 class Grid(Parameters):
@@ -140,7 +134,7 @@ class Grid(Parameters):
         machine, others = sorted_out(Machine.model_fields, others)
         Machine(**machine)
         restarts = {experiment.restarts: self.restarts}
-        wanted = Parts(restarts=(restarts | values)[experiment.restarts]).restarts
+        wanted = checked(Positive, restarts=(restarts | values)[experiment.restarts])
         plan = experiment.plan(Architecture(**sizes), restarts | others)
         parameters = restarts | values | {"results": str(results)}
         return Job(experiment, parameters, plan, results / plan.file_name, wanted)

@@ -13,7 +13,9 @@ from ecmlib.laws.design import smallest_architectures
 from ecmlib.laws.text_law import shipped_text_law
 from ecmlib.library import Tokens
 from ecmlib.ngram import ngram_bits
+from ecmlib.protocol import Share
 from ecmlib.text import Paths, read_corpus
+from ecmlib.validation import checked
 
 
 def smallest_for_text(
@@ -65,8 +67,7 @@ def smallest_for_text(
     ValueError
         If a parameter is out of range, the text is not usable, or nothing can hold so much of it.
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share = {share}: input should be greater than 0 and at most 1")
+    checked(Share, share=share)
     corpus = read_corpus(text, K)
     T = len(cut(corpus, N)) if T is None else T
     library = split_content("text", corpus, T, N, seed).library
