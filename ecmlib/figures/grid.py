@@ -32,13 +32,13 @@ def plot_grid(
     figure, panels = new_panels(len(lengths))
     d = np.geomspace(points["d"].min(), points["d"].max(), 100)
     T = points["T"].iloc[0]
+    drawn = [(each, line) for each, line in ((law, "-"), (published, ":")) if each is not None]
     for N, axes in zip(lengths, panels, strict=True):
         for H, color, marker in styled(heads):
             here = points[(points["N"] == N) & (points["H"] == H)]
             sizes = pd.DataFrame({"d": d}).assign(H=H, N=N, **points[["L", "K", "T"]].iloc[0])
-            for drawn, line in ((law, "-"), (published, ":")):
-                if drawn is not None:
-                    axes.plot(d, drawn.predict_frame(sizes), line, color=color, linewidth=1.2)
+            for each, line in drawn:
+                axes.plot(d, each.predict_frame(sizes), line, color=color, linewidth=1.2)
             joined = "-" if law is None else "none"
             (drawn_points,) = axes.plot(here["d"], here[target], color=color, label=f"H={H}", linestyle=joined)
             drawn_points.set(marker=marker, markersize=4)

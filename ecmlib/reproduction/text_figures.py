@@ -54,11 +54,10 @@ def plot_growth(cells: pd.DataFrame) -> Figure:
     usable = usable_cells(cells)
     for axes, size in zip(panels, GROWTH, strict=True):
         for content, color, marker in styled(_COMPARED):
-            here = usable[usable["content"] == content]
-            for _, rows in here.groupby([name for name in SIZES if name != size]):
-                if len(rows) > 1:
-                    line = rows.sort_values(size)
-                    axes.plot(line[size], line["C"], color=color, marker=marker, markersize=4, linewidth=1)
+            here = usable[usable["content"] == content].sort_values(size)
+            others_equal = here.groupby([name for name in SIZES if name != size])
+            for line in (rows for _, rows in others_equal if len(rows) > 1):
+                axes.plot(line[size], line["C"], color=color, marker=marker, markersize=4, linewidth=1)
         axes.set(xlabel=size, ylabel="C, sequences", xscale=_scale(usable), yscale=_scale(usable))
         axes.set_xticks(shown := sorted(usable[size].unique()), shown)
         axes.xaxis.minorticks_off()
