@@ -17,6 +17,7 @@ from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.comparison import CELLS
 from ecmlib.laws.points import SIZES, configurations, scored
+from ecmlib.laws.scores import relative_errors
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.bits import FLAT, at_largest_loads, by_width
 from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
@@ -72,8 +73,7 @@ def estimated(name: str, values: ArrayLike, statistic: Callable[..., Any] = np.m
 
 def errors(law: Law, frame: pd.DataFrame) -> np.ndarray:
     """Return the absolute relative error of a law at each configuration that is neither full nor lost in guessing."""
-    points = scored(frame, law.evidence.target).query("telling")
-    return np.asarray(np.abs(law.predict_frame(points) / points[law.evidence.target] - 1), float)
+    return relative_errors(law, scored(frame, law.evidence.target).query("telling"))
 
 
 def headlines(rows: pd.DataFrame) -> dict[str, float]:

@@ -28,7 +28,7 @@ from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scope import by_axis, errors_by_grid, out_of_scope
-from ecmlib.laws.scores import aicc, coverage, left_out
+from ecmlib.laws.scores import aicc, coverage, left_out, relative_errors
 from ecmlib.laws.signal import SignalLaw, carried, free_numbers
 from ecmlib.laws.text_law import TextLaw
 
@@ -326,6 +326,15 @@ def test_error_is_of_cells_at_which_a_law_can_be_wrong() -> None:
     assert points["lost"].sum() == 12
     assert points["full"].sum() == after.loc[CELLS, "right_full"] > 0
     assert after.loc[CELLS, "in_sample"] == len(points) - 12 - points["full"].sum()
+
+
+def test_errors_are_of_predictions_held_between_one_sequence_and_the_library() -> None:
+    points = scored(pd.DataFrame({"d": [9, 99], "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048, "C": [10.0, 1024.0]}), "C")
+    wrong = PolynomialModel(
+        degree=1, logarithmic=False, centre=[9.0, 1, 8], scale=[1.0, 1, 1], coefficients=[-5.0, 100.0, 0, 0]
+    )
+    law = wrong.model_copy(update={"evidence": Evidence(target="C")})
+    assert relative_errors(law, points).tolist() == pytest.approx([1 - 1 / 10, 2048 / 1024 - 1])
 
 
 def test_both_laws_of_a_fair_comparison_are_fitted_alike() -> None:

@@ -23,6 +23,11 @@ def bounded(law: Law, points: pd.DataFrame) -> Array:
     return np.asarray(np.minimum(at_least_one(law.predict_frame(points)), points["T"].to_numpy(float)))
 
 
+def relative_errors(law: Law, points: pd.DataFrame) -> Array:
+    """Return ``|predicted / measured - 1|`` of each configuration, predictions being `bounded`."""
+    return np.asarray(np.abs(bounded(law, points) / points[law.evidence.target] - 1), float)
+
+
 def mean_error(points: pd.DataFrame, predicted: Array, target: str) -> float:
     """Mean of ``|predicted / measured - 1|`` over configurations at which a prediction can be wrong; NaN without any.
 

@@ -11,10 +11,10 @@ from ecmlib.chance import FULL, at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing, scored
+from ecmlib.laws.scores import relative_errors
 from ecmlib.reproduction.growth import FEWEST, exponents_over_d
 from ecmlib.reproduction.stats import (
     NOT_MEASURED,
-    Estimate,
     Finding,
     Statement,
     above,
@@ -44,7 +44,7 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
         telling = points[points["telling"]]
         if len(telling) < 2:
             continue
-        error = _mean_error(law, telling)
+        error = bootstrapped(np.mean, relative_errors(law, telling))
         full = points[points["full"]]
         said = int((law.predict_frame(full) >= FULL * full["T"]).sum())
         statements.append(
@@ -183,7 +183,7 @@ def extrapolation(frame: pd.DataFrame, ecm: Law) -> Finding:
         return NOT_MEASURED
     off = np.log(at_least_one(refitted.predict_frame(outside)) / outside[ecm.evidence.target])
     bias = bootstrapped(np.mean, off).exp()
-    beyond, within = (_mean_error(refitted, which) for which in (outside, inside))
+    beyond, within = (bootstrapped(np.mean, relative_errors(refitted, which)) for which in (outside, inside))
     biased = False if bias.low >= 1 - _SLIGHT and bias.high <= 1 + _SLIGHT else None
     return Finding(
         [
@@ -243,7 +243,3 @@ def half_of_d(frame: pd.DataFrame) -> float:
     """The largest d of the lower half of those measured."""
     d = sorted(frame["d"].unique())
     return float(d[(len(d) - 1) // 2])
-
-
-def _mean_error(law: Law, points: pd.DataFrame) -> Estimate:
-    return bootstrapped(np.mean, np.abs(law.predict_frame(points) / points[law.evidence.target] - 1))
