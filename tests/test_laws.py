@@ -383,7 +383,7 @@ def test_errors_by_grid_are_of_the_models_that_a_law_knows() -> None:
     mixed = grid(d=[16, 32], H=[1], N=[8], embeddings=["frozen"])
     trained = mixed.assign(embeddings="trained", C_plateau=500.0)
     knowing = frozen.model_copy(update={"bits_emb": 2.0})
-    table = errors_by_grid({"all": pd.concat([mixed, trained])}, {"frozen": frozen, "knowing": knowing})
+    table = errors_by_grid({"all": pd.concat([mixed, trained])}, {"frozen": frozen, "knowing": knowing}, "knowing")
     assert table.loc["all", "frozen"] == pytest.approx(0, abs=1e-9)
     assert table.loc["all", "knowing"] > 0.01
     assert table.loc["all", "scored"] == 4
@@ -392,7 +392,7 @@ def test_errors_by_grid_are_of_the_models_that_a_law_knows() -> None:
 def test_errors_by_grid_leave_out_grids_without_records() -> None:
     with warnings.catch_warnings(action="ignore", category=FitWarning):
         law = SignalLaw.fit(grid(), starts=3, bootstraps=0)
-    table = errors_by_grid({"main": grid(), "none": pd.DataFrame()}, {"ours": law})
+    table = errors_by_grid({"main": grid(), "none": pd.DataFrame()}, {"ours": law}, "ours")
     assert table.index.to_list() == ["main"]
     assert table.loc["main", "ours"] == pytest.approx(0, abs=1e-6)
 

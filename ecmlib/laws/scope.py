@@ -41,24 +41,32 @@ def by_axis(grids: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return split
 
 
-def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, SignalLaw]) -> pd.DataFrame:
+def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, SignalLaw], widest: str) -> pd.DataFrame:
     """Errors of our law, fitted to this or that, on grids, where a prediction can be wrong (`compare`).
+
+    Parameters
+    ----------
+    frames : mapping
+        Rows of `ecmlib.load_results` by the grid's name.
+    laws : mapping
+        By name, fitted to one target.
+    widest : str
+        Name of one that knows every model.
 
     Returns
     -------
     DataFrame
         A row a grid that has records: ``scored`` and ``full``, numbers of configurations, a column a law (of models
-        that it knows), and ``ratio``, the median of measured over predicted capacity by the last law.
+        that it knows), and ``ratio``, the median of measured over predicted capacity by the widest law.
     """
-    *_, widest = laws.values()
-    target, rows = widest.evidence.target, {}
+    target, rows = laws[widest].evidence.target, {}
     for grid, frame in frames.items():
         if len(frame):
             points = scored(frame, target, SignalLaw.same)
             known = {name: _known(law, points) for name, law in laws.items()}
             errors = {name: mean_error(known[name], bounded(law, known[name]), target) for name, law in laws.items()}
             told = points[points["telling"]]
-            ratio = float((told[target] / bounded(widest, told)).median()) if len(told) else math.nan
+            ratio = float((told[target] / bounded(laws[widest], told)).median()) if len(told) else math.nan
             rows[grid] = {"scored": float(len(told)), "full": float(points["full"].sum())} | errors | {"ratio": ratio}
     return pd.DataFrame(rows).T
 
