@@ -22,8 +22,8 @@ from ecmlib.restart import CAPACITIES, Restart, capacities, check_restarts, sett
 class CapacityRecord(Record):
     """The capacity of one architecture, measured by the MAC method (paper, section 5).
 
-    Counts are numbers of sequences. ``C`` is the mean over restarts of where their curves end; of everything else the
-    best restart counts, as in the paper. One that diverged never counts.
+    Counts are numbers of sequences. ``C``, of where curves end, ``bits`` and ``bits_per_parameter`` are means over
+    restarts; of everything else the best restart counts, as in the paper. One that diverged never counts.
 
     Examples
     --------

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom, poisson
 
-Array = NDArray[np.float64]
+from ecmlib.laws.fitting import Array
 
 _MANY = 1e6  # ways to go on, from which on the numbers that share a first token are Poisson
 _WIDTHS = 12.0  # standard deviations of a number beyond which nothing is summed

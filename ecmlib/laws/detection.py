@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from ecmlib.laws.demand import Array
+from ecmlib.laws.fitting import Array
 
 _NODES = np.linspace(-8, 8, 101)  # of the integral over the noise of the right token
 _WEIGHTS = np.exp(-(_NODES**2) / 2) * (_NODES[1] - _NODES[0]) / np.sqrt(2 * np.pi)

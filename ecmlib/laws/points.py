@@ -15,7 +15,9 @@ from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distributio
 from ecmlib.protocol import Protocol
 from ecmlib.validation import shown
 
-NO_CHANCE = 1e-6  # an untrained network reaches the counts that are looked at with less than this probability
+# An untrained network reaches the counts whose growth is looked at with less than this probability. `scored` asks less:
+# of counts hardly beyond guessing, only those are found that luck has lifted, and their logarithms bend every exponent.
+NO_CHANCE = 1e-6
 SIZES = ["d", "H", "N", "L", "K", "T"]
 # The best restart counts, as in the paper.
 _BEST = ("C_plateau", "C_plateau_raw", "C_plateau_rule", "C_paper_rule", "C_paper_rule_raw")

@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import NO_CHANCE, surviving
-from ecmlib.protocol import Positive
+from ecmlib.protocol import Positive, Protocol
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
 from ecmlib.results import CapacityRecord
@@ -22,7 +22,7 @@ from ecmlib.validation import Parameters
 SATURATION = 512  # batch size after which the paper sees no more growth
 SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged
 EPOCH = 31  # steps between two points of a curve, the paper's epoch at this batch size
-_T, _SIZES, _SEEDS, _ARCHITECTURES = 16_000, 7, 3, 2  # what a test asks: the paper's T, and so many runs for each N
+_T, _SIZES, _SEEDS, _ARCHITECTURES = Protocol().T, 7, 3, 2  # of a test: the paper's T, and so many runs for each N
 
 
 def plan(N: list[int], d: list[int], batch_size: list[list[int]], steps: list[int]) -> list[dict[str, Any]]:
@@ -183,7 +183,7 @@ def plot_batch_size(readings: pd.DataFrame) -> Figure:
         for (N, rows), color, marker in styled(best.groupby("N")):
             label = f"N={N}, {rows[reading].iloc[0]:.0f} {reading}"
             axes.plot(rows["batch_size"], rows[f"C_{reading}"], color=color, marker=marker, label=label)
-        axes.axvline(512, color="black", linewidth=0.8, linestyle="--")
+        axes.axvline(SATURATION, color="black", linewidth=0.8, linestyle="--")
         axes.set(xlabel="batch size", title=f"equal {reading}", yscale="log")
         axes.set_xscale("log", base=2)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

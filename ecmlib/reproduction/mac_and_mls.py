@@ -135,10 +135,10 @@ def measure_both(
         if stored := load_files([Path(folder) / name for folder in mac_results], CapacityRecord):
             counted.append(stored[0].frame())
         elif train:
-            measured = measure_mac(
+            record = measure_mac(
                 architecture, protocol, restarts=1, device=device, compiled=compiled, results=mac_results[-1]
             )
-            counted.append(measured.frame())
+            counted.append(record.frame())
     if not searches or not counted:
         places = ", ".join(str(folder) for folder in [results, *mac_results])
         raise FileNotFoundError(f"{places}: no architecture is measured both ways; train = True measures them")

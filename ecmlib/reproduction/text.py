@@ -17,18 +17,10 @@ from ecmlib.reproduction.stats import Estimate, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
-_TOLD = {"": "reference_bits", "_ngram": "ngram_bits", "_K": None}  # bits a token, by what a law's log2 K is replaced
-_RATIOS = {"C": "ratio", "bits_per_parameter": "ratio_bits"}
+_BITS_COLUMNS = {"": "reference_bits", "_ngram": "ngram_bits", "_K": None}  # that replace a law's log2 K
+_RATIO_COLUMNS = {"C": "ratio", "bits_per_parameter": "ratio_bits"}
 _CELL = ["content", *SIZES]
-_MEANS = [
-    "C",
-    "reference_bits",
-    "ngram_bits",
-    "memorised",
-    "memorised_net",
-    "memorised_ngram",
-    "bits_per_parameter",
-]
+_MEANS = ["C", "reference_bits", "ngram_bits", "memorised", "memorised_net", "memorised_ngram", "bits_per_parameter"]
 
 
 def compare(records: Sequence[TextRecord]) -> pd.DataFrame:
@@ -96,10 +88,10 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
     usable = usable_cells(cells)
     uniform = usable[usable["content"] == "uniform"]
     if len(uniform) <= SignalLaw.n_told(uniform):
-        return usable.iloc[:0].assign(**{f"{what}{of}": 0.0 for what in ("predicted", "error") for of in _TOLD})
+        return usable.iloc[:0].assign(**{f"{what}{of}": 0.0 for what in ("predicted", "error") for of in _BITS_COLUMNS})
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the data may have a single L
         law = SignalLaw.fit(uniform, "C", starts=8, bootstraps=0)
-    for of, bits in _TOLD.items():
+    for of, bits in _BITS_COLUMNS.items():
         of_a_token = np.log2(usable["K"]) if bits is None else usable[bits]
         predicted = np.maximum(law.predict_frame(usable.assign(token_bits=of_a_token)), 1e-3)
         usable = usable.assign(**{f"predicted{of}": predicted, f"error{of}": np.log(predicted / usable["C"])})
@@ -110,7 +102,7 @@ def errors_by_content(errors: pd.DataFrame) -> pd.DataFrame:
     """Sum up `law_errors`: for each content its ``cells`` and the mean relative error, told each kind of bits."""
     rows = [
         {"content": content, "cells": len(of)}
-        | {f"error{kind}": float(np.mean(np.abs(np.expm1(of[f"error{kind}"])))) for kind in _TOLD}
+        | {f"error{kind}": float(np.mean(np.abs(np.expm1(of[f"error{kind}"])))) for kind in _BITS_COLUMNS}
         for content in CONTENTS
         if len(of := errors[errors["content"] == content])
     ]
@@ -157,7 +149,7 @@ def by_content(cells: pd.DataFrame) -> pd.DataFrame:
     for content in CONTENTS[1:]:
         here = pairs[pairs["content"] == content]
         if len(here) > 1:
-            ratios = {name: str(mean(np.log(here[column])).exp()) for name, column in _RATIOS.items()}
+            ratios = {name: str(mean(np.log(here[column])).exp()) for name, column in _RATIO_COLUMNS.items()}
             rows.append({"content": content, "pairs": len(here)} | ratios)
     return pd.DataFrame(rows)
 
