@@ -143,10 +143,11 @@ def test_slopes_over_patience() -> None:
 
 def test_doublings() -> None:
     ratios = pd.DataFrame({"doubled": ["d", "d", "d", "N"], "ratio": [2.0, 3, 8, 0.5]})
-    axes = only(plot_doublings(ratios, "C"))
+    figure = plot_doublings(ratios, "C")
+    axes = only(figure)
     assert drawn(axes) == [[[3, 0], [0.5, 1]]], "medians"
     assert sorted(x for points in axes.collections for x, _ in points.get_offsets()) == [0.5, 2, 3, 8]
-    assert (across(axes), legend(axes)) == ([1], ["median", "unchanged"])
+    assert (across(axes), legend(figure)) == ([1], ["median", "unchanged"])
     assert axes.get_xlabel() == "C is multiplied by"
     assert [text.get_text() for text in axes.get_yticklabels()] == ["d", "N"]
 

@@ -25,7 +25,7 @@ def test_noise_scale_is_drawn_before_any_batch_size_is_measured() -> None:
 
 
 def test_no_value_is_left_out_of_a_figure_and_no_two_look_alike() -> None:
-    assert len({(color, marker) for _, color, marker in styled(range(40))}) == 40
+    assert len({(color, marker) for _, color, marker in styled(range(60))}) == 60
 
 
 def test_slope_of_a_single_capacity_is_drawn_whatever_rounding_makes_of_its_logarithm() -> None:
@@ -54,6 +54,14 @@ def test_grid_draws_every_number_of_heads_in_every_panel() -> None:
         assert len({(line.get_color(), line.get_marker()) for line in lines}) == 8
         assert set(T.get_ydata()) == {2048}
         assert axes.get_ylim() == pytest.approx((-0.05 * 2048, 1.15 * 2048))
+
+
+def test_lowest_panel_of_each_column_names_its_ticks() -> None:
+    lengths = pd.concat([grid(heads=(1,)).assign(N=N) for N in (4, 8, 16)]).drop_duplicates(["d", "N"])
+    figure = plot_grid(lengths)
+    figure.draw_without_rendering()
+    named = [any(label.get_visible() for label in axes.get_xticklabels()) for axes in figure.axes]
+    assert named == [False, True, True]
 
 
 def test_law_is_drawn_through_the_points_that_it_made() -> None:
@@ -182,4 +190,5 @@ def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollo
     assert hollow.get_markerfacecolor() == "none"
     ends = sorted(segment[:, 0].tolist() for segment in axes.collections[0].get_segments())
     assert np.allclose(ends, sorted(map(list, zip(np.minimum(low, C), np.maximum(high, C), strict=True))))
-    assert axes.lines[-1].get_xydata().tolist() == [[1, 1], [2048, 2048]]
+    least, most = min(C.min(), 100), max(C.max(), 2048)
+    assert axes.lines[-1].get_xydata().tolist() == [[least, least], [most, most]]

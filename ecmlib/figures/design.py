@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ecmlib.figures.style import COLORS, new_figure, styled
 
@@ -35,7 +35,8 @@ def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame |
     if published is not None:
         axes.plot([], [], "k:", label="published")
     N, L, T = (frame[size].iloc[0] for size in "NLT")
-    axes.set(xscale="log", xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N={N}, L={L}, T={T}")
+    axes.set(xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N={N}, L={L}, T={T}")
+    axes.set(xscale="log", yscale="log")
     axes.legend(fontsize="small")
     return figure
 
@@ -92,6 +93,8 @@ def plot_design_hits(hits: pd.DataFrame) -> Figure:
         axes.plot(part["capacity"], share, marker, color=color, label=f"{meaning} ({len(part)})")
     axes.axhline(1, color="black", linestyle="--", linewidth=0.8, label="target")
     axes.set(xscale="log", xlabel="target (sequences)", ylabel="capacity C / target")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.legend(fontsize="small")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    figure.legend(loc="outside upper center", ncols=4, fontsize="small")
     return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from ecmlib.chance import at_least_one
-from ecmlib.figures.style import new_figure, new_panels, shared_legend, styled
+from ecmlib.figures.style import new_figure, new_panels, scale_by_doublings, shared_legend, styled
 from ecmlib.laws.base import Law
 from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel
@@ -93,7 +93,7 @@ def plot_slopes(
     axes.set_yticks([1, 2, 5, 10, 20, 50])
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside upper center", ncols=3, fontsize="small")
     return figure
 
 
@@ -112,7 +112,10 @@ def plot_extrapolation(results: pd.DataFrame, laws: Mapping[str, Law], largest: 
         Largest d fitted.
     """
     points = configurations(results, next(iter(laws.values())).evidence.target)
-    return _ratio_panels(points, laws, "d", points["d"].to_numpy(float), largest)
+    figure = _ratio_panels(points, laws, "d", points["d"].to_numpy(float), largest)
+    for axes in figure.axes:
+        scale_by_doublings(axes)
+    return figure
 
 
 def plot_residuals(results: pd.DataFrame, laws: Mapping[str, Law]) -> Figure:
@@ -145,7 +148,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     """
     target = law.evidence.target
     figure, axes = new_figure(5, 4.4 + 0.12 * len(frames))  # the legend is below
-    ends = [1.0]
+    drawn: list[float] = []
     for (name, frame), color, marker in styled(frames.items()):
         points = scored(frame, target, law.same)
         C, low, high = law.predict_frame(points, 0.9)
@@ -157,8 +160,9 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
             label = f"_{name}, hollow" if hollow else f"{name}: {error:.0%} of {n}" if n else name
             axes.plot(C[here], points.loc[here, target], marker, label=label, **style)
-        ends.append(float(points[target].max()))
-    axes.plot([1, max(ends)], [1, max(ends)], color="black", linestyle="--", linewidth=0.8, label="equal")
+        drawn += [*C, *points[target]]
+    ends = [min(number for number in drawn if number > 0), max(drawn)]
+    axes.plot(ends, ends, color="black", linestyle="--", linewidth=0.8, label="equal")
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
     said = {"title": "mean error, of configurations", "title_fontsize": "x-small", "fontsize": "x-small"}
     figure.legend(loc="outside lower center", ncols=2, **said)

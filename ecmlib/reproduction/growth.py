@@ -126,7 +126,7 @@ def plot_doublings(ratios: pd.DataFrame, quantity: str) -> Figure:
     axes.set_xticks(
         [tick for tick in (0.25, 0.5, 1, 2, 4, 8) if ratios["ratio"].min() <= tick <= ratios["ratio"].max()]
     )
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside upper center", ncols=2, fontsize="small", markerscale=0.5)
     return figure
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
-from ecmlib.figures.style import new_panels, shared_legend, styled
+from ecmlib.figures.style import new_panels, scale_by_doublings, shared_legend, styled
 from ecmlib.reproduction.stats import Finding, Statement
 
 
@@ -50,7 +50,8 @@ def plot_parameters(table: pd.DataFrame) -> Figure:
             here = table[(table["L"] == L) & (table["H"] == H)].sort_values("d")
             axes.plot(here["d"], here["P"], color=color, label=f"H={H}")
             axes.plot(here["d"], here["built"], "x", color=color, markersize=4)
-        axes.set(title=f"L = {L}", xlabel="d", ylabel="P", xscale="log", yscale="log")
+        axes.set(title=f"L = {L}", xlabel="d", ylabel="P", yscale="log")
+        scale_by_doublings(axes)
     shared_legend(figure, panels[0])
     return figure
 
