@@ -35,9 +35,11 @@ class Protocol(Parameters):
     patience_steps : int
         The paper's rule ends a run after so many steps without improvement: in truth under ``stop="patience"``, and
         in retrospect, on the curve of a longer run, otherwise.
-    min_steps, max_steps : int
-        No run ends on a plateau before, since early plateaus are not the last, and no run is longer. The default
-        may be more than ``max_steps``: nothing but memorising all then ends a run before.
+    min_steps : int
+        No run ends on a plateau before, since early plateaus are not the last. The default may be more than
+        ``max_steps``: nothing but memorising all then ends a run before.
+    max_steps : int
+        No run is longer.
     eval_every : int
         Steps between two points of the curve, at least; 31 is the paper's epoch, 16000 / 512.
     seed : int

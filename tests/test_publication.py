@@ -17,6 +17,8 @@ def test_every_training_run_of_every_capacity_record_is_a_row_and_every_column_i
     explained = dictionary(rows)
     assert explained["column"].tolist() == list(rows)
     assert (explained["meaning"].str.len() > 3).all()
+    meaning = explained.set_index("column")["meaning"]
+    assert meaning["min_steps"] != meaning["max_steps"]
 
 
 def test_points_of_live_pictures_lead_to_their_records() -> None:
