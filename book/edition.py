@@ -1,4 +1,4 @@
-"""What this book adds to jupyter-book's pages: a way down from every figure, a stamp, and less to load."""
+"""What this book adds to jupyter-book's pages: ways down from every figure, a stamp, and less to load."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     register_plugin("pybtex.style.labels", "author_year", AuthorYear)
     register_plugin("pybtex.style.formatting", "author_year", Bibliography)
     app.add_node(nodes.citation, override=True, html=(_visit_citation, _depart_citation))
+    app.add_node(nodes.image, override=True, html=(_visit_image, _depart_image))
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _describe)
     app.connect("build-finished", _load_less)
@@ -145,3 +146,17 @@ def _depart_citation(self: HTML5Translator, node: nodes.citation) -> None:
     self.body.append("</div>\n")
     if not isinstance(node.next_node(descend=False, siblings=True), nodes.citation):
         self.body.append("</div>\n")
+
+
+def _visit_image(self: HTML5Translator, node: nodes.image) -> None:
+    """Link a figure to its picture alone, which a phone can enlarge."""
+    place = len(self.body)
+    HTML5Translator.visit_image(self, node)  # makes the address that of the site
+    if isinstance(node.parent, nodes.figure):
+        self.body.insert(place, f'<a class="enlarge" href="{node["uri"]}">')
+
+
+def _depart_image(self: HTML5Translator, node: nodes.image) -> None:
+    HTML5Translator.depart_image(self, node)
+    if isinstance(node.parent, nodes.figure):
+        self.body.append("</a>\n")

@@ -171,6 +171,7 @@ def test_figures_are_vectors_with_data_and_a_way_down(chapter: Page) -> None:
             continue
         source = figure.locator("img").first.get_attribute("src") or ""
         assert source.endswith(".svg")
+        assert figure.locator("a.enlarge").first.get_attribute("href") == source
         if "_static" not in source and "model" not in source:
             data = figure.locator("a.download").first.get_attribute("href") or ""
             assert len((BUILT / data).read_text(encoding="utf-8").splitlines()) > 1, f"{data} has no rows"

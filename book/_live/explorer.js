@@ -42,7 +42,7 @@ function inWords(shown) {
 function start(figure) {
   const { law: saved, points } = carried("explorer-data");
   const law = new Law(saved);
-  const still = figure.querySelector("img");
+  const still = figure.querySelector("a.enlarge");
   const live = element("div", "", { className: "live", role: "group", ariaLabel: "Live picture" });
   const picture = element("div");
   const note = element("p", "", { role: "status", className: "live-note" });
