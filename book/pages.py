@@ -126,7 +126,7 @@ def whole(value: float) -> str:
 
 def significant(value: float) -> str:
     """Write a number with three significant digits and no exponent, what is next to nothing as 0."""
-    if abs(value) < 5e-7:
+    if abs(value) < 5e-6:
         return "0"
     if abs(value) >= 1e6:
         return f"{'below -' if value < 0 else 'over '}a million"

@@ -112,6 +112,7 @@ def _is_here(address: str) -> bool:
 
 def opened(page: Page, address: str) -> Page:
     page.goto(address, wait_until="load")
+    page.add_style_tag(content="* { transition: none !important }")  # axe would see colours on their way
     # Images below the fold load lazily.
     page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager' })")
     page.wait_for_function("[...document.images].every(image => image.complete)")
@@ -122,7 +123,6 @@ def opened(page: Page, address: str) -> Page:
 def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
     with noting(browser, DESK) as page:
         opened(page, f"{BUILT.as_uri()}/{name}")
-        page.add_style_tag(content="* { transition: none !important }")  # axe would see colours on their way
         assert page.locator(".katex-error").count() == 0
         unset = "[...document.querySelectorAll('article .math')].filter(math => !math.querySelector('.katex')).length"
         assert page.evaluate(unset) == 0, "math that is not typeset"
@@ -148,8 +148,19 @@ def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-                found = Axe().run(page, options={"preload": False}).response["violations"]
-                assert not found, [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+                assert inaccessible(page) == []
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_page_is_accessible_over_http(browser: Browser, served: str, name: str) -> None:
+    with noting(browser, DESK) as page:  # what scripts may fetch differs from disk, not how it looks
+        assert inaccessible(opened(page, served + name)) == []
+
+
+def inaccessible(page: Page) -> list[tuple[str, list[str]]]:
+    """Return what axe finds wrong, each with the elements."""
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from pages import claims_table, show
+from pages import claims_table, show, significant
 
 from ecmlib.figures.style import new_figure
 from ecmlib.reproduction.stats import Estimate, Finding, Statement
@@ -39,3 +39,8 @@ def test_verdicts_link_to_their_place() -> None:
     assert "It is 1.00 (0.50 to 2.00)." in html
     assert 'href="law.html#here"' in html
     assert 'class="not-supported"' in html
+    assert '<td data-name="It holds if">' in html, "a phone shows it as a card, without a head"
+
+
+def test_what_is_next_to_nothing_is_written_as_nothing() -> None:
+    assert [significant(value) for value in (-1.95e-6, -3e-14, 0.0123)] == ["0", "0", "0.0123"]
