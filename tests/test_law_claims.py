@@ -129,8 +129,8 @@ def test_claims_wait_for_their_data() -> None:
 
 def test_two_witnesses_are_compared() -> None:
     first, second = against_polynomial(0.2, 0.4), against_polynomial(0.4, 0.2)
-    assert first.beside(second, "the other").note == "The records of the other say otherwise: not supported."
-    assert first.beside(first, "the other").note == "The records of the other say the same."
+    assert first.beside(second, "the other").note == "The records of the other lead to another: not supported."
+    assert first.beside(first, "the other").note == "The records of the other lead to the same verdict."
     assert NOT_MEASURED.beside(second, "the other").verdict == "not supported"
     assert NOT_MEASURED.beside(second, "the other").note == "Judged on the other."
     assert NOT_MEASURED.beside(NOT_MEASURED, "the other") == NOT_MEASURED

@@ -123,8 +123,8 @@ def test_law_of_uniform_tokens_predicts_text_from_its_bits_a_token() -> None:
     summed = errors_by_content(errors).set_index("content")
     assert (summed["cells"] == 18).all()
     assert summed.loc["text", "error"] < 0.05 < summed.loc["text", "error_K"]
-    assert holds(statements(cells(lawful=True))["error of the law"])
-    assert not holds(statements(cells(lawful=True).assign(reference_bits=7.0))["error of the law"])
+    assert holds(statements(cells(lawful=True))["prediction by the law"])
+    assert not holds(statements(cells(lawful=True).assign(reference_bits=7.0))["prediction by the law"])
 
 
 def test_lost_and_full_cells_say_nothing() -> None:

@@ -120,16 +120,16 @@ def judge(readings: pd.DataFrame) -> Finding:
         before, after = by["before"], by.get("after")
         statements += [
             Statement(
-                f"At equal {reading}, a larger batch holds more up to {SATURATION}: a doubled one more than 1 times.",
-                f"At equal {reading}, doubling the batch multiplies capacity by {{}} up to {SATURATION}.",
+                f"Up to {SATURATION}, larger batches hold more after equal {reading}: doubling gives a factor above 1.",
+                f"After equal {reading}, doubling the batch multiplies capacity by {{}} up to {SATURATION}.",
                 above(before, 1),
                 before,
             ),
             Statement(
                 f"Above {SATURATION} it no longer does: the factor can be 1 or less, and is smaller than before.",
-                f"Above {SATURATION} it does by {{}}."
+                f"Above {SATURATION} it multiplies it by {{}}."
                 if after
-                else f"No batch above {SATURATION} is a sample of its library.",
+                else f"No batch above {SATURATION} is small enough beside its library to be judged.",
                 after.low <= 1 and after.high < before.value if after else None,
                 after,
             ),
@@ -138,8 +138,8 @@ def judge(readings: pd.DataFrame) -> Finding:
     notes = [f"N = {N} is left out, where no batch size got beyond guessing." for N in silent]
     if any(statement.holds is None for statement in statements):
         notes.append(
-            f"Batches of more than {SAMPLE:.3g} of the library are not judged, which is T = {readings['T'].max():,.0f} "
-            "here. " + cost_of_a_test(readings)
+            f"Batches of more than {SAMPLE:.3g} of the library, here T = {readings['T'].max():,.0f}, are not judged. "
+            + cost_of_a_test(readings)
         )
     return Finding(statements, " ".join(notes))
 
@@ -155,7 +155,7 @@ def cost_of_a_test(runs: pd.DataFrame) -> str:
     of_each = runs["core_hours"] * _T / runs["T"]
     hours = of_each.groupby(runs["N"]).mean().sum() * _SIZES * _SEEDS * _ARCHITECTURES
     return (
-        f"To tell needs T = {_T:,}, {_SIZES} batch sizes, {_SEEDS} seeds and {_ARCHITECTURES} architectures for each "
+        f"To tell takes T = {_T:,}, {_SIZES} batch sizes, {_SEEDS} seeds and {_ARCHITECTURES} architectures for each "
         f"N: for as many epochs about {hours:.0f} core-hours."
     )
 

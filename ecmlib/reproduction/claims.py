@@ -176,7 +176,7 @@ CLAIMS = (
     ),
     Claim(
         "R8",
-        "The slope of capacity over d follows eq. 10 over N and H",
+        "The slope of capacity over d follows the paper's eq. 10 over N and H",
         "Fig. 9",
         "law.html#the-law-and-the-data",
         _of_the_law(published_law.slopes),

@@ -158,7 +158,7 @@ def judge_noise_scale(critical: pd.DataFrame, noise: pd.DataFrame) -> Finding:
     if not statements:
         return NOT_MEASURED
     cost = (
-        f"A batch of more than {SAMPLE:.3g} of the library, T = {critical['T'].max():,.0f} here, is no sample of it. "
+        f"Noise scales of more than {SAMPLE:.3g} of the library, here T = {critical['T'].max():,.0f}, tell nothing. "
         + cost_of_a_test(critical)
     )
     return Finding(statements, cost if any(statement.holds is None for statement in statements) else "")

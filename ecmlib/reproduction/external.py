@@ -1,4 +1,4 @@
-"""Everyone's numbers: what a law fitted to our records alone says of what other groups have published."""
+"""Other groups' numbers: what a law fitted to our records alone says of what other groups have published."""
 
 from __future__ import annotations
 

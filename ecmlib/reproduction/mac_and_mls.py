@@ -227,7 +227,7 @@ def _cost(table: pd.DataFrame) -> str:
     power, constant = np.polyfit(np.log(table["d"]), of_a_try, 1)
     hours = table["H"].nunique() * _TRIES * sum(math.exp(constant) * d**power for d in _TELLING)
     return (
-        f"To tell needs searches at d = {' and '.join(map(str, _TELLING))} with {_TRIES} restarts a size: about "
+        f"To tell takes searches at d = {' and '.join(map(str, _TELLING))} with {_TRIES} restarts a size: about "
         f"{hours:.0f} core-hours, as the cost of those up to d = {table['d'].max():g} grows."
     )
 

@@ -52,7 +52,7 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
                 f"With L = {L} the fitted law errs by less than {AGREES:.0%} on average where it can be wrong: where "
                 "the library is not full and more than guesses are counted.",
                 f"With L = {L} it errs by {{}} at {len(telling)} configurations of {len(points)}; of {len(full)} full "
-                f"libraries it says so {said} times.",
+                f"libraries it calls {said} full.",
                 below(error, AGREES),
                 error,
             )
@@ -61,7 +61,7 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
 
 
 def slopes(frame: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Finding:
-    """R8: below saturation capacity has one slope over d, and (10) gives it for each N and H.
+    """R8: below saturation capacity has one slope over d, and eq. 10 gives it for each N and H.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def slopes(frame: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Finding:
             Statement(
                 "The fitted slope f(H, N) is that of capacity over d below saturation, within a factor of 1.5 on "
                 "average.",
-                f"The slope that (10) gives is off by a factor {{}}, over {len(lines)} pairs of N and H.",
+                f"The slope of eq. 10 is off by a factor {{}}, over {len(lines)} pairs of N and H.",
                 below(off, 1.5),
                 off,
             ),
@@ -158,7 +158,7 @@ def table_1(frame: pd.DataFrame) -> Finding:
             ),
         ],
         f"On average it predicts {factors} times what is measured. K is {frame['K'].iloc[0]} here; the paper's is "
-        "lost.",
+        "not known.",
     )
 
 

@@ -94,7 +94,7 @@ class Finding:
             return replace(second, note=f"{second.note} Judged on {name}.".strip()) if second.statements else second
         if not second.statements:
             return self
-        both = "say the same" if self.verdict == second.verdict else f"say otherwise: {second.verdict}"
+        both = "lead to the same verdict" if self.verdict == second.verdict else f"lead to another: {second.verdict}"
         return replace(self, note=f"{self.note} The records of {name} {both}.".strip())
 
 

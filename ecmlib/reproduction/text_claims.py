@@ -9,7 +9,7 @@ from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.reproduction.text import growth, law_errors, paired, power_of_bits
 
 MARGIN = 0.1  # by which bits a parameter may differ, relatively, and still be called the same
-_OTHERS = ("bits a parameter", "error of the law", "sequences follow the bits they need", "bits are constant")
+_OTHERS = ("bits a parameter", "prediction by the law", "sequences follow the bits they need", "bits are constant")
 
 
 def statements(cells: pd.DataFrame) -> dict[str, Statement | None]:
