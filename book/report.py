@@ -12,7 +12,9 @@ import yaml
 from IPython.display import Math
 from numpy.typing import ArrayLike
 from pages import percent
+from scipy import integrate, stats
 
+from ecmlib.architecture import HEAD_DIM
 from ecmlib.chance import FULL
 from ecmlib.laws.base import Law
 from ecmlib.laws.comparison import CELLS
@@ -52,6 +54,41 @@ def law_in_numbers(law: SignalLaw) -> Math:
         rf"W &= {law.bits_ff:.2f} \cdot 8 d\,(d - 1) + {law.bits_att:.2f} \cdot 2 H r (2 d - 2 - r) , \quad"
         rf" \sigma = {law.uneven:.2f} \end{{aligned}}"
     )
+
+
+def by_hand(law: SignalLaw, d: int, H: int, N: int, K: int, T: int) -> pd.DataFrame:
+    """Compute a capacity step by step, as a reader would: one layer, 10,000 steps, frozen embeddings, d up to K, u < 1.
+
+    Returns
+    -------
+    DataFrame
+        ``quantity``, ``computed as`` and ``value``, a row a step; the last is C.
+    """
+    i, r = d - 1, min(d - 1, HEAD_DIM)
+    weights, free = 8 * d * i, 2 * H * r * (2 * i - r)
+    t = 1 - law.lacking * np.sqrt(70_000 / (10_000 * (N - 1)))
+    M = t * (law.bits_ff * weights + law.bits_att * free)
+    shared = stats.poisson((T - 1) / K).expect(lambda others: np.log2(1 + others))
+    A = T * ((N - 1) * np.log2(K) - shared)
+    u = M / A
+    square = -2 * np.log(K) * np.log(1 - u)
+    mean = np.sqrt(square / (1 + law.uneven**2))
+    spread = np.sqrt(1 + law.uneven**2 * mean**2)
+    p, _ = integrate.quad(lambda z: stats.norm.pdf(z) * stats.norm.cdf(mean + z * spread) ** (K - 1), -8, 8)
+    rows = [
+        ("weights of the feed-forward block that count", "8 d (d - 1)", weights),
+        ("free numbers of attention", "2 H r (2 d - 2 - r), r = min(d - 1, 64)", free),
+        ("t, share of the memory put to use", "1 - \N{SCRIPT SMALL L} √(7 / (N - 1))", t),
+        ("M, bits stored", f"t ({law.bits_ff:.3f} x the first + {law.bits_att:.3f} x the second)", M),
+        ("E log2(1 + X), bits", "X Poisson, of mean (T - 1) / K", shared),
+        ("A, bits to be known", "T ((N - 1) log2 K - E log2(1 + X))", A),
+        ("u, share stored", "M / A", u),
+        ("s²", "-2 ln K ln(1 - u)", square),
+        ("μ, mean signal", "s / √(1 + \N{GREEK SMALL LETTER SIGMA}²)", mean),
+        ("p, chance of the right token", "the integral", p),
+        ("C, sequences", "T (p - 1/K) / (1 - 1/K)", T * (p - 1 / K) / (1 - 1 / K)),
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "computed as", "value"], dtype=object)
 
 
 def drawn(grid: str) -> int:
@@ -146,7 +183,7 @@ def text_in_words(cells: pd.DataFrame) -> str:
     waiting = len(judged) - len(told)
     return (
         f"Of {len(told)} conclusions drawn on random tokens, {len(told) - len(unmet)} hold for text"
-        + (f"; not so: {', '.join(unmet)}" if unmet else "")
+        + (f"; {len(unmet)} {'do' if len(unmet) > 1 else 'does'} not: {', '.join(unmet)}" if unmet else "")
         + (f"; {waiting} wait for measurements." if waiting else ".")
     )
 

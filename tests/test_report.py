@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report import headlines, spread_of_restarts
+from report import by_hand, headlines, spread_of_restarts
 
-from ecmlib import load_results
+from ecmlib import SignalLaw, load_results
 from ecmlib.reproduction.claims import CLAIMS, reproduction_table
 from ecmlib.reproduction.measure import measured
 
@@ -27,6 +27,13 @@ def test_headlines_of_a_made_grid() -> None:
         "paper_rule": 1.0,
         "bits_per_parameter": 2.0,
     }
+
+
+@pytest.mark.parametrize(("d", "H", "N", "K"), [(32, 2, 8, 128), (80, 1, 32, 128), (16, 4, 4, 64)])
+def test_a_capacity_by_hand_is_the_laws(d: int, H: int, N: int, K: int) -> None:
+    law = SignalLaw.load("results/law-reference/signal.json")
+    *_, capacity = by_hand(law, d, H, N, K, T=4096)["value"]
+    assert capacity == pytest.approx(float(law.predict(d, H=H, N=N, K=K, T=4096)), rel=1e-3)
 
 
 def test_spread_needs_five_restarts() -> None:
