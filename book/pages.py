@@ -23,7 +23,7 @@ from ecmlib.figures.style import save_svg
 from ecmlib.reproduction.stats import Finding
 
 NOT_MEASURED = "Not measured yet."
-_HOLDS = {True: "It is so.", False: "It is not.", None: "It cannot be told."}
+_HOLDS = {True: "Holds.", False: "Fails.", None: "Undecided."}
 _DATA = Path("data")  # beside the pages, in whose folder they run
 
 
@@ -66,7 +66,15 @@ def claims_table(claims: pd.DataFrame) -> HTML:
         for row in records
     ]
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    return HTML(f'<table class="claims"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
+    caption = f"<caption>The paper's {_listed(claims['name'].tolist())}, judged by our records</caption>"
+    return HTML(f'<table class="claims">{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>')
+
+
+def _listed(names: list[str]) -> str:
+    """Name one claim, two, or the first and last of more."""
+    if len(names) == 1:
+        return f"claim {names[0]}"
+    return f"claims {names[0]} {'and' if len(names) == 2 else 'to'} {names[-1]}"
 
 
 def said(claim: str, finding: Finding) -> Markdown:
@@ -130,7 +138,8 @@ def significant(value: float) -> str:
         return "0"
     if abs(value) >= 1e6:
         return f"{'below -' if value < 0 else 'over '}a million"
-    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    rounded = float(f"{value:.2e}")
+    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
 
 
 def carried(name: str, law: str | Path, *scripts: str, figure: str = "") -> HTML:

@@ -179,7 +179,7 @@ def _pages(_: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         if found := grids.get(folder):
             rows = "".join(_row(folder, path, record) for path, record in sorted(found, key=_sizes))
             names = ["record", *(name.replace("_", " ") for name in _SHOWN)]
-            body += "<p>The best restart of each configuration.</p>" + _table(names, rows, folder)
+            body += _table(names, rows, f"The best restart of each configuration of {folder}")
         files = _files(ROOT / "results" / folder, {path for path, _ in found or []})
         yield f"records/{folder}", {"title": folder, "body": body + files}, "page.html"
 
@@ -210,7 +210,7 @@ def _table(names: list[str], rows: str, label: str) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return (
         f'<div class="table-scroll" role="region" tabindex="0" aria-label="{label}"><table class="data table">'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<caption><span>{label}</span></caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
