@@ -139,7 +139,7 @@ def significant(value: float) -> str:
     if abs(value) >= 1e6:
         return f"{'below -' if value < 0 else 'over '}a million"
     rounded = float(f"{value:.2e}")
-    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
 
 
 def carried(name: str, law: str | Path, *scripts: str, figure: str = "") -> HTML:

@@ -79,13 +79,17 @@ def by_hand(law: SignalLaw, d: int, H: int, N: int, K: int, T: int) -> pd.DataFr
         ("weights of the feed-forward block that count", "8 d (d - 1)", weights),
         ("free numbers of attention", "2 H r (2 d - 2 - r), r = min(d - 1, 64)", free),
         ("t, share of the memory put to use", "1 - \N{SCRIPT SMALL L} √(7 / (N - 1))", t),
-        ("M, bits stored", f"t ({law.bits_ff:.3f} x the first + {law.bits_att:.3f} x the second)", M),
+        (
+            "M, bits stored",
+            f"t ({law.bits_ff:.3f} \N{MIDDLE DOT} the first + {law.bits_att:.3f} \N{MIDDLE DOT} the second)",
+            M,
+        ),
         ("E log2(1 + X), bits", "X Poisson, of mean (T - 1) / K", shared),
         ("A, bits to be known", "T ((N - 1) log2 K - E log2(1 + X))", A),
         ("u, share stored", "M / A", u),
         ("s²", "-2 ln K ln(1 - u)", square),
         ("μ, mean signal", "s / √(1 + \N{GREEK SMALL LETTER SIGMA}²)", mean),
-        ("p, chance of the right token", "the integral", p),
+        ("p, chance of the right token", "the integral of the law", p),
         ("C, sequences", "T (p - 1/K) / (1 - 1/K)", T * (p - 1 / K) / (1 - 1 / K)),
     ]
     return pd.DataFrame(rows, columns=["quantity", "computed as", "value"], dtype=object)
@@ -225,5 +229,5 @@ def hits_in_words(designs: pd.DataFrame, level: float = 0.9) -> str:
     inside = trained["held"].between(trained["C_low"], trained["C_high"])
     return (
         f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
-        f"ended inside their {level:.0%} interval; {len(designs)} were drawn."
+        f"ended inside their {percent(level)} interval; {len(designs)} were drawn."
     )

@@ -58,6 +58,13 @@ def test_what_is_next_to_nothing_is_written_as_nothing() -> None:
     assert [significant(value) for value in (-1.95e-6, -3e-14, 0.0123)] == ["0", "0", "0.0123"]
 
 
+@pytest.mark.parametrize(
+    ("value", "written"), [(0.99996, "1.00"), (-0.999934, "-1.00"), (2048.4, "2,048"), (0.0946, "0.0946"), (1e-9, "0")]
+)
+def test_three_digits_count(value: float, written: str) -> None:
+    assert significant(value) == written
+
+
 def test_what_is_shown_of_records_leads_to_them() -> None:
     ending = Counter()
     for page in Path("book").glob("*.md"):

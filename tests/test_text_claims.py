@@ -111,7 +111,7 @@ def test_growth_that_load_alone_explains_is_what_the_law_predicts() -> None:
         assert exponents["text"].value == pytest.approx(of_text, abs=1e-6), "all cells are in pairs"
     assert found["d"]["larger"].high < -0.1
     said = str(statements(cells(lawful=True, T=2048))["growth with d"])
-    assert "The law that is told its bits a token says by -0." in said
+    assert "The law, told the bits a token, says -0." in said
 
 
 def test_law_of_uniform_tokens_predicts_text_from_its_bits_a_token() -> None:

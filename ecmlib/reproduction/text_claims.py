@@ -42,11 +42,11 @@ def _growth(
 ) -> Statement | None:
     if uniform is None or text is None or larger is None or (larger.contains(0) and larger.contains(-uniform.value)):
         return None
-    told = "" if predicted is None else f" The law that is told its bits a token says by {predicted.value:.2f}."
+    told = "" if predicted is None else f" The law, told the bits a token, says {predicted.value:.2f}."
     return Statement(
         f"Capacity grows with {size} as it does for uniform tokens: the exponents can be equal.",
-        f"Capacity grows as {size} to the power {uniform.value:.2f} for uniform tokens; for text the exponent is "
-        f"larger by {{}}.{told}",
+        f"Capacity grows as {size} to the power {uniform.value:.2f} for uniform tokens; for text the exponent "
+        f"differs by {{}}.{told}",
         larger.contains(0),
         larger,
     )
