@@ -95,6 +95,33 @@ def by_hand(law: SignalLaw, d: int, H: int, N: int, K: int, T: int) -> pd.DataFr
     return pd.DataFrame(rows, columns=["quantity", "computed as", "value"], dtype=object)
 
 
+def coverage_in_words(table: pd.DataFrame, least: float = 0.85, most: float = 0.95) -> str:
+    """Say in which groups of `intervals_by_group` intervals hold too seldom or too often, and where that is sure."""
+    counted = table.assign(held=(table["covered"] * table["runs"]).round().astype(int), runs=table["runs"].astype(int))
+    together, groups = counted.loc[["all"]], counted.drop(index="all")
+    off = groups[~groups["covered"].between(least, most)]
+    sure = off[(off["high"] < least) | (off["low"] > most)]
+    whole = f"intervals hold in {together['held'].item()} of {together['runs'].item()} runs"
+    if off.empty:
+        return f"{whole}, and in every group in {percent(least)} to {percent(most)} of them."
+    counts = ", ".join(f"*{row.Index}* ({row.held} of {row.runs})" for row in off.itertuples())
+    certain = f"only in {', '.join(sure.index)} is that sure" if len(sure) else "with so few runs that is sure of none"
+    return f"{whole}. The share lies outside {percent(least)} to {percent(most)} in {counts}; {certain}."
+
+
+def structure_in_words(errors: pd.DataFrame, clearly: float = 0.75) -> str:
+    """Say on which rows of ``ours`` and ``with_process`` a Gaussian process errs clearly less than our law."""
+    beats = errors[errors["with_process"] < clearly * errors["ours"]]
+    columns = beats["ours"].map(percent), beats["with_process"].map(percent), beats["scored"].astype(int)
+    named = [
+        f"{name} ({alone} to {bent}, {n} configurations)"
+        for name, alone, bent, n in zip(beats.index, *columns, strict=True)
+    ]
+    if not named:
+        return "It nowhere takes a quarter of the error off: the law lacks no structure that a smooth function finds."
+    return f"It takes a quarter of the error or more off in: {', '.join(named)}. There the law lacks structure."
+
+
 def drawn(grid: str) -> int:
     """Return how many configurations a grid lists, whether they are measured or not."""
     return len(yaml.safe_load((GRIDS / f"{grid}.yaml").read_text(encoding="utf-8"))["configurations"])

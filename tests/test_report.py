@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report import by_hand, headlines, spread_of_restarts
+from report import by_hand, coverage_in_words, headlines, law_in_numbers, spread_of_restarts, structure_in_words
 
 from ecmlib import SignalLaw, load_results
 from ecmlib.reproduction.claims import CLAIMS, reproduction_table
@@ -62,3 +62,27 @@ def test_every_claim_is_judged_once() -> None:
     assert not judged["finding"].map(str).str.contains("nan").any()
     assert not load_results("results/mac-cpu").empty
     assert set(judged["name"]) >= {"R6", "R10", "R12", "R13"}
+
+
+def test_coverage_in_words_names_groups_outside_and_says_where_that_is_sure() -> None:
+    columns = ["runs", "covered", "low", "high"]
+    rows = {"small": (40, 0.5, 0.3, 0.7), "middle": (10, 0.9, 0.6, 1), "other K": (3, 1 / 3, 0.01, 0.91)}
+    table = pd.DataFrame(rows | {"all": (53, 30 / 53, 0.4, 0.7)}, index=columns).T
+    assert coverage_in_words(table) == (
+        "intervals hold in 30 of 53 runs. The share lies outside 85\N{NO-BREAK SPACE}% to 95\N{NO-BREAK SPACE}% in "
+        "*small* (20 of 40), *other K* (1 of 3); only in small is that sure."
+    )
+    assert "sure of none" in coverage_in_words(table.drop(index="small"))
+    assert coverage_in_words(table.loc[["middle", "all"]]).endswith("of them.")
+
+
+def test_structure_in_words_names_what_a_process_betters_by_a_quarter() -> None:
+    errors = pd.DataFrame({"scored": [8, 9], "ours": [0.2, 0.2], "with_process": [0.1, 0.19]}, index=["T", "L"])
+    assert "in: T (20\N{NO-BREAK SPACE}% to 10\N{NO-BREAK SPACE}%, 8 configurations)." in structure_in_words(errors)
+    assert structure_in_words(errors.tail(1)).startswith("It nowhere")
+
+
+def test_law_in_numbers_has_the_numbers_of_the_law() -> None:
+    law = SignalLaw(bits_ff=1.234, bits_att=5.678, lam=0.912, uneven=0.345, lacking=0.0678, bits_emb=2.468)
+    said = law_in_numbers(law).data
+    assert all(number in said for number in ("1.23", "5.68", "0.91", "0.34", "0.068", "2.47"))
