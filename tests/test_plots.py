@@ -3,18 +3,19 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ecmlib import CapacityRecord, EmpiricalCapacityModel, load_law
+from ecmlib import CapacityRecord, EmpiricalCapacityModel, SignalLaw, load_law
 from ecmlib.figures import (
-    plot_collapse,
     plot_curves,
     plot_extrapolation,
     plot_grid,
+    plot_loads,
     plot_predicted,
     plot_ratios,
     plot_residuals,
     plot_slopes,
 )
 from ecmlib.figures.style import styled
+from ecmlib.laws.loads import loads
 from ecmlib.reproduction.critical_batch import plot_noise_scale
 
 
@@ -161,15 +162,31 @@ def test_laws_are_drawn_as_predicted_over_measured_and_what_was_fitted_is_shaded
 
 def test_capacities_of_all_sizes_fall_on_the_curve_of_the_law_that_made_them() -> None:
     law = load_law("results/law/signal.json").model_copy(update={"uneven": 0.3})
-    frames = {f"K={K}": grid((1,)).assign(K=K) for K in (32, 128)}
-    frames = {name: rows.assign(C_plateau=np.maximum(law.predict_frame(rows), 1)) for name, rows in frames.items()}
-    (axes,) = plot_collapse(frames, law).axes
-    *points, least, most = axes.lines
-    assert [line.get_label() for line in axes.lines] == ["K=32", "K=128", "law, K=32", "law, K=128"]
-    for drawn, curve in zip(points, (least, most), strict=True):
-        x, y = np.array(drawn.get_xdata()), np.array(drawn.get_ydata())
-        assert len(x) > 5
-        np.testing.assert_allclose(np.interp(np.log(x), np.log(curve.get_xdata()), curve.get_ydata()), y, rtol=0.01)
+    assert isinstance(law, SignalLaw)
+    rows = pd.concat([grid((1,)).assign(K=K) for K in (32, 128)])
+    cells = loads(law, rows.assign(C_plateau=np.maximum(law.predict_frame(rows), 1)))
+    alone = cells.head(1).assign(spoken=False, kind="a")
+    (axes, bar) = plot_loads(pd.concat([cells.assign(kind=np.where(cells["d"] > 16, "a", "b")), alone]), 0.3).axes
+    curves = {line.get_label(): line for line in axes.lines}
+    assert list(curves) == ["_law, K=32", "_law, K=128"]
+    drawn = {points.get_label(): np.asarray(points.get_offsets()) for points in axes.collections}
+    assert sorted(drawn) == ["a", "b", "not of the law's scope"]
+    assert sum(map(len, drawn.values())) == len(cells) + 1
+    for K, of_K in cells.groupby("K"):
+        curve = curves[f"_law, K={K}"]
+        at = np.log(of_K["load"]), np.log(curve.get_xdata())
+        np.testing.assert_allclose(np.interp(*at, np.asarray(curve.get_ydata())), of_K["memorised"], rtol=0.01)
+    assert bar.get_xlabel() == "K"
+
+
+def test_runs_that_the_papers_rule_ended_count_with_the_steps_they_took() -> None:
+    law = load_law("results/law/signal.json")
+    assert isinstance(law, SignalLaw)
+    rows = grid((1,)).query("d == 16").assign(C_plateau=300.0, max_steps=20_000, steps=900, status="patience")
+    stopped, allowed = (loads(law, rows.assign(stop=stop)) for stop in ("patience", "plateau"))
+    assert set(stopped["max_steps"]) == {900}
+    assert set(allowed["max_steps"]) == {20_000}
+    assert (stopped["load"] > allowed["load"]).all()
 
 
 @pytest.mark.parametrize("target", ["C_plateau", "C"])

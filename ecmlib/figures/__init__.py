@@ -1,5 +1,6 @@
 """Figures of records, laws and designs; each returns a matplotlib figure and computes nothing that it does not draw."""
 
+from ecmlib.figures.collapse import plot_loads
 from ecmlib.figures.curves import plot_curves
 from ecmlib.figures.design import (
     plot_candidates,
@@ -8,7 +9,6 @@ from ecmlib.figures.design import (
 )
 from ecmlib.figures.grid import plot_grid
 from ecmlib.figures.law import (
-    plot_collapse,
     plot_extrapolation,
     plot_predicted,
     plot_ratios,
@@ -19,11 +19,11 @@ from ecmlib.figures.law import (
 __all__ = [
     "plot_candidates",
     "plot_capacity_over_parameters",
-    "plot_collapse",
     "plot_curves",
     "plot_design_hits",
     "plot_extrapolation",
     "plot_grid",
+    "plot_loads",
     "plot_predicted",
     "plot_ratios",
     "plot_residuals",

@@ -14,11 +14,9 @@ from matplotlib.ticker import ScalarFormatter
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_figure, new_panels, scale_by_doublings, shared_legend, styled
 from ecmlib.laws.base import Law
-from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import configurations, growing, scored
 from ecmlib.laws.scores import bounded, mean_error
-from ecmlib.laws.signal import SignalLaw
 
 
 def plot_ratios(results: pd.DataFrame, law: Law, target: str = "C_plateau") -> Figure:
@@ -166,39 +164,6 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     axes.set(xscale="log", yscale="log", xlabel="predicted C, sequences", ylabel="measured C, sequences")
     said = {"title": "mean error, of configurations", "title_fontsize": "x-small", "fontsize": "x-small"}
     figure.legend(loc="outside lower center", ncols=2, **said)
-    return figure
-
-
-def plot_collapse(frames: Mapping[str, pd.DataFrame], law: SignalLaw) -> Figure:
-    """Draw the share of the library that was memorised over the share of its bits that the law says is stored.
-
-    A colour a grid, for all sizes: a law that misses nothing puts them on one curve, which differs a little with K and
-    is drawn for the smallest and the largest.
-
-    Parameters
-    ----------
-    frames : mapping
-        Rows of `ecmlib.load_results` by the grid's name.
-    law : SignalLaw
-    """
-    target = law.evidence.target
-    figure, axes = new_figure(5, 4.4)
-    shares, sizes = [], []
-    for (name, frame), color, marker in styled(frames.items()):
-        points = scored(frame, target, law.same)
-        points = points[~points["lost"]]
-        share, known = law.share(points), points[target] / points["T"]
-        axes.plot(share, known, marker, color=color, label=name, markersize=4, alpha=0.8, linestyle="none")
-        shares.append(share)
-        sizes.append(points["K"])
-    least, most = np.concatenate(shares).min(), np.concatenate(shares).max()
-    across = np.geomspace(least, most, 200)
-    K = pd.concat(sizes)
-    for vocabulary, dashes in zip(sorted({K.min(), K.max()}), ("-", "--"), strict=False):
-        curve = detected(across, np.full(len(across), float(vocabulary)), law.uneven)
-        axes.plot(across, curve, color="black", linestyle=dashes, linewidth=0.8, label=f"law, K={vocabulary:.0f}")
-    axes.set(xscale="log", yscale="log", xlabel="share of the knowable bits that is stored, M / A", ylabel="C / T")
-    axes.legend(fontsize="x-small")
     return figure
 
 
