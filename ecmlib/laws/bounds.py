@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import entr
 
-from ecmlib.laws.demand import Array, knowable_bits
+from ecmlib.laws.demand import knowable_bits
+from ecmlib.laws.fitting import Array
 
 WEIGHT_BITS = 16  # of a bfloat16 number, which is all that matrix products see of a weight
 _HALVINGS = 60  # of an interval of length 1: to the last digit
