@@ -123,20 +123,21 @@ class _Flight:
         """Train through the budgets that are not finished yet."""
         try:
             for budget in self._budgets[len(self.branches) :]:
-                protocol = self._protocol.until(budget)
-                if not self._branch:
-                    for _ in follow(self._trainer, protocol, protocol.stable_until, self.trunk, self._checkpoint):
-                        self._show(bar)
-                if protocol.schedule == "constant":
-                    continue
-                self._follow_branch(protocol, bar)
-                if self.branches[-1].last_count[-1] == protocol.T:
+                self._train(self._protocol.until(budget), bar)
+                if self.branches and self.branches[-1].last_count[-1] == self._protocol.T:
                     return "complete"
         except DivergedError:
             return "diverged"
         ends = ends_of(columns(self.trunk), self.branches)
         lost = self._protocol.loss == "all" and any(has_diverged(end, K) for end in ends)
         return "diverged" if lost else "max_steps"
+
+    def _train(self, protocol: Protocol, bar: tqdm[Any]) -> None:
+        if not self._branch:
+            for _ in follow(self._trainer, protocol, protocol.stable_until, self.trunk, self._checkpoint):
+                self._show(bar)
+        if protocol.schedule != "constant":
+            self._follow_branch(protocol, bar)
 
     def _follow_branch(self, protocol: Protocol, bar: tqdm[Any]) -> None:
         if not self._branch:

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.contents import Split, split_content
 from ecmlib.curve import DivergedError
 from ecmlib.forward import judge_all
-from ecmlib.ngram import ngram_bits
+from ecmlib.ngram import Array, ngram_bits
 from ecmlib.progress import Bar, announce
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
@@ -23,8 +22,6 @@ from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, T
 from ecmlib.trainer import Trainer
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.workplace import Compiled, Workplace, workplace
-
-Array = NDArray[np.float64]
 
 
 def measure_text(
@@ -90,8 +87,8 @@ def measure_text(
         seeds = seeds_of_restart(protocol, number)
         checkpoint = checkpoint_of(path, number, model.identity(f"restart {number}"))
         restart = model.run(split.library, protocol, seeds, f"restart {number + 1}/{restarts}", checkpoint)
-        told = _told(model, split, restart, by_reference, by_ngram)
-        record = record.model_copy(update={"restarts": [*record.restarts, told]})
+        finished = _finished_restart(model, split, restart, by_reference, by_ngram)
+        record = record.model_copy(update={"restarts": [*record.restarts, finished]})
         if path is not None:
             record = record.save(path)
             checkpoint.clear()
@@ -175,7 +172,9 @@ def _train_reference(model: _Model, split: Split, checkpoint: Checkpoint) -> tup
     )
 
 
-def _told(model: _Model, split: Split, restart: Restart, by_reference: Array, by_ngram: Array) -> TextRestart:
+def _finished_restart(
+    model: _Model, split: Split, restart: Restart, by_reference: Array, by_ngram: Array
+) -> TextRestart:
     """Add to a restart that has just ended what its model says of both parts of the source."""
     if restart.status == "diverged":
         return TextRestart(**dict(restart), held_out=None, beyond_model=None, beyond_ngram=None)

@@ -204,11 +204,8 @@ def check_restarts(restarts: Sequence[Restart], protocol: Protocol, K: int) -> N
                 check_complete(restart.status, restart.last_count[-1], protocol.T)
             if restart.step and protocol.loss == "all":  # else positions that are not trained become worse than guesses
                 check_not_diverged(restart.status, restart.points, K)
-            if len({counted.weight_bits for counted in restart.rounded}) < len(restart.rounded):
-                raise ValueError("rounded: a number of weight_bits is there twice")
-            for counted in restart.rounded:
-                with said_of("rounded"):
-                    check_counts(counted.last_count, counted.full_count, protocol.T)
+            with said_of("rounded"):
+                _check_rounded(restart.rounded, protocol.T)
 
 
 def provenance(device: str, threads: int, compiled: bool, seconds: float, core_seconds: float) -> Provenance:
@@ -223,6 +220,13 @@ def provenance(device: str, threads: int, compiled: bool, seconds: float, core_s
         seconds=round(seconds, 3),
         core_seconds=round(core_seconds, 3),
     )
+
+
+def _check_rounded(rounded: Sequence[Rounded], T: int) -> None:
+    if len({counted.weight_bits for counted in rounded}) < len(rounded):
+        raise ValueError("a number of weight_bits is there twice")
+    for counted in rounded:
+        check_counts(counted.last_count, counted.full_count, T)
 
 
 def _commit() -> str | None:

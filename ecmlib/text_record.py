@@ -114,13 +114,13 @@ class TextRecord(Record):
         check_restarts(self.restarts, self.protocol, self.architecture.K)
         for number, restart in enumerate(self.restarts):
             with said_of(f"restarts.{number}"):
-                self._check_told(restart)
+                self._check_held_out(restart)
         if self.reference is not None:
             with said_of("reference"):
                 self._check_reference(self.reference)
         return self
 
-    def _check_told(self, restart: TextRestart) -> None:
+    def _check_held_out(self, restart: TextRestart) -> None:
         told = [part is not None for part in (restart.held_out, restart.beyond_model, restart.beyond_ngram)]
         if told != [restart.status != "diverged"] * 3:
             raise ValueError(f"held_out, beyond_model, beyond_ngram: status = {restart.status!r} has all or none")

@@ -114,15 +114,10 @@ def follow(
 
 def side_by_side(runs: Sequence[Generator[None, None, Restart]]) -> list[Restart]:
     """Take the steps of one run (`steps_of_restart`), or of several in turn, until all have ended."""
-    ended: dict[int, Restart] = {}
-    while len(ended) < len(runs):
-        for number, run in enumerate(runs):
-            if number not in ended:
-                try:
-                    next(run)
-                except StopIteration as end:
-                    ended[number] = end.value
-    return [ended[number] for number in range(len(runs))]
+    restarts: list[Restart | None] = [None for _ in runs]
+    while None in restarts:
+        restarts = [restart or _restart_if_ended(run) for restart, run in zip(restarts, runs, strict=True)]
+    return [restart for restart in restarts if restart is not None]
 
 
 def steps_of_restart(
@@ -218,6 +213,16 @@ def forecast_of(protocol: Protocol, K: int, curve: list[CurvePoint]) -> Forecast
     steps = [point.step for point in curve]
     capacities = [guess_corrected(point.last_count, protocol.T, K) for point in curve]
     return shipped_forecaster().forecast(steps, capacities, protocol.T, protocol.max_steps)
+
+
+def _restart_if_ended(run: Generator[None, None, Restart]) -> Restart | None:
+    """Take the next step of a run; return what it leaves if that was the last."""
+    try:
+        next(run)
+    except StopIteration as end:
+        restart: Restart = end.value
+        return restart
+    return None
 
 
 def _to_the_end(
