@@ -19,6 +19,7 @@ from ecmlib.restart import Provenance
 from ecmlib.validation import Parameters, said_of
 
 SquaredNorm = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_LEVEL, _DRAWS = 0.95, 500  # of the bootstrap over repetitions
 UNAPPLIED = (  # it runs to the last step
     "patience_steps",
     "min_steps",
@@ -36,11 +37,11 @@ class SquaredNorms(NamedTuple):
     small: list[float]  #: mean over the small batches that make up a big one
     big: list[float]  #: of each big batch
 
-    def interval(self, sampling: Sampling, level: float, draws: int = 500) -> tuple[float, float]:
+    def interval(self, sampling: Sampling, level: float) -> tuple[float, float]:
         """Bootstrap `simple_noise_scale` over repetitions: the percentile interval, maybe with an infinite end."""
         random = np.random.default_rng(0)
         scales = []
-        for _ in range(draws):
+        for _ in range(_DRAWS):
             pick = random.integers(len(self.small), size=len(self.small))
             drawn = SquaredNorms(np.array(self.small)[pick].tolist(), np.array(self.big)[pick].tolist())
             scales.append(simple_noise_scale(drawn, sampling))
@@ -108,15 +109,15 @@ class NoiseScaleRecord(Record):
                     raise ValueError(f"small and big: input should be {self.sampling.repetitions} numbers each")
         return self
 
-    def frame(self, level: float = 0.9) -> pd.DataFrame:
+    def frame(self) -> pd.DataFrame:
         """Return one row a point: N, d, ``step``, ``last_count``, ``noise_scale`` in sequences, ``low`` and ``high``.
 
-        The interval is the percentile bootstrap over repetitions; infinite where noise hides the gradient.
+        The interval is a 95 % percentile bootstrap over repetitions; infinite where noise hides the gradient.
         """
         rows = []
         for point in self.points:
             norms = SquaredNorms(point.small, point.big)
-            low, high = norms.interval(self.sampling, level)
+            low, high = norms.interval(self.sampling, _LEVEL)
             scale = simple_noise_scale(norms, self.sampling)
             row = {"step": point.step, "last_count": point.last_count, "noise_scale": scale, "low": low, "high": high}
             rows.append({"N": self.architecture.N, "d": self.architecture.d} | row)

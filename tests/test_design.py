@@ -15,6 +15,7 @@ from prove_designs import (
     ALL_RESULTS,
     draw_designs,
     draw_text_designs,
+    grid_of,
     write_grid,
     write_text_grid,
 )
@@ -244,6 +245,12 @@ def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
         options = {"L": [row["L"]], "H": [row["H"]], "level": 2 * PROBABILITY - 1, "head_dim": head_dim}
         best = best_design(smallest_architectures(capacity, N, K, T, law=law, **options))
         assert best[SIZES].tolist() == row[SIZES].tolist()
+
+
+def test_designs_for_a_text_are_kept_apart_by_whose_law_drew_them() -> None:
+    of_tokens, of_text = load_law(), load_law("results/law-reference/text.json")
+    found = [grid_of(of_tokens, None), grid_of(of_tokens, "kjv.txt"), grid_of(of_text, "kjv.txt")]
+    assert found == [OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT]
 
 
 def test_grid_of_designs_trains_each_once_on_a_library_of_its_own(tmp_path: Path) -> None:

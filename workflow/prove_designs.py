@@ -1,9 +1,9 @@
 """Designs that test the law: drawn once, then each trained once, then told apart into hits and misses.
 
 ``python workflow/prove_designs.py draw LAW.json`` writes twenty targets with their designs and the grid that trains
-them; ``... draw LAW.json --text FILE`` writes four for a text. ``... tabulate GRID`` writes the table of hits from what
-the grid has measured. (The twenty of the grid ``designs`` were drawn by an earlier law, under the paper's protocol; the
-four of ``designs-text`` by the law of random tokens.)
+them; ``... draw LAW.json --text FILE`` writes four for a text, by the law of text (grid ``designs-text-law``) or by one
+of random tokens (``designs-text``). ``... tabulate GRID`` writes the table of hits from what the grid has measured.
+(The twenty of the grid ``designs`` were drawn by an earlier law, under the paper's protocol.)
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from ecmlib.laws.design import best_design, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.text_design import smallest_for_text
+from ecmlib.laws.text_law import TextLaw
+from ecmlib.protocol import Protocol
 from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, PROBABILITY, drawn_designs
 from ecmlib.text import Paths
 
@@ -39,26 +41,22 @@ TEXT_HEADER = """\
 # Designs of the law for a text, each trained once, as the grids that the law was fitted on were trained:
 # workflow/prove_designs.py drew them, before any was trained.
 """
-TRAINED: dict[str, Any] = {  # as the grids that the law was fitted on were: `Protocol.reference`
-    "lr": 0.02,
-    "schedule": "wsd",
-    "warmup_steps": 100,
-    "max_steps": 10000,
-    "precision": "bfloat16",
-    "seed": SEED,
-}
+# As the grids that the law was fitted on were.
+TRAINED = Protocol.reference(seed=SEED).model_dump(
+    include={"lr", "schedule", "warmup_steps", "max_steps", "precision", "seed"}
+)
 # What the notebook of texts might do otherwise.
 AS_RANDOM_TOKENS: dict[str, Any] = {"optimizer": "adam", "decay_share": 0.3, "eval_every": 1000}
 
 
-def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = PROBABILITY) -> pd.DataFrame:
+def draw_designs(law: Law, n: int = 20, seed: int = 2028) -> pd.DataFrame:
     """Draw targets until ``n`` of them have different designs inside the law's region, with d <= 64.
 
     A target is a share from 0.03 to 0.9 of a library of 1,024 to 8,192 sequences over 48 to 512 tokens, each evenly on
     a logarithmic scale, at least 40 of them; a length N from 6 to 24; L from 1 to 3 layers of H from 1 to 6 heads of
     size 16, 32 or 64: with these left free, the cheapest ones would be the same for every target, and the proof would
-    say nothing of the others. The design is `ecmlib.laws.design.best_design`, which is to reach the target with the
-    probability given. Only the law decides which targets are left out.
+    say nothing of the others. The design is `ecmlib.laws.design.best_design`, which is to reach the target with
+    probability `PROBABILITY`. Only the law decides which targets are left out.
 
     Returns
     -------
@@ -78,7 +76,7 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = P
         )
         if capacity < LEAST:
             continue
-        wanted: dict[str, Any] = {"L": [L], "H": [H], "head_dim": head_dim, "level": 2 * probability - 1}
+        wanted: dict[str, Any] = {"L": [L], "H": [H], "head_dim": head_dim, "level": 2 * PROBABILITY - 1}
         try:
             design = best_design(smallest_architectures(capacity, N, K, T, law=law, **wanted))
         except ValueError:  # more than the law gives to any architecture
@@ -89,7 +87,7 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2028, probability: float = P
     return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
 
 
-def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2029, level: float = 0.9) -> pd.DataFrame:
+def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2029) -> pd.DataFrame:
     """Draw targets for a text until ``n`` of them have different designs inside the law's region, with d <= 64.
 
     A target is a share from 0.1 to 0.6 of T = 2048 sequences, evenly; a length N from 6 to 16; a vocabulary K from 96
@@ -108,13 +106,19 @@ def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2029, level
         N, H = source.randint(6, 16), source.randint(1, 4)
         K = round(_evenly(source, 96, 512))
         try:
-            design = best_design(smallest_for_text(text, N, K, share, law=law, T=T, H=[H], level=level, seed=SEED))
+            design = best_design(smallest_for_text(text, N, K, share, law=law, T=T, H=[H], seed=SEED))
         except ValueError:  # more than the law gives to any architecture
             continue
         sizes = tuple(int(design[size]) for size in SIZES)
         if design["d"] <= LARGEST_D and not design["outside_region"] and sizes not in designs:
             designs[sizes] = pd.concat([pd.Series({"capacity": share * T, "share": share}), design])
     return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
+
+
+def grid_of(law: Law, text: Paths | None) -> str:
+    """Name the grid of a law's designs: those for a text are apart by whether the law is one of text."""
+    of_text = OF_TEXT if law.name == TextLaw.name else OF_TEXT_AS_RANDOM
+    return of_text if text else OF_ANY
 
 
 def write_grid(designs: pd.DataFrame, path: Path) -> None:
@@ -137,11 +141,11 @@ def main() -> None:
     commands.add_parser("tabulate").add_argument("grid", choices=[OF_TOKENS, OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT])
     arguments = parser.parse_args()
     if arguments.command == "draw":
-        grid = OF_TEXT if arguments.text else OF_ANY
+        law = load_law(arguments.law)
+        grid = grid_of(law, arguments.text)
         targets = ALL_RESULTS / grid / "targets.csv"
         if targets.exists():
             parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
-        law = load_law(arguments.law)
         designs = draw_text_designs(law, arguments.text) if arguments.text else draw_designs(law)
         targets.parent.mkdir(parents=True, exist_ok=True)
         designs.to_csv(targets, index=False)
