@@ -197,9 +197,8 @@ def test_notebook_goes_on_without_a_bad_file(name: str, tmp_path: Path, monkeypa
     given, folder = READING[name]
     for laws in ("law", "law-reference"):
         shutil.copytree(RESULTS / laws, tmp_path / "results" / laws)
-    for other in {"fit": ["holdout"], "mls": ["mls-mac"], "external": ["external", "dana"], "batch_size": []}.get(
-        name, []
-    ):
+    external = ["external", "dana", "reference", "axes", "holdout-2025", "paper-conditions"]
+    for other in {"fit": ["holdout"], "mls": ["mls-mac"], "external": external, "batch_size": []}.get(name, []):
         shutil.copytree(RESULTS / other, tmp_path / "results" / other)
     copied = copy(folder, tmp_path / "results" / folder, most=12)
     if name == "batch_size":

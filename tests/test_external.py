@@ -9,14 +9,14 @@ from ecmlib import SignalLaw, load_law
 from ecmlib.laws.signal import free_numbers
 from ecmlib.reproduction.external import (
     DANA,
-    PAPER_AT_TWO_MILLION,
     agreement,
     at_two_million,
     beside_copies,
+    by_accuracy,
     dana,
-    plot_external,
     predict_dana,
     shared_numbers,
+    statements,
     stored_per_parameter,
 )
 
@@ -110,9 +110,29 @@ def test_embeddings_that_count_add_what_the_law_gives_them() -> None:
 def test_two_million_puts_three_numbers_side_by_side() -> None:
     sizes = {"N": 32, "L": 1, "K": 128, "T": 16000, "P": 2_000_000}
     measured = pd.DataFrame([sizes | {"d": 469, "H": 2, "C": 7000.0}, sizes | {"d": 469, "H": 2, "C": 8000.0}])
-    (row,) = at_two_million(LAW, measured).to_dict("records")
-    assert (row["published"], row["C"]) == (PAPER_AT_TWO_MILLION[2], 7500)
+    said = statements("results/external")
+    (row,) = at_two_million(LAW, measured, said).to_dict("records")
+    assert (row["published"], row["C"]) == (1600, 7500)
     assert row["predicted"] == pytest.approx(float(LAW.predict(d=469, H=2, N=32, T=16000)))
+    with pytest.raises(ValueError, match=r"holds H = \[8\]; the paper speaks of H = \[2, 4\]"):
+        at_two_million(LAW, measured.assign(H=8), said)
+
+
+def test_every_published_number_has_its_source() -> None:
+    assert dana("results/external")["source"].str.contains("Data_exp_").all()
+    said = statements("results/external")
+    assert said["source"].notna().all()
+    assert said.loc["Morris point", ["N", "K", "T"]].tolist() == [64, 2048, 4096]
+    assert 64 * math.log2(2048) * 4096 == pytest.approx(2.88e6, rel=0.01), "the bits that they say were offered"
+
+
+def test_accuracies_are_summed_up_by_bands() -> None:
+    rows = {"accuracy": [0.05, 0.1, 0.3, 0.6, 0.95], "ratio": [0.5, 0.7, 0.8, 1.0, 1.0], "predicted": [0.1] * 5}
+    table = by_accuracy(pd.DataFrame(rows).assign(full=lambda here: here["accuracy"] >= 0.9))
+    assert table["accuracy"].tolist() == ["0.0 to 0.1", "0.1 to 0.5", "0.5 to 1.0"]
+    assert table["n"].tolist() == [2, 1, 1]
+    assert table["ratio"].tolist() == pytest.approx([0.6, 0.8, 1.0])
+    assert table["full"].tolist() == [0, 0, 1]
 
 
 def test_bits_of_blocks_do_not_depend_on_embeddings() -> None:
@@ -122,13 +142,6 @@ def test_bits_of_blocks_do_not_depend_on_embeddings() -> None:
     assert without["P"] == 2 * (12 * 64**2 + 13 * 64) + (2048 + 64) * 64 + 2 * 64
     of_embeddings = counted["bits_per_parameter"] - without["bits_per_parameter"]
     assert of_embeddings * without["P"] == pytest.approx(2.0 * (2048 + 64) * 64)
-
-
-def test_picture_shows_every_row_once() -> None:
-    predicted = predict_dana(LAW, dana("results/external"))
-    axes = plot_external(predicted).axes[0]
-    shown = {line.get_label(): len(line.get_xdata()) for line in axes.lines if line.get_label() in DANA}
-    assert shown == predicted["kind"].value_counts().to_dict()
 
 
 def test_shipped_law_tells_which_of_other_groups_models_knows_more() -> None:

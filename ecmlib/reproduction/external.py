@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ecmlib.chance import FULL
-from ecmlib.figures.style import new_figure, styled
 from ecmlib.files import named_folder
 from ecmlib.laws.detection import detected
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import SIZES, configurations
 from ecmlib.laws.signal import SignalLaw, in_layer
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
-PAPER_AT_TWO_MILLION = {2: 1600, 4: 3300}  # sequences by heads, as the paper says (its Fig. 11); T = 16000, N = 32
-MORRIS = {"least": 2.86, "most": 4.23, "mean in bfloat16": 3.51}  # bits a parameter (Morris et al. 2025)
-MORRIS_SIZES = (2048, 64)  # vocabulary, and tokens a sequence
-MORRIS_POINT = (6.67e5, 2.29e6)  # their worked example: parameters, and bits memorised of 2.88e6
+MORRIS_SIZES = (2048, 64)  # vocabulary, and tokens a sequence (Morris et al. 2025)
 DANA_STEPS = 4096  # 64 epochs of 64 batches, taken for steps of ours with N = 8
+BANDS = (0.0, 0.1, 0.5, 1.0)  # ends of accuracies that are summed up together
 DANA = ("attention only, d = head_dim", "attention only, shared compressions", "with an MLP")
 
 
@@ -31,6 +28,11 @@ def dana(folder: str | Path) -> pd.DataFrame:
     table = pd.read_csv(named_folder(folder, "external") / "dana2025.csv")
     kind = np.where(table["ff_width"] > 0, DANA[2], np.where(table["d"] == table["head_dim"], DANA[0], DANA[1]))
     return table.assign(kind=kind)
+
+
+def statements(folder: str | Path) -> pd.DataFrame:
+    """Read what others say in single numbers from ``statements.csv``, each with its source, by their names."""
+    return pd.read_csv(named_folder(folder, "external") / "statements.csv", index_col="name")
 
 
 def shared_numbers(d: Array, H: Array, head_dim: Array) -> Array:
@@ -95,6 +97,12 @@ def agreement(predicted: pd.DataFrame, by: str = "kind") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def by_accuracy(predicted: pd.DataFrame) -> pd.DataFrame:
+    """Sum up predictions as `agreement` does, by how much of the contexts was published to be known (``accuracy``)."""
+    words = [f"{low} to {high}" for low, high in itertools.pairwise(BANDS)]
+    return agreement(predicted.assign(accuracy=pd.cut(predicted["accuracy"], BANDS, labels=words)), "accuracy")
+
+
 def beside_copies(published: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame:
     """Put small copies of Dana et al.'s models, trained with our block and protocol, beside what they publish.
 
@@ -122,7 +130,7 @@ def beside_copies(published: pd.DataFrame, copies: pd.DataFrame) -> pd.DataFrame
     return pd.DataFrame(table, columns=columns)
 
 
-def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
+def at_two_million(law: SignalLaw, measured: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     """Put the law beside the paper's sentence on 2 million parameters, and beside what our runs of those sizes hold.
 
     Parameters
@@ -130,24 +138,27 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame) -> pd.DataFrame:
     law : SignalLaw
     measured : DataFrame
         Rows of `ecmlib.load_results` of the grid ``two-million``.
+    said : DataFrame
+        What `statements` returns.
 
     Returns
     -------
     DataFrame
-        A row a configuration: d, H, N, P, ``published``, ``predicted``, ``C`` (mean of the restarts).
+        A row a configuration: its sizes, P and steps, ``published``, ``predicted``, ``C`` (mean of the restarts).
 
     Raises
     ------
     ValueError
         If nothing is measured, or models of other numbers of heads than the paper's.
     """
+    papers = said[said["quantity"] == "sequences"].set_index("H")["value"]
     heads = [] if measured.empty else sorted(set(measured["H"]))
-    if not heads or not set(heads) <= set(PAPER_AT_TWO_MILLION):
-        raise ValueError(f"two_million: holds H = {heads}; the paper speaks of H = {sorted(PAPER_AT_TWO_MILLION)}")
+    if not heads or not set(heads) <= set(papers.index):
+        raise ValueError(f"two_million: holds H = {heads}; the paper speaks of H = {sorted(papers.index.astype(int))}")
     table = configurations(measured, "C")
-    published = [PAPER_AT_TWO_MILLION[int(H)] for H in table["H"]]
-    table = table.assign(published=published, predicted=law.predict_frame(table))
-    return table[["d", "H", "N", "P", "published", "predicted", "C"]]
+    table = table.assign(published=table["H"].map(papers), predicted=law.predict_frame(table))
+    kept = [*SIZES, *(["max_steps"] if "max_steps" in table else []), "P", "published", "predicted", "C"]
+    return table[kept]
 
 
 def stored_per_parameter(law: SignalLaw, d: Sequence[int], L: Sequence[int]) -> pd.DataFrame:
@@ -176,21 +187,6 @@ def stored_per_parameter(law: SignalLaw, d: Sequence[int], L: Sequence[int]) -> 
                 {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": of_blocks / blocks}
             )
     return pd.DataFrame(rows)
-
-
-def plot_external(predicted: pd.DataFrame) -> Figure:
-    """Draw predicted over published accuracies, a colour a kind of model; on the line they agree, grey is 15 % off."""
-    figure, axes = new_figure(height=3.8)
-    ends = np.array([predicted["accuracy"].min() * 0.8, 1.0])
-    axes.fill_between(ends, ends * 0.85, ends * 1.15, color="gray", alpha=0.2, linewidth=0)
-    axes.plot(ends, ends, color="gray", linewidth=1)
-    for (kind, rows), color, marker in styled(predicted.groupby("kind", sort=False)):
-        axes.plot(rows["accuracy"], rows["predicted"], marker, color=color, label=kind, markersize=5, linestyle="none")
-    axes.set(
-        xscale="log", yscale="log", xlabel="accuracy, published by Dana et al.", ylabel="accuracy, predicted by our law"
-    )
-    axes.legend(fontsize="small")
-    return figure
 
 
 def _median(values: pd.Series) -> Estimate:

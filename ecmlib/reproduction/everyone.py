@@ -1,0 +1,127 @@
+"""Everyone's numbers on one picture: what our laws predict of our own models and of others', and what was measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ecmlib.figures.style import new_figure, styled
+from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.points import SIZES, scored
+from ecmlib.laws.scope import out_of_scope
+from ecmlib.laws.signal import SignalLaw
+
+OURS = "ours, fitted"
+FRESH = "ours, fresh holdout"
+TABLE_1 = "Table 1 at T = 16,000"
+TWO_MILLION = "the paper's 2 million"
+MORRIS = "Morris et al., worked example"
+WHO = ["who", "predicted", "measured", "outside"]
+
+
+def outside(law: SignalLaw, frame: pd.DataFrame) -> pd.Series[str]:
+    """Name the sizes of each row that lie outside what a law was fitted to, such as "d, K"; "" where none does."""
+    beyond = {size: ~frame[size].between(*law.region[size]) for size in SIZES if size in frame}
+    names = [", ".join(name for name, out in beyond.items() if out.iloc[row]) for row in range(len(frame))]
+    return pd.Series(names, frame.index, dtype=str)
+
+
+def of_ours(law: SignalLaw, frame: pd.DataFrame, who: str = OURS) -> pd.DataFrame:
+    """Predict our own models, where the law speaks and can be wrong.
+
+    Returns
+    -------
+    DataFrame
+        `WHO`: whose numbers, ``predicted`` and ``measured`` in sequences, and the sizes ``outside`` the law's region.
+    """
+    points = scored(frame[out_of_scope(frame) == ""], law.evidence.target, law.same).query("telling")
+    return _rows(who, law.predict_frame(points), points[law.evidence.target], outside(law, points))
+
+
+def of_dana(law: SignalLaw, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Turn accuracies (`ecmlib.reproduction.external.predict_dana`) into sequences of three tokens, of K^2."""
+    contexts = predicted["K"] ** 2
+    sizes = predicted[["d", "H", "K"]].assign(N=3, L=1, T=contexts)
+    who = "Dana et al., " + predicted["kind"]
+    return _rows(who, predicted["predicted"] * contexts, predicted["accuracy"] * contexts, outside(law, sizes))
+
+
+def of_table_1(law: SignalLaw, ours: pd.DataFrame) -> pd.DataFrame:
+    """Ask a law of the paper's protocol about Table 1, at the sizes and after the steps of our copies of its runs.
+
+    Parameters
+    ----------
+    law : SignalLaw
+        Fitted to what the paper's protocol holds.
+    ours : DataFrame
+        Rows of `ecmlib.load_results` of the grid ``paper-conditions``, whose runs the paper's rule ended.
+    """
+    sizes = ours.groupby(SIZES, as_index=False).agg(max_steps=("steps", "mean"))
+    published = EmpiricalCapacityModel.published(L=1).predict_frame(sizes)
+    return _rows(TABLE_1, law.predict_frame(sizes), published, outside(law, sizes))
+
+
+def of_two_million(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
+    """Turn the table of `ecmlib.reproduction.external.at_two_million` into rows of the picture."""
+    return _rows(TWO_MILLION, table["predicted"], table["published"], outside(law, table))
+
+
+def of_morris(law: SignalLaw, like_theirs: pd.Series[float], said: pd.DataFrame) -> pd.DataFrame:
+    """Turn the bits of Morris et al.'s worked example into sequences, beside the size with as many parameters.
+
+    Parameters
+    ----------
+    law : SignalLaw
+    like_theirs : Series
+        A row of `ecmlib.reproduction.external.stored_per_parameter`.
+    said : DataFrame
+        What `ecmlib.reproduction.external.statements` returns.
+    """
+    point = said.loc["Morris point"]
+    of_a_sequence = point["N"] * np.log2(point["K"])
+    heads = max(1, like_theirs["d"] // 64)
+    sizes = pd.DataFrame([{"d": like_theirs["d"], "H": heads, "L": like_theirs["L"]} | dict(point[["N", "K", "T"]])])
+    stored = like_theirs["P"] * like_theirs["bits_per_parameter"] / of_a_sequence
+    return _rows(MORRIS, [min(stored, point["T"])], [point["value"] / of_a_sequence], outside(law, sizes))
+
+
+def plot_everyone(rows: pd.DataFrame) -> Figure:
+    """Draw measured over predicted sequences, a colour and marker a source; hollow, where the law extrapolates.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With the columns `WHO`.
+    """
+    figure, axes = new_figure(5, 5.6)
+    ends = np.array(
+        [rows[["predicted", "measured"]].min().min() * 0.7, rows[["predicted", "measured"]].max().max() * 1.4]
+    )
+    axes.fill_between(ends, ends / 2, ends * 2, color="gray", alpha=0.12, linewidth=0)
+    axes.plot(ends, ends, color="gray", linewidth=1)
+    for (who, of_one), color, marker in styled(rows.groupby("who", sort=False)):
+        for hollow in (False, True):
+            here = of_one[(of_one["outside"] != "") == hollow]
+            label = str(who) if hollow == (of_one["outside"] != "").all() else f"_{who}, hollow"
+            face = "none" if hollow else color
+            axes.plot(
+                here["predicted"],
+                here["measured"],
+                marker,
+                color=color,
+                markerfacecolor=face,
+                markersize=5,
+                label=label,
+            )
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    axes.set(xlabel="predicted, sequences", ylabel="measured or published, sequences")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="x-small")
+    return figure
+
+
+def _rows(who: str | pd.Series[str], predicted: ArrayLike, measured: ArrayLike, beyond: pd.Series[str]) -> pd.DataFrame:
+    names = who if isinstance(who, str) else who.to_numpy()
+    both = {"predicted": np.asarray(predicted, float), "measured": np.asarray(measured, float)}
+    return pd.DataFrame({"who": names, **both, "outside": beyond.to_numpy()})
