@@ -20,14 +20,16 @@ def side_by_side(fitted: pd.DataFrame, quantity: str = "bits") -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Sizes and protocol; the ``longest`` budget and what is ``held`` there; of each form what it ``told`` of that
-        before it had seen it, and its limit with its interval, if one is known; whether both limits ``agreed``.
+        Sizes and protocol; the ``longest`` budget and what is ``held`` there; of each form, by its first word, what it
+        ``told`` of that before it had seen it, as a share, and its limit with its interval, if one is known; whether
+        both limits ``agreed``.
     """
     rows = fitted[fitted["quantity"] == quantity]
-    rows = rows.assign(limit=_written(rows), told=(rows["told"] / rows["held"]).map("{:.2f} of it".format))
+    rows = rows.assign(limit=_written(rows), told=(rows["told"] / rows["held"]).map("{:.2f}".format))
     wide = rows.pivot(index=[*CURVE, "longest", "held", "agreed"], columns="form", values=["told", "limit"])
     asked = [(form, what) for form in FORMS for what in ("told", "limit") if what == "told" or FORMS[form].has_limit]
-    shown = wide[[(what, form) for form, what in asked]].set_axis([f"{form}: {what}" for form, what in asked], axis=1)
+    names = [f"{form.split()[0]}: {what}" for form, what in asked]
+    shown = wide[[(what, form) for form, what in asked]].set_axis(names, axis=1)
     return _short(shown.reset_index().assign(agreed=lambda table: table.pop("agreed")).drop(columns="P"))
 
 
