@@ -324,8 +324,7 @@ def test_live_picture_leads_from_a_choice_to_a_record(page: Page, site: str) -> 
         assert (record["architecture"]["H"], record["architecture"]["N"]) == (2, 8)
     assert points.count() > 3
     points.first.locator("path").hover(force=True)
-    expect(live.locator("svg [aria-label=tip]")).to_contain_text("lr0.02")
-    expect(live.locator("svg [aria-label=tip]")).to_contain_text(".json")
+    expect(live.locator("svg [aria-label=tip]", has_text="lr0.02")).to_contain_text(".json")
     live.locator("select[name=H]").select_option("")
     live.locator("select[name=N]").select_option("16")
     live.locator("select[name=L]").select_option("2")
