@@ -25,10 +25,10 @@ COSTLY = [
     "ecmlib.architecture.Architecture.build",
     "ecmlib.laws.contestants.fit_all",
     "ecmlib.mls.random_library",
-    "ecmlib.noise_scale.random_library",
     "ecmlib.reproduction.forecast.teach",
     "ecmlib.reproduction.hopfield._random_patterns",
     "ecmlib.shatter.random_library",
+    "ecmlib.training.random_library",
 ]
 
 

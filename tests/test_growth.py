@@ -84,7 +84,8 @@ def test_configurations_without_feed_forward_are_not_merged_with_those_that_have
 )
 def test_no_reduction_of_restarts_merges_conditions(name: str, values: list[Any]) -> None:
     frame = made(1.0, 0.0).assign(status="max_steps", bits=1.0, bits_per_parameter=0.1, embeddings="frozen", vary="all")
-    frame = frame.assign(C=frame["C_plateau"], C_paper_rule=frame["C_plateau"], restart=0, max_steps=10, full=False)
+    frame = frame.assign(**dict.fromkeys(("C", "C_paper_rule", "C_plateau_rule"), frame["C_plateau"]))
+    frame = frame.assign(restart=0, max_steps=10, full=False)
     frame = frame.assign(lost=False, optimizer="adam", lr=0.01, schedule="wsd", C_guess_sd=1.0)
     several = pd.concat([frame, frame.assign(restart=1), frame.assign(restart=2)])
     searches: list[MlsRecord] = []
