@@ -19,8 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ecmlib import Architecture, Protocol, count_memorised, random_library
 from ecmlib.architecture import FEED_FORWARD_WIDTH
-from ecmlib.forward import make_forward
-from ecmlib.trainer import Trainer
+from ecmlib.forward import Trainer, make_forward
 from ecmlib.workplace import can_compile
 
 WARM_STEPS = 3  # steps before the clock starts

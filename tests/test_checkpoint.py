@@ -10,8 +10,7 @@ from conftest import curves, kills_itself
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
 from ecmlib.checkpoint import Checkpoint
-from ecmlib.forward import make_forward
-from ecmlib.trainer import Trainer
+from ecmlib.forward import Trainer, make_forward
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "the paper's": {},

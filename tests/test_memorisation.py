@@ -11,6 +11,7 @@ from conftest import prose
 from ecmlib import Architecture, Protocol, memorisation
 from ecmlib.chance import guess_corrected
 from ecmlib.curve import DivergedError
+from ecmlib.forward import Trainer
 from ecmlib.memorisation import measure_text
 from ecmlib.record import record_name
 from ecmlib.text import Corpus, read_corpus
@@ -22,7 +23,6 @@ from ecmlib.text_record import (
     cannot_be_told_apart,
     load_text_records,
 )
-from ecmlib.trainer import Trainer
 
 K, N, T = 48, 6, 64
 SMALL = Architecture(d=16, H=1, N=N, K=K, head_dim=8)

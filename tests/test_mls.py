@@ -78,7 +78,7 @@ def test_measured_library_is_memorised_and_the_next_is_not(
     assert 2 <= record.memorised <= 32
     assert all(trial.best_count == trial.T for trial in record.trials if trial.status == "complete")
     assert all(trial.best_count < trial.T for trial in record.trials if trial.status != "complete")
-    monkeypatch.setattr("ecmlib.trainer.Trainer.advance", pytest.fail)
+    monkeypatch.setattr("ecmlib.forward.Trainer.advance", pytest.fail)
     assert measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False) == record, (
         "nothing is tried again"
     )
