@@ -47,12 +47,12 @@ def scores(comparison: pd.DataFrame) -> pd.DataFrame:
 def law_in_numbers(law: SignalLaw) -> Math:
     """Write our law with the numbers that were fitted, for d up to K; C is in sequences, M and A are in bits."""
     return Math(
-        r"\begin{aligned} C &= T\, D_K(M / A) , \\"
-        r"A &= T \bigl( (N-1) \log_2 K - \mathrm{E} \log_2 (1 + X) \bigr) , \\"
-        rf"M &= \Bigl( 1 - {law.lacking:.3f} \sqrt{{70{{,}}000 / (S (N-1))}} \Bigr)"
-        rf"\bigl( L^{{{law.lam:.2f}}} W + {law.bits_emb:.2f}\, e\, d\, (2 K + N) \bigr) , \\"
-        rf"W &= {law.bits_ff:.2f} \cdot 8 d\,(d - 1) + {law.bits_att:.2f} \cdot 2 H r (2 d - 2 - r) , \quad"
-        rf" \sigma = {law.uneven:.2f} \end{{aligned}}"
+        rf"\begin{{aligned}} C &= T\, D_K(M / A) , \quad \sigma = {law.uneven:.2f} , \\"
+        r"A &= T \bigl( (N-1) \log_2 K \\ &\qquad - \mathrm{E} \log_2 (1 + X) \bigr) , \\"
+        rf"M &= t \bigl( L^{{{law.lam:.2f}}} W \\ &\qquad + {law.bits_emb:.2f}\, e\, d\, (2 K + N) \bigr) , \\"
+        rf"t &= 1 - {law.lacking:.3f} \sqrt{{70{{,}}000 / (S (N-1))}} , \\"
+        rf"W &= {law.bits_ff:.2f} \cdot 8 d\,(d - 1) \\"
+        rf"&\qquad + {law.bits_att:.2f} \cdot 2 H r (2 d - 2 - r) \end{{aligned}}"
     )
 
 
