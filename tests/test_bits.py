@@ -29,6 +29,16 @@ def runs(load: list[float], bits: list[float], d: int = 8) -> pd.DataFrame:
     )
 
 
+def ended(last_count: int, full_count: int, bits: float, *rounded: Rounded) -> Restart:
+    counts = {"step": [100], "last_count": [last_count], "full_count": [full_count], "bits": [bits]}
+    seed = seeds_of_restart(PROTOCOL, 0).weights
+    return Restart(seed=seed, status="max_steps", **counts, rounded=list(rounded), provenance=HERE)  # type: ignore[arg-type]
+
+
+def record_of(restart: Restart) -> CapacityRecord:
+    return CapacityRecord(architecture=SIZE, protocol=PROTOCOL, restarts=[restart])
+
+
 def test_load_is_what_a_library_offers_to_each_parameter() -> None:
     assert offered_load(runs([1.2], [0.5])).item() == pytest.approx(1.2)
 
@@ -81,20 +91,9 @@ def test_cheapest_width_is_of_models_offered_enough() -> None:
 
 
 def test_rounding_compares_what_is_left_with_what_was_there() -> None:
-    restart = Restart(
-        seed=seeds_of_restart(PROTOCOL, 0).weights,
-        status="max_steps",
-        step=[100],
-        last_count=[40],
-        full_count=[10],
-        bits=[2.0],  # of 4: half is memorised
-        rounded=[
-            Rounded(weight_bits=8, last_count=40, full_count=9, bits=2.0),
-            Rounded(weight_bits=2, last_count=5, full_count=0, bits=5.0),
-        ],
-        provenance=HERE,
-    )
-    record = CapacityRecord(architecture=SIZE, protocol=PROTOCOL, restarts=[restart])
+    eight = Rounded(weight_bits=8, last_count=40, full_count=9, bits=2.0)
+    two = Rounded(weight_bits=2, last_count=5, full_count=0, bits=5.0)
+    record = record_of(ended(40, 10, 2.0, eight, two))  # 2 bits of 4: half is memorised
     whole, nothing = rounding([record]).to_dict("records")
     assert whole["bits"] == pytest.approx(3 * 64 * 2.0)
     assert whole["kept"] == 1
@@ -105,20 +104,9 @@ def test_rounding_compares_what_is_left_with_what_was_there() -> None:
 
 
 def test_rounding_of_a_model_that_memorised_nothing_keeps_no_share_of_it() -> None:
-    rounded = [Rounded(weight_bits=8, last_count=4, full_count=0, bits=4.5)]
-    restart = Restart(
-        seed=seeds_of_restart(PROTOCOL, 0).weights,
-        status="max_steps",
-        step=[100],
-        last_count=[4],
-        full_count=[0],
-        bits=[4.0],  # of 4: as many as guessing leaves
-        rounded=rounded,
-        provenance=HERE,
-    )
-    worse = restart.model_copy(update={"bits": [4.1]})
-    record = CapacityRecord(architecture=SIZE, protocol=PROTOCOL, restarts=[restart])
-    table = rounding([record, record.model_copy(update={"restarts": [worse]})])
+    coarse = Rounded(weight_bits=8, last_count=4, full_count=0, bits=4.5)
+    as_guesses, worse = (record_of(ended(4, 0, bits, coarse)) for bits in (4.0, 4.1))  # 4 bits is what guessing lacks
+    table = rounding([as_guesses, worse])
     assert table["kept"].isna().all()
     assert table["bits"].tolist() == [0, 0]
 
