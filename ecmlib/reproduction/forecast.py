@@ -211,10 +211,10 @@ def _ending(
     """Say what a run took, what a forecast would have saved of it or cost more, and how wrong it would have been."""
     steps, hours = restart.step, restart.provenance.core_seconds / 3600
     cut_short = restart.status not in ("complete", "max_steps")  # what it holds at max_steps is not known
-    for cut in range(len(steps) if forecaster else 0):
-        told = (
-            forecaster.forecast(steps[: cut + 1], C[: cut + 1], protocol.T, protocol.max_steps) if forecaster else None
-        )
+    for cut in range(len(steps)):
+        if forecaster is None:
+            break
+        told = forecaster.forecast(steps[: cut + 1], C[: cut + 1], protocol.T, protocol.max_steps)
         if told is not None and told.within <= width:
             true = C[-1] if restart.status == "complete" else last_tenth(steps, C)
             error = np.nan if cut_short or cut == len(steps) - 1 else abs(told.value / max(true, 1.0) - 1)
