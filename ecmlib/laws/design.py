@@ -15,8 +15,8 @@ from ecmlib.architecture import HEAD_DIM, Architecture
 from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
+from ecmlib.laws.scope import outside
 from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.protocol import Positive
 from ecmlib.validation import LARGEST, Parameters, shown
@@ -160,10 +160,8 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
     told = _with_token_bits(frame)
     C, C_low, C_high = law.predict_frame(told, level)
     P = _parameters(frame)
-    outside = [~told[size].between(*law.region[size]) for size in SIZES]
-    return frame.assign(
-        C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=np.any(outside, axis=0)
-    )
+    beyond = outside(law, told) != ""
+    return frame.assign(C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=beyond)
 
 
 def capacity_over_parameters(

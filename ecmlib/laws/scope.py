@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ecmlib.laws.points import COMPONENTS, scored
+from ecmlib.laws.base import Law
+from ecmlib.laws.points import COMPONENTS, SIZES, scored
 from ecmlib.laws.scores import bounded, mean_error
 from ecmlib.laws.signal import SignalLaw
 
@@ -27,6 +28,19 @@ def out_of_scope(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(said, frame.index)
 
 
+def outside(law: Law, frame: pd.DataFrame) -> pd.Series[str]:
+    """Name the sizes of each row that lie outside what a law was fitted to, such as "d, K"; "" where none does."""
+    beyond = {size: ~frame[size].between(*law.region[size]) for size in SIZES if size in frame}
+    names = [", ".join(name for name, out in beyond.items() if out.iloc[row]) for row in range(len(frame))]
+    return pd.Series(names, frame.index, dtype=str)
+
+
+def unusual(frame: pd.DataFrame, axes: list[str]) -> pd.Series[str]:
+    """Name the first of some columns in which each row differs from the most frequent value; "usual" without one."""
+    named: pd.Series[str] = (frame[axes] != frame[axes].mode().iloc[0]).assign(usual=True).idxmax(axis=1).astype(str)
+    return named
+
+
 def by_axis(grids: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Split each grid that mixes components by the first column in which a row differs from what is usual there."""
     split: dict[str, pd.DataFrame] = {}
@@ -35,8 +49,7 @@ def by_axis(grids: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
             split[grid] = frame
             continue
         axes = [name for name in (*COMPONENTS, "L", "K", "T", "max_steps") if name in frame]
-        other = (frame[axes] != frame[axes].mode().iloc[0]).assign(usual=True)
-        axis = out_of_scope(frame).mask(lambda said: said == "", other.idxmax(axis=1))
+        axis = out_of_scope(frame).mask(lambda said: said == "", unusual(frame, axes))
         split |= {f"{grid}: {name}": rows for name, rows in frame.groupby(axis, sort=False)}
     return split
 

@@ -77,10 +77,15 @@ def predicted_unseen(law: Law, points: pd.DataFrame, groups: Iterable[Any], only
 
 def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
     """Share of restarts whose capacity lies in the law's prediction interval, ends included."""
-    alive = surviving(frame)
-    _, low, high = law.predict_frame(alive, level)
-    measured = alive[target].to_numpy(float)
-    return float(np.mean((low <= measured) & (measured <= high)))
+    runs = foretold(law, frame, level)
+    return float(runs[target].between(runs["low"], runs["high"]).mean())
+
+
+def foretold(law: Law, frame: pd.DataFrame, level: float = 0.9) -> pd.DataFrame:
+    """Return the runs that have not diverged with what a law says of them: ``predicted``, ``low`` and ``high``."""
+    runs = surviving(frame)
+    predicted, low, high = law.predict_frame(runs, level)
+    return runs.assign(predicted=predicted, low=low, high=high)
 
 
 def aicc(measured: ArrayLike, predicted: ArrayLike, n_parameters: int) -> float:

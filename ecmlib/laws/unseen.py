@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from ecmlib.laws.points import COMPONENTS, SIZES, configurations, scored, surviving
 from ecmlib.laws.residual import ResidualModel
-from ecmlib.laws.scope import out_of_scope
+from ecmlib.laws.scope import out_of_scope, unusual
 from ecmlib.laws.scores import bounded, mean_error
 from ecmlib.laws.signal import SignalLaw
 
@@ -48,8 +48,7 @@ def left_out_runs(
     target = ours.evidence.target
     runs = surviving(frame[out_of_scope(frame) == ""]).reset_index(drop=True)
     kept = [*SIZES, *(name for name in ("max_steps", *COMPONENTS) if name in runs)]
-    axes = runs[[name for name in kept if name not in ("d", "H", "N")]]
-    axis = (axes != axes.mode().iloc[0]).assign(usual=True).idxmax(axis=1)
+    axis = unusual(runs, [name for name in kept if name not in ("d", "H", "N")])
     fold = runs.groupby([axis, *kept]).ngroup().to_numpy() % (folds if folds > 1 else 10)
     found = runs[[*kept, target]].assign(predicted=np.nan, low=np.nan, high=np.nan, with_process=np.nan)
     for out in np.unique(fold):
@@ -66,13 +65,6 @@ def left_out_runs(
         columns = [bounded(law, asked), low, high, bounded(process, asked)]
         found.loc[asked.index, ["predicted", "low", "high", "with_process"]] = np.column_stack(columns)
     return found
-
-
-def foretold(law: SignalLaw, frame: pd.DataFrame, level: float = 0.9) -> pd.DataFrame:
-    """Return the runs that have not diverged with what a law that was not fitted to them says: as `left_out_runs`."""
-    runs = surviving(frame)
-    predicted, low, high = law.predict_frame(runs, level)
-    return runs.assign(predicted=predicted, low=low, high=high)
 
 
 def intervals_by_group(runs: pd.DataFrame, target: str, usual: pd.Series[float] | None = None) -> pd.DataFrame:

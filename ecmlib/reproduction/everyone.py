@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import SIZES, scored
-from ecmlib.laws.scope import out_of_scope
+from ecmlib.laws.scope import out_of_scope, outside
 from ecmlib.laws.signal import SignalLaw
 
 OURS = "ours, fitted"
@@ -19,13 +19,6 @@ TABLE_1 = "Table 1 at T = 16,000"
 TWO_MILLION = "the paper's 2 million"
 MORRIS = "Morris et al., worked example"
 WHO = ["who", "predicted", "measured", "outside"]
-
-
-def outside(law: SignalLaw, frame: pd.DataFrame) -> pd.Series[str]:
-    """Name the sizes of each row that lie outside what a law was fitted to, such as "d, K"; "" where none does."""
-    beyond = {size: ~frame[size].between(*law.region[size]) for size in SIZES if size in frame}
-    names = [", ".join(name for name, out in beyond.items() if out.iloc[row]) for row in range(len(frame))]
-    return pd.Series(names, frame.index, dtype=str)
 
 
 def of_ours(law: SignalLaw, frame: pd.DataFrame, who: str = OURS) -> pd.DataFrame:
