@@ -15,7 +15,6 @@ from ecmlib.reproduction.everyone import (
     of_ours,
     of_table_1,
     of_two_million,
-    outside,
     plot_everyone,
 )
 from ecmlib.reproduction.external import dana, predict_dana, statements, stored_per_parameter
@@ -28,7 +27,7 @@ SIZES = {"d": 16, "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048}
 
 def test_sizes_outside_the_fitted_region_are_named() -> None:
     rows = pd.DataFrame([SIZES, SIZES | {"d": 4, "K": 2048}, SIZES | {"T": int(LAW.region["T"][1]) + 1}])
-    assert outside(LAW, rows).tolist() == ["", "d, K", "T"]
+    assert LAW.evidence.outside(rows).tolist() == ["", "d, K", "T"]
 
 
 def test_ours_are_those_of_the_scope_that_can_be_wrong() -> None:

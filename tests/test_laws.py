@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from ecmlib import Architecture, load_results
-from ecmlib.laws.base import Law
+from ecmlib.laws.base import ExtrapolationWarning, Law
 from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.comparison import CELLS, HELD_OUT, better_than, compare, like_for_like
 from ecmlib.laws.contestants import OURS, fit_all, fit_wider
@@ -23,7 +23,7 @@ from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import configurations, scored, weights
+from ecmlib.laws.points import configurations, noise, scored, weights
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import BitsPerParameter
@@ -200,6 +200,23 @@ def test_embeddings_that_are_all_trained_are_fitted() -> None:
 def test_wider_fit_takes_all_grids() -> None:
     ours = fit_wider(grid(), {"layers": grid(L=[2], d=[8, 16])}, "C_plateau", bootstraps=0)
     assert ours.region["L"] == (1, 2)
+
+
+def test_seeds_weigh_a_fit_as_much_as_restarts_differ_beyond_counting() -> None:
+    one = grid(d=[16, 24, 32, 48], H=[1], N=[8]).assign(status="ok", C=[110.0, 260, 470, 980])
+    of_counts = noise(scored(one, "C"), "C")
+    off = stats.norm.ppf((np.arange(400) + 0.5) / 400)
+    many = pd.concat([one.assign(C=one["C"] * np.exp(0.3 * deviation)) for deviation in off])
+    points = scored(many, "C")
+    np.testing.assert_allclose(points["spread"], 0.3, rtol=0.01)
+    whole = np.sqrt(400 * np.mean(np.square(noise(points, "C"))))
+    assert whole == pytest.approx(0.3, rel=0.02)  # what counting adds is part of it
+    alike = pd.concat([one, one])
+    np.testing.assert_allclose(noise(scored(alike, "C"), "C"), of_counts / np.sqrt(2))
+    both = scored(pd.concat([many[many["d"] < 48], one[one["d"] == 48]]), "C")
+    assert noise(both, "C")[-1] == pytest.approx(np.hypot(of_counts[-1], 0.28), rel=0.1)  # one restart differs, too
+    ranked = weights(both, "C", 0.1)
+    assert ranked[-1] < 0.15 < 0.9 < ranked[:-1].min()
 
 
 # Laws to compare with.
@@ -414,7 +431,7 @@ def test_numbers_arrays_and_frames_are_predicted_alike_with_intervals(name: str)
     assert (of_frame[1] < of_frame[2]).all()
     assert law.predict(d=16, H=2, N=8, T=2048).shape == ()
     assert float(law.predict(d=16, H=2, N=8, T=2048)) == pytest.approx(of_frame[0][1])
-    assert law.predict(np.ones((2, 1)), [1, 2, 3], 8).shape == (2, 3)
+    assert law.predict(np.full((2, 1), 8), [1, 2, 3], 8).shape == (2, 3)
 
 
 def test_a_size_left_out_is_that_of_the_fitted_data_or_the_usual_one() -> None:
@@ -483,3 +500,18 @@ def test_score_is_one_for_the_law_itself_and_falls_with_errors() -> None:
     exact = made.assign(C_plateau=np.maximum(law.predict_frame(made), 1.0))
     assert law.score(exact) == pytest.approx(1)
     assert law.score(exact.assign(C_plateau=exact["C_plateau"] * np.where(exact["N"] > 8, 1.2, 0.8))) < 1
+
+
+def test_what_lies_outside_the_fitted_data_is_named_and_predicted_with_a_warning() -> None:
+    sizes = pd.DataFrame({"d": [8, 12, 16, 24, 32, 48], "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048})
+    frame = sizes.assign(C=[20.0, 60, 110, 260, 470, 980], head_dim=64, ff="train", max_steps=10_000, loss="all")
+    with pytest.warns(FitWarning):
+        law = SignalLaw.fit(frame, "C", starts=2, bootstraps=0)
+    assert law.region["max_steps"] == (10_000, 10_000)
+    assert (law.evidence.shared["loss"], law.evidence.shared["ff"]) == ("all", "train")
+    asked = pd.DataFrame([{}, {"d": 64}, {"head_dim": 16, "loss": "last"}, {"ff": "identity"}]).fillna(frame.iloc[2])
+    assert law.evidence.outside(asked).tolist() == ["", "d", "head_dim, loss", "ff"]
+    assert law.predict(d=16, H=1, N=8, T=2048, max_steps=10_000) > 0  # without a warning, which would be an error here
+    with pytest.warns(ExtrapolationWarning, match="fitted to max_steps = 10000 to 10000; ff = train"):
+        law.predict(d=16, H=1, N=8, T=2048, ff="identity", max_steps=500)
+    assert SignalLaw(bits_ff=1.8, bits_att=2.9).predict(d=4096, H=1, N=8, T=2048) > 0  # not fitted, it has no region

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar, overload
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from pandas.api.types import is_numeric_dtype
 from pydantic import Field
 
 from ecmlib.architecture import Architecture
@@ -26,6 +28,10 @@ from ecmlib.validation import Parameters, shown
 Kind = TypeVar("Kind", bound="Law")
 Sizes = Mapping[str, NDArray[Any]]  # real columns of sizes, and of the components that a law knows, of equal lengths
 Interval = tuple[Array, Array, Array]  # predictions, and the lower and upper ends of their intervals
+
+
+class ExtrapolationWarning(UserWarning):
+    """A law is asked of what lies outside the data that it was fitted to."""
 
 
 class Law(Parameters):
@@ -122,6 +128,12 @@ class Law(Parameters):
         ValueError
             If a value is unknown, no number or out of range, or if the law does not know it; the message names it.
 
+        Warns
+        -----
+        ExtrapolationWarning
+            If a value lies outside what the law was fitted to; `predict_frame` is silent, and
+            ``evidence.outside(frame)`` names such values row by row.
+
         Examples
         --------
         >>> from ecmlib import load_law
@@ -144,10 +156,13 @@ class Law(Parameters):
         columns = np.broadcast_arrays(*asked.values())
         frame = pd.DataFrame(dict(zip(asked, (column.ravel() for column in columns), strict=True)))
         shape = columns[0].shape
-        if level is None:
-            return self.predict_frame(frame).reshape(shape)
-        predicted, low, high = self.predict_frame(frame, level)
-        return predicted.reshape(shape), low.reshape(shape), high.reshape(shape)
+        predicted = self.predict_frame(frame) if level is None else self.predict_frame(frame, level)
+        if beyond := self.evidence.warning(frame):
+            warnings.warn(beyond, ExtrapolationWarning, stacklevel=2)
+        if isinstance(predicted, tuple):
+            value, low, high = predicted
+            return value.reshape(shape), low.reshape(shape), high.reshape(shape)
+        return predicted.reshape(shape)
 
     @overload
     def predict_frame(self, frame: pd.DataFrame) -> Array: ...
@@ -211,7 +226,7 @@ class Law(Parameters):
 
     @property
     def region(self) -> dict[str, tuple[float, float]]:
-        """Smallest and largest value of each size among the fitted data.
+        """Smallest and largest value of each size, and of other numbers that the law knows, among the fitted data.
 
         Raises
         ------
@@ -280,6 +295,8 @@ class Law(Parameters):
     ) -> Self:
         """Add what the law rests on; residuals are widened for the degrees of freedom that the fit has used."""
         alive = surviving(frame)
+        ranges = [*SIZES, *(name for name in self.components if name in points and is_numeric_dtype(points[name]))]
+        alike = [name for name in (*self.same, *self.components) if name in alive and name not in ranges]
         sizes = self._sizes(alive, SIZES)
         predicted = at_least_one(self._values(sizes))
         off = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) / self._deviation(predicted, sizes)
@@ -287,7 +304,8 @@ class Law(Parameters):
         evidence = Evidence(
             target=target,
             loss=loss,
-            region={size: [float(points[size].min()), float(points[size].max())] for size in SIZES},
+            region={name: [float(points[name].min()), float(points[name].max())] for name in ranges},
+            shared={name: alive[name].tolist()[0] for name in alike if alive[name].nunique() == 1},
             configurations=len(points),
             complete=int(points["complete"].sum()),
             **more,

@@ -16,7 +16,6 @@ from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.registry import load_law
-from ecmlib.laws.scope import outside
 from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.protocol import Positive
 from ecmlib.validation import LARGEST, Parameters, shown
@@ -155,12 +154,12 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
     -------
     DataFrame
         A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
-        outside_region (whether any size is one that the law was not fitted on).
+        outside_region (whether the law was not fitted on such sizes and steps).
     """
     told = _with_token_bits(frame)
     C, C_low, C_high = law.predict_frame(told, level)
     P = _parameters(frame)
-    beyond = outside(law, told) != ""
+    beyond = law.evidence.outside(told) != ""
     return frame.assign(C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=beyond)
 
 

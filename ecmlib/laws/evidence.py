@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from ecmlib.laws.fitting import Array, FitLoss
@@ -21,7 +22,9 @@ class Evidence(Parameters):
     loss : str
         What was minimised.
     region : dict
-        Smallest and largest d, H, N, L, K and T among the data.
+        Smallest and largest value among the data of d, H, N, L, K, T and whatever other number the law knows.
+    shared : dict
+        The one value that all data have of what is no number or the law has no variable for, such as ``loss``.
     configurations : int
         Number of points (`ecmlib.laws.points.configurations`).
     complete : int
@@ -42,6 +45,7 @@ class Evidence(Parameters):
     target: str = "C_plateau"
     loss: FitLoss = "log"
     region: dict[str, list[float]] = Field(default_factory=dict)
+    shared: dict[str, str | int | float] = Field(default_factory=dict)
     configurations: int = 0
     complete: int = 0
     share_of_starts: float = 1.0
@@ -49,6 +53,25 @@ class Evidence(Parameters):
     held: list[str] = Field(default_factory=list)
     draws: list[list[float]] = Field(default_factory=list)
     calibration: list[list[float]] = Field(default_factory=list)
+
+    def outside(self, frame: pd.DataFrame) -> pd.Series[str]:
+        """Name what of each row lies outside the data, such as "d, loss"; "" where nothing does."""
+        beyond = self._beyond(frame)
+        names = [", ".join(beyond.columns[row]) for row in beyond.to_numpy()]
+        return pd.Series(names, frame.index, dtype=str)
+
+    def warning(self, frame: pd.DataFrame) -> str:
+        """Say in words what of a frame lies outside the data, and where these lie; "" if nothing does."""
+        beyond = self._beyond(frame)
+        within = {name: f"{name} = {low:g} to {high:g}" for name, (low, high) in self.region.items()}
+        within |= {name: f"{name} = {value}" for name, value in self.shared.items()}
+        said = "; ".join(within[name] for name in beyond.columns[beyond.any()])
+        return said and f"an extrapolation: this law was fitted to {said}"
+
+    def _beyond(self, frame: pd.DataFrame) -> pd.DataFrame:
+        beyond = {name: ~frame[name].between(low, high) for name, (low, high) in self.region.items() if name in frame}
+        beyond |= {name: frame[name] != value for name, value in self.shared.items() if name in frame}
+        return pd.DataFrame(beyond, frame.index, dtype=bool)
 
     def scatter_around(self, fullness: Array) -> Array:
         """Residuals of the restarts in libraries about as full, shape (rows, 15).

@@ -77,8 +77,9 @@ def configurations(
     -------
     DataFrame
         A row a configuration, budgets of training apart: d, H, N, L, K, T, ``max_steps``, P and `COMPONENTS` where the
-        frame has them, ``by``, ``target``, ``restarts``, and ``complete``: whether the first target reached T, in which
-        case the capacity is at least T.
+        frame has them, ``by``, ``target``, ``restarts``, ``spread``, the standard deviation over restarts of the
+        logarithm of the first target (missing if there is one), and ``complete``: whether the first target reached T,
+        in which case the capacity is at least T.
 
     Raises
     ------
@@ -104,10 +105,10 @@ def configurations(
     for column in apart:
         if len(unsaid := frame[frame[column].isna()]):  # a group without a name is dropped
             raise ValueError(f"{column} is missing at {_named(unsaid.iloc[0])}: every row must say it")
-    one = frame.groupby([*SIZES, *apart])
+    one = frame.assign(spread=np.log(at_least_one(frame[targets[0]]))).groupby([*SIZES, *apart])
     follows = ["P"] if "P" in frame else []
     reduced = {name: "max" if name in ("P", *_BEST) else "mean" for name in [*follows, *targets]}
-    points = one.agg(reduced).assign(restarts=one.size()).reset_index()
+    points = one.agg(reduced).assign(restarts=one.size(), spread=one["spread"].std()).reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
 
 
@@ -130,8 +131,7 @@ def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -
 def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.float64]:
     """Weigh configurations by what is known of each: how sure its count is, beside how near a law can come to it.
 
-    A count has the variance of a binomial number, shared by the restarts over which it is averaged. What cannot be told
-    from guessing weighs nothing.
+    What cannot be told from guessing weighs nothing.
 
     Parameters
     ----------
@@ -147,15 +147,23 @@ def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.fl
     array
         Between 0 and 1.
     """
-    told = nearness**2 / (nearness**2 + counting_noise(points, target) ** 2)
+    told = nearness**2 / (nearness**2 + noise(points, target) ** 2)
     return np.where(points["lost"], 0.0, told)
 
 
-def counting_noise(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
-    """Relative standard deviation that counting alone explains, of capacities as `configurations` returns them."""
+def noise(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
+    """Relative standard deviation that counting and seeds explain, of capacities as `scored` returns them.
+
+    A count has the variance of a binomial number. What restarts differ by beyond that, as far as some were repeated, is
+    of the seeds, one variance for all configurations: of two or three restarts a configuration's own says little. Both
+    are shared by the restarts over which a capacity is averaged; the best of them has them whole.
+    """
+    of_counts = count_deviation(points[target], points["T"], points["K"]) / at_least_one(points[target])
+    repeated = points["telling"] & (points["restarts"] > 1)
+    beyond = (np.square(points["spread"]) - np.square(of_counts))[repeated]
+    of_seeds = max(float(np.average(beyond, weights=points["restarts"][repeated] - 1)), 0.0) if len(beyond) else 0.0
     averaged = 1 if target in _BEST else points["restarts"]
-    noise = count_deviation(points[target], points["T"], points["K"]) / at_least_one(points[target])
-    return np.asarray(noise / np.sqrt(averaged), float)
+    return np.asarray(np.sqrt((np.square(of_counts) + of_seeds) / averaged), float)
 
 
 def numbers(name: str, values: Any) -> NDArray[np.float64]:

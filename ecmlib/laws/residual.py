@@ -12,7 +12,7 @@ import pandas as pd
 from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import SIZES, counting_noise, scored
+from ecmlib.laws.points import SIZES, noise, scored
 from ecmlib.laws.signal import SignalLaw
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ResidualModel(Law):
     off : list of float
         Logarithms of measured over predicted capacity there.
     noise : list of float
-        Variances of these that counting explains.
+        Variances of these that counting and seeds explain.
     kernel : list of float
         Logarithms of the function's variance, of its lengths, one a size, and of the variance of what is no function.
         Without enough configurations there is no function, and nothing in these lists.
@@ -92,16 +92,16 @@ class ResidualModel(Law):
             return alone._with_evidence(frame, points, target, "log")
         inputs = _inputs({name: told[name].to_numpy(float) for name in SIZES})
         off = np.log(at_least_one(told[target]) / at_least_one(ours.predict_frame(told)))
-        noise = np.square(counting_noise(told, target))
+        variances = np.square(noise(told, target))
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             # A length at its bound says that errors do not depend on this size.
-            learnt = _process(noise).fit(inputs, off).kernel_
-        both = learnt(inputs) + np.diag(noise)
+            learnt = _process(variances).fit(inputs, off).kernel_
+        both = learnt(inputs) + np.diag(variances)
         fitted = cls(
             ours=ours,
             inputs=inputs.tolist(),
             off=off.tolist(),
-            noise=noise.tolist(),
+            noise=variances.tolist(),
             kernel=learnt.theta.tolist(),
             freedom=float(np.trace(np.linalg.solve(both, learnt.k1(inputs)))),
         )

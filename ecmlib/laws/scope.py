@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from ecmlib.laws.base import Law
-from ecmlib.laws.points import COMPONENTS, SIZES, scored
+from ecmlib.laws.points import COMPONENTS, scored
 from ecmlib.laws.scores import bounded, mean_error
 from ecmlib.laws.signal import SignalLaw
 
@@ -26,13 +25,6 @@ def out_of_scope(frame: pd.DataFrame) -> pd.Series:
     alone = frame["ff"] == "identity" if "ff" in frame else np.zeros(len(frame), np.bool_)
     said = np.select([alone, frame["T"] > MOST_T], ["attention alone", f"T above {MOST_T:,}"], "")
     return pd.Series(said, frame.index)
-
-
-def outside(law: Law, frame: pd.DataFrame) -> pd.Series[str]:
-    """Name the sizes of each row that lie outside what a law was fitted to, such as "d, K"; "" where none does."""
-    beyond = {size: ~frame[size].between(*law.region[size]) for size in SIZES if size in frame}
-    names = [", ".join(name for name, out in beyond.items() if out.iloc[row]) for row in range(len(frame))]
-    return pd.Series(names, frame.index, dtype=str)
 
 
 def unusual(frame: pd.DataFrame, axes: list[str]) -> pd.Series[str]:
