@@ -372,6 +372,12 @@ def test_impossible_share_of_a_text_is_refused(share: float, range_: str) -> Non
         smallest_for_text("nowhere", 8, 128, share, law=LAW)
 
 
+def test_text_shorter_than_a_sequence_is_refused_by_the_length_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "prose.txt").write_text(prose(300), encoding="utf-8")
+    with pytest.raises(ValueError, match="N = 100000: the text has no sequence of so many tokens"):
+        smallest_for_text(tmp_path / "prose.txt", 100_000, 128, 0.4, law=LAW)
+
+
 def test_more_bits_than_a_token_has_are_refused() -> None:
     with pytest.raises(ValueError, match=r"bits = 7\.5: a token of K = 128 takes at most log2 K = 7"):
         smallest_architectures(100, 8, law=LAW, bits=7.5)

@@ -69,7 +69,8 @@ def smallest_for_text(
     """
     checked(Share, share=share)
     corpus = read_corpus(text, K)
-    T = len(cut(corpus, N)) if T is None else T
+    if T is None and not (T := len(cut(corpus, N))):
+        raise ValueError(f"N = {N}: the text has no sequence of so many tokens")
     library = split_content("text", corpus, T, N, seed).library
     law = shipped_text_law() if law is None else law
     bits = bits_a_token(library.numpy(), K) if "token_bits" in law.components else None

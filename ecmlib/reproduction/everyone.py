@@ -30,7 +30,7 @@ def of_ours(law: SignalLaw, frame: pd.DataFrame, who: str = OURS) -> pd.DataFram
         `WHO`: whose numbers, ``predicted`` and ``measured`` in sequences, and the sizes ``outside`` the law's region.
     """
     points = scored(frame[out_of_scope(frame) == ""], law.evidence.target, law.same).query("telling")
-    return _rows(who, law.predict_frame(points), points[law.evidence.target], law.evidence.outside(points))
+    return _rows(who, law.predict_frame(points), points[law.evidence.target], _sizes_outside(law, points))
 
 
 def of_dana(law: SignalLaw, predicted: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def of_dana(law: SignalLaw, predicted: pd.DataFrame) -> pd.DataFrame:
     contexts = predicted["K"] ** 2
     sizes = predicted[["d", "H", "K"]].assign(N=3, L=1, T=contexts)
     who = "Dana et al., " + predicted["kind"]
-    return _rows(who, predicted["predicted"] * contexts, predicted["accuracy"] * contexts, law.evidence.outside(sizes))
+    return _rows(who, predicted["predicted"] * contexts, predicted["accuracy"] * contexts, _sizes_outside(law, sizes))
 
 
 def of_table_1(law: SignalLaw, ours: pd.DataFrame) -> pd.DataFrame:
@@ -53,12 +53,12 @@ def of_table_1(law: SignalLaw, ours: pd.DataFrame) -> pd.DataFrame:
     """
     sizes = ours.groupby(SIZES, as_index=False).agg(max_steps=("steps", "mean"))
     published = EmpiricalCapacityModel.published(L=1).predict_frame(sizes)
-    return _rows(TABLE_1, law.predict_frame(sizes), published, law.evidence.outside(sizes))
+    return _rows(TABLE_1, law.predict_frame(sizes), published, _sizes_outside(law, sizes))
 
 
 def of_two_million(law: SignalLaw, table: pd.DataFrame) -> pd.DataFrame:
     """Turn the table of `ecmlib.reproduction.external.at_two_million` into rows of the picture."""
-    return _rows(TWO_MILLION, table["predicted"], table["published"], law.evidence.outside(table))
+    return _rows(TWO_MILLION, table["predicted"], table["published"], _sizes_outside(law, table))
 
 
 def of_morris(law: SignalLaw, like_theirs: pd.Series[float], said: pd.DataFrame) -> pd.DataFrame:
@@ -77,7 +77,7 @@ def of_morris(law: SignalLaw, like_theirs: pd.Series[float], said: pd.DataFrame)
     heads = max(1, like_theirs["d"] // 64)
     sizes = pd.DataFrame([{"d": like_theirs["d"], "H": heads, "L": like_theirs["L"]} | dict(point[["N", "K", "T"]])])
     stored = like_theirs["P"] * like_theirs["bits_per_parameter"] / of_a_sequence
-    return _rows(MORRIS, [min(stored, point["T"])], [point["value"] / of_a_sequence], law.evidence.outside(sizes))
+    return _rows(MORRIS, [min(stored, point["T"])], [point["value"] / of_a_sequence], _sizes_outside(law, sizes))
 
 
 def plot_everyone(rows: pd.DataFrame) -> Figure:
@@ -112,6 +112,10 @@ def plot_everyone(rows: pd.DataFrame) -> Figure:
     axes.set(xlabel="predicted, sequences", ylabel="measured or published, sequences")
     figure.legend(loc="outside lower center", ncols=2, fontsize="x-small")
     return figure
+
+
+def _sizes_outside(law: SignalLaw, frame: pd.DataFrame) -> pd.Series[str]:
+    return law.evidence.outside(frame.filter(items=SIZES))
 
 
 def _rows(who: str | pd.Series[str], predicted: ArrayLike, measured: ArrayLike, beyond: pd.Series[str]) -> pd.DataFrame:
