@@ -7,30 +7,35 @@ from typing import Any
 import pandas as pd
 
 from ecmlib.laws.points import SIZES
-from ecmlib.reproduction.budget import largest_limits
-from ecmlib.reproduction.limits import CURVE, FORMS
+from ecmlib.reproduction.budget import largest_limits, protocol_name
+from ecmlib.reproduction.limits import CURVE, FORMS, PROTOCOL
 from ecmlib.reproduction.stats import Estimate
 
-_ONE = ["K", "schedule"]  # the same in all rows, or told by the rate
 
-
-def side_by_side(fitted: pd.DataFrame, quantity: str = "bits") -> pd.DataFrame:
+def side_by_side(fitted: pd.DataFrame, what: str, quantity: str = "bits") -> pd.DataFrame:
     """Set the forms of growth beside each other: a row a curve of `ecmlib.reproduction.limits.limits`.
+
+    Parameters
+    ----------
+    fitted : DataFrame
+    what : {"told", "limit"}
+        What each form told of the longest budget before it had seen it, as a share of what is held there; or its limit
+        with its interval, if one is known.
+    quantity : {"bits", "C"}
 
     Returns
     -------
     DataFrame
-        Sizes and protocol; the ``longest`` budget and what is ``held`` there; of each form, by its first word, what it
-        ``told`` of that before it had seen it, as a share, and its limit with its interval, if one is known; whether
-        both limits ``agreed``.
+        Sizes and protocol; the ``longest`` budget and what is ``held`` there; ``what`` by each form's first word; and,
+        of limits, whether both ``agreed``.
     """
     rows = fitted[fitted["quantity"] == quantity]
     rows = rows.assign(limit=_written(rows), told=(rows["told"] / rows["held"]).map("{:.2f}".format))
-    wide = rows.pivot(index=[*CURVE, "longest", "held", "agreed"], columns="form", values=["told", "limit"])
-    asked = [(form, what) for form in FORMS for what in ("told", "limit") if what == "told" or FORMS[form].has_limit]
-    names = [f"{form.split()[0]}: {what}" for form, what in asked]
-    shown = wide[[(what, form) for form, what in asked]].set_axis(names, axis=1)
-    return _short(shown.reset_index().assign(agreed=lambda table: table.pop("agreed")).drop(columns="P"))
+    wide = rows.pivot(index=[*CURVE, "longest", "held", "agreed"], columns="form", values=what)
+    forms = [form for form in FORMS if what == "told" or FORMS[form].has_limit]
+    shown = wide[forms].set_axis([form.split()[0] for form in forms], axis=1).reset_index()
+    agreed = shown.pop("agreed")
+    return _short(shown.drop(columns="P") if what == "told" else shown.drop(columns="P").assign(agreed=agreed))
 
 
 def known_limits(limited: pd.DataFrame, budgets: pd.DataFrame) -> pd.DataFrame:
@@ -88,5 +93,9 @@ def _interval(row: Any) -> str:
 
 
 def _short(table: pd.DataFrame) -> pd.DataFrame:
-    rates = {"lr": table["lr"].map("{:g}".format)} if "lr" in table else {}
-    return table.assign(**rates).drop(columns=[name for name in _ONE if name in table])
+    """Name protocols in one column, and leave out the vocabulary, which all have in common."""
+    if "optimizer" in table:
+        table.insert(
+            table.columns.get_loc("optimizer"), "protocol", [protocol_name(row) for _, row in table.iterrows()]
+        )
+    return table.drop(columns=["K", *PROTOCOL], errors="ignore")

@@ -38,6 +38,8 @@ COLUMNS_THAT_LEAVE = """[...document.querySelectorAll("article .table-scroll")].
     region.scrollLeft = 0;
     return left < -1;
 }).map(region => region.ariaLabel)"""
+TABLES_CUT = """[...document.querySelectorAll("article .table-scroll, .calculator-table")].filter(
+    region => region.scrollWidth > region.clientWidth + 1).map(region => region.ariaLabel)"""
 EXPONENTS = (
     "[...document.querySelectorAll('article td')].map(cell => cell.innerText).filter(text => /\\de[+-]?\\d/.test(text))"
 )
@@ -144,6 +146,7 @@ def test_page_is_whole_and_accessible(browser: Browser, name: str) -> None:
             assert overflow <= 0, f"the page is {overflow} px wider than a window of {width}"
             assert page.evaluate(FORMULAS_CUT) == []
             assert page.evaluate(COLUMNS_THAT_LEAVE) == []
+            assert (width, height) == PHONE or page.evaluate(TABLES_CUT) == []
             page.wait_for_function(SCROLLS_BY_KEYBOARD)  # the theme sees to it a moment after a resize
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)

@@ -19,13 +19,12 @@ def fit(form: str = POWER, quantity: str = "bits", **values: object) -> dict[str
 
 def test_forms_stand_side_by_side_and_an_unknown_limit_has_no_number() -> None:
     rows = [fit(), fit(EXPONENTIAL, **UNKNOWN | {"limit": 5.0, "told": 810.0}), fit(LOGARITHM, **UNKNOWN)]
-    (shown,) = side_by_side(pd.DataFrame([*rows, fit(quantity="C")])).to_dict("records")
-    assert shown["power: limit"] == "1,000 (900 to 1,200)"
-    assert shown["exponential: limit"] == "not known"
-    told = [shown[f"{form}: told"] for form in ("power", "exponential", "logarithm")]
-    assert told == ["1.10", "0.90", "1.10"]
-    assert (shown["held"], shown["lr"]) == (900.0, "0.01")
-    assert "logarithm: limit" not in shown
+    fitted = pd.DataFrame([*rows, fit(quantity="C")])
+    (told,), (limits,) = (side_by_side(fitted, what).to_dict("records") for what in ("told", "limit"))
+    assert [told[form] for form in ("power", "exponential", "logarithm")] == ["1.10", "0.90", "1.10"]
+    assert (told["held"], told["protocol"]) == (900.0, "Muon 0.01, decay")
+    assert (limits["power"], limits["exponential"]) == ("1,000 (900 to 1,200)", "not known")
+    assert ("agreed" in limits, "agreed" in told, "logarithm" in limits) == (True, False, False)
 
 
 def test_known_limits_of_bits_and_counts_share_a_row() -> None:
