@@ -95,7 +95,5 @@ def _interval(row: Any) -> str:
 def _short(table: pd.DataFrame) -> pd.DataFrame:
     """Name protocols in one column, and leave out the vocabulary, which all have in common."""
     if "optimizer" in table:
-        table.insert(
-            table.columns.get_loc("optimizer"), "protocol", [protocol_name(row) for _, row in table.iterrows()]
-        )
+        table.insert(list(table).index("optimizer"), "protocol", [protocol_name(row) for _, row in table.iterrows()])
     return table.drop(columns=["K", *PROTOCOL], errors="ignore")
