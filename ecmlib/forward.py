@@ -197,14 +197,18 @@ class Trainer:
         DivergedError
             If the loss is infinite or undefined.
         """
-        for name, weight in self._of_model.items():
-            if weight is not self.weights[name]:
-                weight.copy_(self.weights[name])
+        self._put_into_model()
         last, full, nats = tally(self.forward, self.library, self._counted_at_once)
         bits = nats / math.log(2) / (len(self.library) * (self.library.shape[1] - 1))
         if not math.isfinite(bits):
             raise DivergedError(f"the loss was {bits} after {self.step} steps")
         return CurvePoint(self.step, last, full, bits)
+
+    def count_positions(self) -> tuple[list[int], list[float]]:
+        """Count at each position from the second on, now: right tokens, and bits a token."""
+        self._put_into_model()
+        losses, right = judge_all(self.forward, self.library, self._counted_at_once)
+        return right.sum(dim=0).tolist(), (losses.double().mean(dim=0) / math.log(2)).tolist()
 
     def state(self) -> dict[str, torch.Tensor]:
         """Copy everything that changes from step to step."""
@@ -228,6 +232,11 @@ class Trainer:
     def trained(self) -> frozenset[str]:
         """Names, in a state, of the weights that training moves."""
         return frozenset(f"model.{name}" for name in self.moments)
+
+    def _put_into_model(self) -> None:
+        for name, weight in self._of_model.items():
+            if weight is not self.weights[name]:
+                weight.copy_(self.weights[name])
 
     def _share_of_library(self) -> int:
         """Return how many sequences are counted at once: equal shares of the library, as few as there is room for."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ecmlib.validation import shown
 
-SCHEMA_VERSION: Final = 2  # raised with every field that is added to a record
+SCHEMA_VERSION: Final = 3  # raised with every field that is added to a record
 
 
 def migrated(content: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +43,11 @@ def _from_1(content: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
+def _from_2(content: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 did not say what a trained model tells at each position."""
+    return content
+
+
 def _filled(content: dict[str, Any], architecture: dict[str, Any], protocol: dict[str, Any]) -> dict[str, Any]:
     """Fill in what a version did not say of architectures and protocols, however deep they are."""
     filled = dict(content)
@@ -73,4 +78,5 @@ _PROTOCOL_OF_1 = {"stop": "plateau", "forecast_within": 0.03}
 _MIGRATIONS: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (
     _from_0,
     _from_1,
+    _from_2,
 )  # each from the version of its place

@@ -25,7 +25,7 @@ class Record(Parameters):
     """
 
     parts: ClassVar[str]
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
 
     @property
     def file_name(self) -> str:

@@ -75,13 +75,21 @@ class Rounded(Parameters):
     bits: Bits
 
 
+class Positions(Parameters):
+    """What a trained model tells of each token from the second on, over the whole library."""
+
+    count: list[Count]  # sequences in which it is the most likely one, given its true predecessors
+    bits: list[Bits]  # mean negative log2-likelihood
+
+
 class Restart(Curve):
-    """One training run: its seed, how it ended, its whole curve, where it was measured, and what rounding leaves."""
+    """One training run: its seed, how it ended, its whole curve, where it was measured, and what its end is made of."""
 
     seed: Count
     status: Status
     provenance: Provenance
     rounded: list[Rounded] = Field(default_factory=list)
+    positions: Positions | None = None  # None after divergence, and before version 3 of records
 
     @model_validator(mode="after")
     def _has_points(self) -> Self:
@@ -204,6 +212,9 @@ def check_restarts(restarts: Sequence[Restart], protocol: Protocol, K: int) -> N
                 check_complete(restart.status, restart.last_count[-1], protocol.T)
             if restart.step and protocol.loss == "all":  # else positions that are not trained become worse than guesses
                 check_not_diverged(restart.status, restart.points, K)
+            if restart.positions is not None:
+                with said_of("positions"):
+                    _check_positions(restart.positions, restart)
             with said_of("rounded"):
                 _check_rounded(restart.rounded, protocol.T)
 
@@ -227,6 +238,19 @@ def _check_rounded(rounded: Sequence[Rounded], T: int) -> None:
         raise ValueError("a number of weight_bits is there twice")
     for counted in rounded:
         check_counts(counted.last_count, counted.full_count, T)
+
+
+def _check_positions(positions: Positions, curve: Curve) -> None:
+    if len(positions.count) != len(positions.bits) or not positions.count:
+        raise ValueError("count and bits must be equally long and not empty")
+    if positions.count[-1] != curve.last_count[-1]:
+        raise ValueError(f"count ends at {positions.count[-1]}: the curve's last_count at {curve.last_count[-1]}")
+    if min(positions.count) < curve.full_count[-1]:
+        raise ValueError(
+            f"count = {min(positions.count)}: {curve.full_count[-1]} sequences are right at every position"
+        )
+    if not math.isclose(mean := math.fsum(positions.bits) / len(positions.bits), curve.bits[-1], rel_tol=1e-6):
+        raise ValueError(f"bits are {mean:g} on average: the curve ends at {curve.bits[-1]:g}")
 
 
 def _commit() -> str | None:

@@ -17,7 +17,7 @@ from ecmlib.forecast import Forecast, shipped_forecaster
 from ecmlib.forward import Forward, Trainer, make_forward
 from ecmlib.library import random_library
 from ecmlib.protocol import Protocol
-from ecmlib.restart import Provenance, Restart, Seeds, Status, provenance
+from ecmlib.restart import Positions, Provenance, Restart, Seeds, Status, provenance
 
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
 
@@ -182,7 +182,11 @@ def steps_of_restart(
             if curve and protocol.loss == "all" and has_diverged(curve, K):
                 status = "diverged"
             where = clock.provenance(trainer.library.device, compiled)
-            restart = finish(Restart(seed=seed, status=status, **columns(curve).model_dump(), provenance=where))
+            restart = Restart(seed=seed, status=status, **columns(curve).model_dump(), provenance=where)
+            if status != "diverged" and trainer.step == curve[-1].step:  # kept by old code, it has moved on since
+                count, bits = trainer.count_positions()
+                restart = restart.model_copy(update={"positions": Positions(count=count, bits=bits)})
+            restart = finish(restart)
     return restart
 
 

@@ -49,7 +49,7 @@ def test_every_version_of_every_kind_is_read(path: Path) -> None:
     new = json.loads(record.model_dump_json())
     assert includes(new[record.parts], old[record.parts]), "what was measured is there unchanged"
     assert includes(new["architecture"], old["architecture"])
-    assert new["schema_version"] == 2
+    assert new["schema_version"] == 3
 
 
 def test_fields_that_version_1_got_late_are_kept_where_they_are(stored: dict[str, Any], tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def includes(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
-@pytest.mark.parametrize("version", [3, 10**30, -1, "1", True, None, 0.5])
+@pytest.mark.parametrize("version", [4, 10**30, -1, "1", True, None, 0.5])
 def test_other_versions_are_refused_by_name(version: object, stored: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text(json.dumps(stored | {"schema_version": version}))
-    with pytest.raises(ValueError, match=r"record\.json: schema_version = .*: this library reads versions 0 to 2;"):
+    with pytest.raises(ValueError, match=r"record\.json: schema_version = .*: this library reads versions 0 to 3;"):
         CapacityRecord.load(path)
 
 

@@ -182,11 +182,13 @@ def test_restart_that_had_ended_before_the_interruption_is_as_it_was(
             measure_mac(tiny, **settings, results=tmp_path)
     (path,) = (tmp_path / "in-flight").glob("*.json")
     kept = json.loads(path.read_text())
+    undisturbed = curves(whole)
     if ended != "kept":
+        undisturbed[1]["positions"] = None  # the weights that told them have moved on
         for run in kept["progress"]["runs"]:
             run.pop("ended", None)
         path.write_text(json.dumps(kept))
-    assert curves(measure_mac(tiny, **settings, results=tmp_path)) == curves(whole)
+    assert curves(measure_mac(tiny, **settings, results=tmp_path)) == undisturbed
 
 
 @pytest.mark.parametrize(

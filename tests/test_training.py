@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -91,6 +93,21 @@ def test_bits_of_an_indifferent_model_are_log2_of_K(tiny: Architecture) -> None:
     library = random_library(40, tiny.N, tiny.K, seed=0)
     start = Trainer(model, make_forward(model), library, Protocol(T=40, batch_size=16), seed=0).count()
     assert start.bits == pytest.approx(3.0)
+
+
+def test_positions_are_counted_as_a_model_asked_token_by_token_tells_them(tiny: Architecture) -> None:
+    model, library = tiny.build(0), random_library(40, tiny.N, tiny.K, seed=0)
+    trainer = Trainer(model, make_forward(model), library, Protocol(T=40, batch_size=16), seed=0)
+    trainer.advance(200, Protocol(T=40, batch_size=16, lr=0.01))
+    count, bits = trainer.count_positions()
+    for position in range(tiny.N - 1):
+        likelihood = model.requires_grad_(False)(library[:, : position + 1])[:, -1].log_softmax(-1)
+        target = library[:, position + 1]
+        assert count[position] == int((likelihood.argmax(-1) == target).sum())
+        assert bits[position] == pytest.approx(-float(likelihood[range(40), target].mean()) / math.log(2), rel=1e-5)
+    end = trainer.count()
+    assert count[-1] == end.last_count > count[0] >= end.full_count
+    assert sum(bits) / len(bits) == pytest.approx(end.bits)
 
 
 @pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="needs a C++ compiler")
