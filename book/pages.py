@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 from publication import points, stamp, year
 
 from ecmlib.figures.style import save_svg
+from ecmlib.laws.scope import MOST_T
+from ecmlib.protocol import Protocol
 from ecmlib.reproduction.stats import Finding
 
 NOT_MEASURED = "Not measured yet."
@@ -156,7 +158,13 @@ def carried(name: str, law: str | Path, *scripts: str, figure: str = "") -> HTML
     figure : str
         Id of the figure that the live picture replaces.
     """
-    data = {"law": json.loads(Path(law).read_text(encoding="utf-8")), "points": points()}
+    reference = Protocol.reference()
+    data = {
+        "law": json.loads(Path(law).read_text(encoding="utf-8")),
+        "points": points(),
+        "protocol": {name: value for name, value in reference.model_dump().items() if not reference.is_default(name)},
+        "most_T": MOST_T,
+    }
     safe = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     loaded = "".join(f'<script src="_static/{script}.js"></script>' for script in scripts)
     return HTML(f'<script type="application/json" id="{name}" data-figure="{figure}">{safe}</script>{loaded}')

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from grids import notebook_parameters
+from pages import carried
 from playwright.sync_api import Page, expect, sync_playwright
 
-from ecmlib import Architecture, measure_mac
+from ecmlib import Architecture, Protocol, measure_mac
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import predicted, smallest_architectures
 from ecmlib.laws.evidence import Evidence
@@ -70,9 +73,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fragment = Path("book/_live/calculator.html").read_text(encoding="utf-8")
     point = {"d": 32, "H": 1, "N": 16, "L": 1, "K": 128, "T": 2048, "C": 130.0, "record": "one", "href": "one.json"}
     law = json.loads((folder / f"{SHOWN}.json").read_text())
-    data = (
-        f'<script type="application/json" id="calculator-data">{json.dumps({"law": law, "points": [point]})}</script>'
-    )
+    carried = {"law": law, "points": [point], "protocol": {"lr": 0.02, "max_steps": 500}, "most_T": 20_000}
+    data = f'<script type="application/json" id="calculator-data">{json.dumps(carried)}</script>'
     scripts = "".join(f'<script src="_static/{name}.js"></script>' for name in ("law", "pictures", "calculator"))
     (folder / "index.html").write_text(f"{head}<body>{fragment}{data}{scripts}", encoding="utf-8")
     (folder / "lost.html").write_text(f"{head}<body>{fragment}{scripts}", encoding="utf-8")
@@ -242,17 +244,34 @@ def test_address_keeps_the_question(page: Page, site: str) -> None:
 def test_code_measures_what_is_asked(page: Page, site: str) -> None:
     page.goto(f"{site}index.html?d=48&H=2&N=8&L=3&K=64&T=1000")
     page.locator("summary").click()
-    python, shell = page.locator("pre").inner_text().split("# or")
+    python, shell = (page.locator(f".calculator-{language}").inner_text() for language in ("python", "shell"))
     call = next(node for node in ast.walk(ast.parse(python)) if isinstance(node, ast.Call))
     assert ast.unparse(call.func) == measure_mac.__name__
     sizes = {"d": 48, "H": 2, "N": 8, "L": 3, "K": 64}
     assert eval(ast.unparse(call.args[0]), {"Architecture": Architecture}) == Architecture(**sizes)
-    passed = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
-    assert passed == {"T": 1000}
-    inspect.signature(measure_mac).bind(None, **passed)
+    assert eval(ast.unparse(call.args[1]), {"Protocol": Protocol}) == Protocol.reference(T=1000)
+    inspect.signature(measure_mac).bind(*call.args)
     words = shell.split()
     assert words[:3] == ["papermill", "notebooks/mac.ipynb", "runs/mac.ipynb"]
-    assert dict(zip(words[4::3], words[5::3], strict=True)) == {name: str(n) for name, n in (sizes | passed).items()}
+    passed = sizes | {"T": 1000, "lr": 0.02, "max_steps": 500}
+    assert dict(zip(words[4::3], words[5::3], strict=True)) == {name: str(value) for name, value in passed.items()}
+
+
+def test_page_carries_what_the_reference_protocol_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("book")
+    told = carried("data", ".." / COMMITTED["law-reference-signal"]).data
+    sent = json.loads(re.search(r"<script[^>]*>(.*?)</script>", told)[1])["protocol"]  # type: ignore[index]
+    assert Protocol(T=1000, **sent) == Protocol.reference(T=1000)
+    assert set(sent) <= set(notebook_parameters("mac"))
+
+
+@pytest.mark.parametrize(("T", "said"), [(20_000, False), (20_001, True)])
+def test_library_of_which_the_law_does_not_speak_is_named(page: Page, site: str, T: int, said: bool) -> None:
+    page.goto(f"{site}index.html?T={T}")
+    answer = page.locator("#calculator-capacity output")
+    expect(answer).to_contain_text("500 steps by the reference protocol")
+    expect(answer).to_contain_text(f"T (fitted on 2048){'' if said else '.'}")
+    assert ("The law is not for T above 20,000" in answer.inner_text()) == said
 
 
 def test_picture_shows_law_point_and_choice(page: Page, site: str) -> None:

@@ -11,7 +11,7 @@ from conftest import KINDS, spoiled
 from ecmlib.files import read_json
 
 COMMITTED = [path for path in sorted(Path("results").glob("**/*.json")) if read_json(path).get("experiment")]
-GOOD = {path.parent.name: path for path in Path("tests/records/version-1").glob("*/*.json")}
+GOOD = {path.parent.name: path for path in Path("tests/records/version-3").glob("*/*.json")}
 
 # Where in a good record, what stands there instead, and what the refusal says.
 DAMAGES: dict[str, list[tuple[str, object, str]]] = {
@@ -22,6 +22,11 @@ DAMAGES: dict[str, list[tuple[str, object, str]]] = {
         ("restarts.0.rounded.0.weight_bits", 17, "less than or equal to 16"),
         ("restarts.0.rounded", [{"weight_bits": 4, "last_count": 0, "full_count": 0, "bits": 3.0}] * 2, "twice"),
         ("restarts.0.provenance.core_seconds", math.nan, "finite"),
+        ("restarts.0.positions.count.-1", 64, r"restarts\.0: positions: count ends at 64: the curve's last_count"),
+        ("restarts.0.positions.count.0", 0, "1 sequences are right at every position"),
+        ("restarts.0.positions.count", [], "equally long and not empty"),
+        ("restarts.0.positions.bits.0", 0.0, "on average: the curve ends at"),
+        ("restarts.0.positions.bits.0", math.nan, "finite"),
     ],
     "mls": [
         ("protocol.T_max", 513, r"T = 513: at most K\^\(N-1\)"),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ecmlib import Architecture, CapacityRecord
 
-SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-1/*/*.json"))}
+SAMPLES = {path.parent.name: path for path in sorted(Path("tests/records").glob("version-3/*/*.json"))}
 NOTEBOOKS = sorted(path.stem for path in Path("notebooks").glob("*.ipynb"))
 READING = ["external", "forecast", "stopping"]  # whose records are not theirs to write
 # What would cost minutes: it ends a notebook whose parameters are all accepted.

@@ -4,7 +4,7 @@
 
 const SHOWN = 8; // candidates in the table
 const WANTED = ["N", "K", "T", "C", "p", "most_H", "most_L"]; // what the search for architectures asks for
-const { Law, SIZES, capacityOverD, carried, count, curve, element, plotLibrary, whenSeen } = window.ecmlib;
+const { Law, SIZES, capacityOverD, carried, count, curve, element, plotLibrary, refuted, whenSeen } = window.ecmlib;
 const root = document.getElementById("calculator");
 
 const interval = ({ C_low, C_high }) => `${count(C_low)} to ${count(C_high)}`;
@@ -60,9 +60,15 @@ function addSlider(field) {
   follow();
 }
 
-function warning(law, outside) {
+// What is to be said of sizes at which the law was not fitted, or was found not to hold.
+function warnings(law, { outside, T }, most_T) {
+  const said = [refuted(T, most_T), outside.length ? beyond(law, outside) : ""];
+  return said.filter((sentence) => sentence).map(message);
+}
+
+function beyond(law, outside) {
   const parts = outside.map((size) => `${size} (fitted on ${law.region[size].join(" to ").replace(/^(\S+) to \1$/, "$1")})`);
-  return message(`Outside the fitted region: ${parts.join(", ")}. Treat the numbers as a guess.`);
+  return `Outside the fitted region: ${parts.join(", ")}. Treat the numbers as a guess.`;
 }
 
 function checkLibrary({ N, K, T }) {
@@ -74,7 +80,7 @@ function checkLibrary({ N, K, T }) {
 // Whether chance explains the capacity: ecmlib.chance.is_guessing, by a normal distribution.
 const isLost = ({ C, K, T }) => C <= 1.645 * Math.sqrt(T / (K - 1));
 
-function capacityFacts(law, sizes) {
+function capacityFacts(law, sizes, protocol, most_T) {
   const said = law.predict(sizes);
   const facts = element("dl");
   for (const [term, value] of [
@@ -82,10 +88,11 @@ function capacityFacts(law, sizes) {
     ["90 % of runs", isLost(said) ? "cannot be told from guessing" : interval(said)],
     ["parameters P", count(said.P)],
     ["memory per parameter MPP", `${said.MPP.toPrecision(3)} tokens`],
+    ["trained", `${count(protocol.max_steps)} steps by the reference protocol`],
   ]) {
     facts.append(element("dt", term), element("dd", value));
   }
-  return said.outside.length ? [facts, warning(law, said.outside)] : [facts];
+  return [facts, ...warnings(law, said, most_T)];
 }
 
 function picture(law, points, sizes, width) {
@@ -101,19 +108,19 @@ function picture(law, points, sizes, width) {
   });
 }
 
-// What measures the architecture, in Python and from a shell.
-function code(sizes) {
+// What measures the architecture as the models were to which the law was fitted, in Python and from a shell.
+function code(sizes, protocol) {
   const { T, ...architecture } = Object.fromEntries(SIZES.map((size) => [size, sizes[size]]));
   const named = Object.entries(architecture).map(([size, value]) => `${size}=${value}`);
-  const passed = Object.entries({ ...architecture, T }).map(([size, value]) => `-p ${size} ${value}`);
-  return [
-    "from ecmlib import Architecture, measure_mac",
-    "",
-    `record = measure_mac(Architecture(${named.join(", ")}), T=${T})`,
-    "",
-    "# or",
-    `papermill notebooks/mac.ipynb runs/mac.ipynb ${passed.join(" ")}`,
-  ].join("\n");
+  const passed = Object.entries({ ...architecture, T, ...protocol }).map(([name, value]) => `-p ${name} ${value}`);
+  return {
+    python: [
+      "from ecmlib import Architecture, Protocol, measure_mac",
+      "",
+      `record = measure_mac(Architecture(${named.join(", ")}), Protocol.reference(T=${T}))`,
+    ].join("\n"),
+    shell: `papermill notebooks/mac.ipynb runs/mac.ipynb ${passed.join(" ")}`,
+  };
 }
 
 function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, choose) {
@@ -128,7 +135,7 @@ function candidatesTable(law, { C, N, K, T, p, most_H, most_L }, choose) {
     const cells = [row.d, row.H, row.L, count(row.P), count(row.C), interval(row), probable(row.probability), row.MPP.toPrecision(3), outside];
     const line = body.insertRow();
     line.append(...cells.map((cell) => element("td", cell)));
-    const button = element("button", "show above", { type: "button", ariaLabel: `show above d = ${row.d}, H = ${row.H}, L = ${row.L}` });
+    const button = element("button", "show", { type: "button", ariaLabel: `show above d = ${row.d}, H = ${row.H}, L = ${row.L}` });
     button.addEventListener("click", () => choose(row));
     line.insertCell().append(button);
     [...line.cells].forEach((cell, place) => (cell.dataset.name = names[place]));
@@ -165,7 +172,7 @@ function said(output, parts) {
 
 function start() {
   const form = root.querySelector("form");
-  const { law: saved, points } = carried("calculator-data");
+  const { law: saved, points, protocol, most_T } = carried("calculator-data");
   const law = new Law(saved);
   const [capacity, target] = ["capacity", "target"].map((name) => root.querySelector(`#calculator-${name} output`));
   const shown = root.querySelector(".calculator-picture");
@@ -191,8 +198,10 @@ function start() {
     right = said(capacity, () => {
       const sizes = typed(form, SIZES);
       checkLibrary(sizes);
-      root.querySelector("pre").textContent = code(sizes);
-      return capacityFacts(law, sizes);
+      for (const [language, text] of Object.entries(code(sizes, protocol))) {
+        root.querySelector(`.calculator-${language}`).textContent = text;
+      }
+      return capacityFacts(law, sizes, protocol, most_T);
     });
     draw();
     clearTimeout(waiting); // the search takes a while: not at every step of a slider

@@ -4,7 +4,7 @@
 (() => {
 
 const PICKED = ["N", "K", "T", "L"];
-const { Law, capacityOverD, carried, curve, element, plotLibrary, whenSeen } = window.ecmlib;
+const { Law, capacityOverD, carried, curve, element, plotLibrary, refuted, whenSeen } = window.ecmlib;
 
 // A select for each size, with the values that were measured.
 function choices(points, first, changed) {
@@ -39,14 +39,20 @@ function inWords(shown) {
   return `${shown.length} configuration${shown.length > 1 ? "s" : ""} measured${hollow}.`;
 }
 
+// Numbers of heads in the order in which static figures give them colours and markers: doublings first.
+function asDrawn(heads) {
+  const doublings = heads.filter((H) => Number.isInteger(Math.log2(H)));
+  return [...doublings, ...heads.filter((H) => !doublings.includes(H))];
+}
+
 function start(figure) {
-  const { law: saved, points } = carried("explorer-data");
+  const { law: saved, points, most_T } = carried("explorer-data");
   const law = new Law(saved);
   const still = figure.querySelector("a.enlarge");
   const live = element("div", "", { className: "live", role: "group", ariaLabel: "Live picture" });
   const picture = element("div");
   const note = element("p", "", { role: "status", className: "live-note" });
-  const everyH = [...new Set(points.map((point) => point.H))].sort((one, other) => one - other).map((H) => `H = ${H}`);
+  const everyH = asDrawn([...new Set(points.map((point) => point.H))].sort((one, other) => one - other)).map((H) => `H = ${H}`);
 
   const draw = () => {
     const { H, ...here } = picked();
@@ -58,7 +64,7 @@ function start(figure) {
     const lines = (heads.length ? heads : [1]).flatMap((H) =>
       curve(law, { ...here, H }, range, bands).map((row) => ({ ...row, series: `H = ${H}` })),
     );
-    note.textContent = inWords(shown);
+    note.textContent = `${inWords(shown)} ${refuted(here.T, most_T)}`.trim();
     picture.replaceChildren(capacityOverD({
       series: everyH, lines, bands, T: here.T, width: Math.min(figure.clientWidth, 640),
       points: shown.map((point) => ({ ...point, series: `H = ${point.H}` })),

@@ -45,7 +45,7 @@ function capacityOverD({ series, lines, bands = false, points, chosen = [], T, w
   const dots = (some, fill) =>
     Plot.dot(some, {
       x: "d", y: "C", fill, stroke: "series", symbol: "series", r: 4.5, strokeWidth: 1.5, href: "href", target: "_blank",
-      ariaLabel: said, title: said, tip: { fill: "var(--pst-color-surface, Canvas)", lineWidth: 24 },
+      ariaLabel: said,
     });
   const picture = Plot.plot({
     width,
@@ -64,6 +64,7 @@ function capacityOverD({ series, lines, bands = false, points, chosen = [], T, w
       Plot.line(lines, { x: "d", y: "C", stroke: "series", strokeWidth: 1.8 }),
       dots(points.filter((point) => !point.test), "series"),
       dots(points.filter((point) => point.test), "var(--pst-color-background, Canvas)"),
+      Plot.tip(points, Plot.pointer({ x: "d", y: "C", title: said, fill: "var(--pst-color-surface, Canvas)", lineWidth: 24 })),
       Plot.dot(chosen, { x: "d", y: "C", r: 7, stroke: "currentColor", strokeWidth: 2.5, fill: "none" }),
     ],
   });
@@ -118,9 +119,14 @@ function carried(id) {
   return JSON.parse(element.textContent);
 }
 
+// Why numbers are not to be trusted where the law was found not to hold; "" where it may.
+function refuted(T, most_T) {
+  return T > most_T ? `The law is not for T above ${count(most_T)}: of such libraries its training learns next to nothing.` : "";
+}
+
 function element(name, text = "", properties = {}) {
   return Object.assign(document.createElement(name), { textContent: text }, properties);
 }
 
-Object.assign(window.ecmlib, { plotLibrary, whenSeen, capacityOverD, carried, count, curve, element });
+Object.assign(window.ecmlib, { plotLibrary, whenSeen, capacityOverD, carried, count, curve, element, refuted });
 })();
