@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+from pages import percent
 
 from ecmlib.laws.points import SIZES
 from ecmlib.reproduction.budget import largest_limits, protocol_name
@@ -66,11 +67,13 @@ def rules_beside_limits(found: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFr
 def reference_in_words(beside: pd.DataFrame, aim: float = 0.9) -> str:
     """Say whether a protocol reaches a share of the limit, and at what cost (what `beside_limits` returns)."""
     if beside.empty:
-        return f"Whether it reaches {aim:.0%} of the limit is not known: no size that it has trained has a known limit."
+        return (
+            f"Whether it reaches {percent(aim)} of the limit is not known: no size that it trained has a known limit."
+        )
     each = "; ".join(_beside(row, aim) for _, row in beside.iterrows())
     return (
-        f"It was to reach {aim:.0%} of the limit of the bits. In its {beside['max_steps'].max():,} steps it does so at "
-        f"{(beside['share'] >= aim).sum()} of {len(beside)} sizes whose limit is known, and at "
+        f"It was to reach {percent(aim)} of the limit of the bits. In its {beside['max_steps'].max():,} steps it does "
+        f"so at {(beside['share'] >= aim).sum()} of {len(beside)} sizes whose limit is known, and at "
         f"{(beside['share_high'] < aim).sum()} it falls short even by the lower end of the limit's interval: {each}."
     )
 
@@ -79,7 +82,7 @@ def _beside(row: Any, aim: float) -> str:
     share = Estimate(row["share"], row["share_low"], row["share_high"])
     return (
         f"at d = {row['d']:.0f}, H = {row['H']:.0f}, N = {row['N']:.0f} it holds {share} of the limit, and the "
-        f"protocol of that limit takes about {float(f'{row.steps_90:.1e}'):,.0f} steps to {aim:.0%}"
+        f"protocol of that limit takes about {float(f'{row.steps_90:.1e}'):,.0f} steps to {percent(aim)}"
     )
 
 

@@ -82,7 +82,7 @@ def _listed(names: list[str]) -> str:
 def said(claim: str, finding: Finding) -> Markdown:
     """Say in one paragraph what was found of a claim that has no row in the reproduction table."""
     found = " ".join(map(str, finding.statements))
-    return Markdown(f"*{claim}*: **{finding.verdict}**. {found} {finding.note}".strip())
+    return Markdown(spaced(f"*{claim}*: **{finding.verdict}**. {found} {finding.note}".strip()))
 
 
 def _statements(finding: Finding) -> dict[str, str]:
@@ -92,7 +92,8 @@ def _statements(finding: Finding) -> dict[str, str]:
     ]
     found = [html.escape(str(each)) for each in finding.statements]
     note = f" <small>{html.escape(finding.note)}</small>" if finding.note else ""
-    return {"criteria": f"<ul>{''.join(criteria)}</ul>" if criteria else "", "found": " ".join(found) + note}
+    listed = f"<ul>{''.join(criteria)}</ul>" if criteria else ""
+    return {"criteria": spaced(listed), "found": spaced(" ".join(found) + note)}
 
 
 def table(frame: pd.DataFrame, caption: str, number: Callable[[float], str] | None = None) -> HTML:
@@ -126,7 +127,12 @@ def _written(value: Any, number: Callable[[float], str]) -> str:
 
 def percent(share: float) -> str:
     """Write a share in per cent, and nothing if there is none."""
-    return "" if math.isnan(share) else f"{share:.0%}".replace("%", "\N{NO-BREAK SPACE}%")
+    return "" if math.isnan(share) else spaced(f"{share:.0%}")
+
+
+def spaced(text: str) -> str:
+    """Set every % apart from its number, without a break."""
+    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text)
 
 
 def whole(value: float) -> str:

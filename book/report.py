@@ -224,14 +224,19 @@ def levelling_in_words(table: pd.DataFrame) -> str:
     largest = at_largest_loads(table)
     if largest.empty:
         return "Whether bits a parameter level off is not measured yet."
-    held, rise, load = largest["bits_per_parameter"], largest["rise"], largest["load"]
+    held, rise = largest["bits_per_parameter"], largest["rise"]
     return (
-        f"At their largest loads, {load.min():.0f} to {load.max():.0f} library bits a parameter, {len(largest)} models "
-        f"of {largest['P'].min():,} to {largest['P'].max():,} parameters hold {held.mean():.2f} bits a parameter "
-        f"({held.min():.2f} to {held.max():.2f}). That is {rise.mean():.2f} times what they hold at the load "
-        f"before ({rise.min():.2f} to {rise.max():.2f}); {largest['level'].sum()} of {len(largest)} have levelled off, "
-        f"that is, rise by less than {FLAT - 1:.0%}."
+        f"At their largest loads, {_range(largest['load'], '.0f')} library bits a parameter, {len(largest)} models of "
+        f"{_range(largest['P'], ',')} parameters hold {held.mean():.2f} bits a parameter ({_range(held, '.2f')}). That "
+        f"is {rise.mean():.2f} times what they hold at the load before ({_range(rise, '.2f')}); "
+        f"{largest['level'].sum()} of {len(largest)} have levelled off, that is, rise by less than {percent(FLAT - 1)}."
     )
+
+
+def _range(values: pd.Series[Any], form: str) -> str:
+    """Write the least and the largest value, or one where both read alike."""
+    low, high = (format(value, form) for value in (values.min(), values.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def rounding_in_words(table: pd.DataFrame) -> str:
@@ -240,7 +245,7 @@ def rounding_in_words(table: pd.DataFrame) -> str:
     if widths.empty:
         return "How many bits of weight a memorised bit needs is not measured yet."
     best = widths.sort_values("per_bit").iloc[0]
-    kept = ", ".join(f"{row['kept']:.0%} at {row['weight_bits']:.0f}" for _, row in widths.iterrows())
+    kept = ", ".join(f"{percent(row['kept'])} at {row['weight_bits']:.0f}" for _, row in widths.iterrows())
     return (
         f"Models that are offered more than they hold keep {kept} bits a weight (medians of {best['models']:.0f}). "
         f"A memorised bit needs the fewest bits of weight at {best['weight_bits']:.0f} bits a weight: "

@@ -71,7 +71,7 @@ def test_levelling_off_is_asked_at_the_largest_load_of_models_offered_enough() -
     assert largest["level"].to_dict() == {8: False, 16: False}, "a rise by exactly FLAT is one"
     assert at_largest_loads(table.assign(rise=1.04))["level"].all()
     said = levelling_in_words(table)
-    assert "2 models of 1,000 to 1,000 parameters hold 1.80 bits a parameter (1.50 to 2.10)" in said
+    assert "2 models of 1,000 parameters hold 1.80 bits a parameter (1.50 to 2.10)" in said
     assert "1.27 times what they hold at the load before (1.05 to 1.50); 0 of 2 have levelled off" in said
     for none in (levelling(pd.DataFrame()), table[table["d"] > 16]):
         assert levelling_in_words(none) == "Whether bits a parameter level off is not measured yet."
@@ -84,7 +84,7 @@ def test_cheapest_width_is_of_models_offered_enough() -> None:
     assert (wide["weight_bits"], wide["models"], wide["kept"], wide["per_bit"]) == (8, 2, 0.9, 4.5)
     assert (narrow["kept"], narrow["kept_least"], narrow["kept_most"]) == pytest.approx((0.8, 0.7, 0.9))
     said = rounding_in_words(table)
-    assert "keep 90% at 8, 80% at 4 bits a weight (medians of 2)" in said
+    assert "keep 90\N{NO-BREAK SPACE}% at 8, 80\N{NO-BREAK SPACE}% at 4 bits a weight (medians of 2)" in said
     assert "at 4 bits a weight: 2.4 (2.2 to 2.6)" in said
     for none in (rounding([]), table[table["load"] < 4]):
         assert rounding_in_words(none) == "How many bits of weight a memorised bit needs is not measured yet."

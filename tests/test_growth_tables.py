@@ -62,5 +62,5 @@ def test_reference_says_whether_it_reaches_the_limit(share: float, high: float, 
     assert said in words
     assert f"and at {int(high < 0.9)} it falls short even" in words
     assert f"it holds {share:.2f} (0.70 to {high:.2f}) of the limit" in words
-    assert "about 46,000 steps to 90%" in words
+    assert "about 46,000 steps to 90\N{NO-BREAK SPACE}%" in words
     assert "is not known" in reference_in_words(pd.DataFrame())

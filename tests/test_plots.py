@@ -199,7 +199,7 @@ def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollo
     C, low, high = law.predict_frame(frame, 0.9)
     full = (frame[target] == 2048).to_numpy()
     error = np.mean(np.abs(C / frame[target] - 1)[~full])
-    assert [text.get_text() for text in legend.get_texts()] == [f"a grid: {error:.0%} of 4", "equal"]
+    assert [text.get_text() for text in legend.get_texts()] == [f"a grid: {100 * error:.0f} % of 4", "equal"]
     filled, hollow = (line for line in axes.lines if line.get_marker() != "None")
     assert sorted(filled.get_xdata().tolist()) == pytest.approx(sorted(C[~full]))
     assert set(filled.get_ydata()) == {100}

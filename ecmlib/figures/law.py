@@ -156,7 +156,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
         for hollow, face in ((False, color), (True, "none")):
             here = points["telling"] != hollow
             style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markersize": 4, "alpha": 0.8}
-            label = f"_{name}, hollow" if hollow else f"{name}: {error:.0%} of {n}" if n else name
+            label = f"_{name}, hollow" if hollow else f"{name}: {100 * error:.0f} % of {n}" if n else name
             axes.plot(C[here], points.loc[here, target], marker, label=label, **style)
         drawn += [*C, *points[target]]
     ends = [min(number for number in drawn if number > 0), max(drawn)]

@@ -190,7 +190,7 @@ CLAIMS = (
     ),
     Claim(
         "R10",
-        "The law's parameters, which predict what is measured at T = 16000",
+        "The law's parameters, which predict what is measured at T = 16,000",
         "Table 1",
         "law.html#table-1",
         _table_1,
