@@ -44,6 +44,26 @@ def knowable_bits(N: Array, K: Array, T: Array) -> Array:
     return np.array(flat).reshape(sizes[0].shape)
 
 
+def knowable_by_position(N: int, K: int, T: int) -> Array:
+    """Bits of one token that can be known, at each position from the second on, who knows the library by heart.
+
+    Of the tokens at position p, ``log2 K`` less what they say of which sequence is meant: ``log2(1 + X)`` for the X
+    others that share the p - 1 tokens before, less those that share its first p. Over positions they sum up to
+    `knowable_bits` of a sequence.
+
+    Returns
+    -------
+    array of shape (N - 1,)
+
+    Examples
+    --------
+    >>> knowable_by_position(N=4, K=8, T=64).round(2)
+    array([0.68, 2.25, 3.  ])
+    """
+    shared = np.array([_log_sharing(1 + (N - 1) / p, float(K) ** p, T) for p in range(1, N - 1)] + [0.0])
+    return np.asarray(np.log2(K) - shared[np.arange(N - 1)] + np.append(shared[1:], 0.0))
+
+
 @lru_cache(maxsize=100_000)
 def _of_one(N: float, K: float, T: float) -> float:
     return float(T * ((N - 1) * np.log2(K) - _log_sharing(N, K, T)))
