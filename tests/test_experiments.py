@@ -71,6 +71,17 @@ def test_feedforward_verdict_follows_the_ratios(ratio_small: float, ratio_large:
     assert feedforward.judge(compared).verdict == verdict
 
 
+def test_feedforward_is_not_judged_by_full_libraries() -> None:
+    full = [invented({"d": 96, "N": 16, "ff": ff}, count) for ff, count in (("train", T), ("identity", 2000))]
+    compared = feedforward.compare([*pairs(1, 0.8), *full])
+    assert compared["full"].tolist() == [False] * 5 + [True]
+    assert feedforward.judge(compared).statements == feedforward.judge(feedforward.compare(pairs(1, 0.8))).statements
+    assert "At d = 96 models with feed-forward blocks hold their whole library, at least 2.05" in (
+        feedforward.judge(compared).note
+    )
+    assert feedforward.judge(compared.assign(full=True)) == NOT_MEASURED
+
+
 def test_feedforward_is_read_at_equal_steps_too() -> None:
     shorter = invented({"d": 8, "N": 4, "ff": "identity", "max_steps": 1000}, 50, np.linspace(0, 1, 41))
     longer = invented({"d": 8, "N": 4, "ff": "train", "max_steps": 2000}, 100, np.linspace(0, 1, 41))

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ecmlib.chance import at_least_one
+from ecmlib.chance import FULL, at_least_one, with_guesses
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, below, equals, least_squares
 from ecmlib.results import CapacityRecord
@@ -23,8 +23,9 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     -------
     DataFrame
         A row a pair: ``d``, ``restart``, P and C of both, C at ``equal_steps``, where the shorter of both curves ends,
-        and the ratios of C, "train" over "identity". A capacity below one sequence counts as one. Empty if
-        there is no pair.
+        the ratios of C, "train" over "identity", and ``full``, whether one of them counts nine tenths of its library,
+        so that their ratio is that of libraries. A capacity below one sequence counts as one. Empty if there is no
+        pair.
     """
     curves = pd.concat([record.curves() for record in records])
     rows = []
@@ -32,6 +33,8 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         if set(pair["ff"]) != {"train", "identity"} or "diverged" in set(pair["status"]):
             continue
         row = {"d": d, "restart": restart, "equal_steps": pair.groupby("ff")["step"].max().min()}
+        T, K = pair["T"].iloc[0], pair["K"].iloc[0]
+        row |= {"full": bool(with_guesses(pair["C_best"].max(), T, K) >= FULL * T)}
         for ff, curve in pair.groupby("ff"):
             by_then = curve[curve["step"] <= row["equal_steps"]]
             row |= {f"P_{ff}": curve["P"].iloc[0]}
@@ -50,11 +53,13 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
 def judge(pairs: pd.DataFrame) -> Finding:
     """R1: at small d both models of a pair hold the same; at larger d the one without feed-forward holds more.
 
-    Small is the lower half of the sizes, the median included. Ratios are averaged as logarithms, one of each size.
+    Small is the lower half of the sizes, the median included. Ratios are averaged as logarithms, one of each size, and
+    only where neither library is full.
     """
-    if pairs.empty or pairs["d"].nunique() < 3:
+    if pairs.empty or pairs.loc[~pairs["full"], "d"].nunique() < 3:
         return NOT_MEASURED
-    by_d = pairs.groupby("d")[["ratio", "ratio_equal_steps"]].agg(stats.gmean)
+    full = pairs[pairs["full"]].groupby("d")["ratio"].min()
+    by_d = pairs[~pairs["full"]].groupby("d")[["ratio", "ratio_equal_steps"]].agg(stats.gmean)
     middle = float(np.median(by_d.index))
     small = np.asarray(by_d.index <= middle)
     at_end, at_equal_steps = (
@@ -78,7 +83,13 @@ def judge(pairs: pd.DataFrame) -> Finding:
             ),
         ],
         f"After equal numbers of steps the ratios are {at_equal_steps['small']} and {at_equal_steps['large']}; d "
-        f"reaches {by_d.index.max():g}.",
+        f"reaches {by_d.index.max():g}."
+        + (
+            f" At d = {', '.join(f'{d:g}' for d in full.index)} models with feed-forward blocks hold their whole "
+            f"library, at least {', '.join(f'{ratio:.2f}' for ratio in full)} times what models without hold."
+            if len(full)
+            else ""
+        ),
     )
 
 
