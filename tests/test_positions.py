@@ -63,3 +63,4 @@ def test_each_axis_has_a_panel_with_a_line_a_value() -> None:
     assert [line.get_label() for line in left.lines] == ["62", "63", "64"]
     assert [line.get_label() for line in right.lines] == ["8", "16", "32"]
     assert left.lines[0].get_xdata().tolist() == [2, 3, 4]
+    assert len(plot_positions(table).axes) == 1

@@ -74,23 +74,28 @@ def last_beside_all(table: pd.DataFrame, uneven: float) -> pd.DataFrame:
 
 
 def plot_positions(table: pd.DataFrame, axes_of: Sequence[str] = ("T", "K")) -> Figure:
-    """Draw the share of knowable bits that is known over the position, a panel an axis, a line a value of it.
+    """Draw the share of knowable bits that is known over the position: a panel an axis, a line each of its values.
 
     Parameters
     ----------
     table : DataFrame
         What `by_position` returns, of sizes that differ from the most frequent ones in one at a time.
     axes_of : sequence of str
-        The sizes that have a panel.
+        Sizes that have a panel, if three values of one are there with all others alike.
     """
-    figure, panels = new_panels(len(axes_of))
-    for panel, axis in zip(panels, axes_of, strict=True):
-        others = [size for size in SIZES if size != axis]
-        several = table[table.groupby(others)[axis].transform("nunique") > 2]
+    found = {axis: _along(table, axis) for axis in axes_of}
+    shown = {axis: rows for axis, rows in found.items() if len(rows)}
+    figure, panels = new_panels(len(shown))
+    for panel, (axis, several) in zip(panels, shown.items(), strict=True):
         for (value, rows), color, marker in styled(several.groupby(axis)):
             shares = (rows["known"] / rows["knowable"]).groupby(rows["position"]).mean()
             panel.plot(shares.index, shares, color=color, marker=marker, markersize=4, label=f"{value:,}")
-        panel.set(xlabel="position", ylim=(None, None))
+        panel.set(xlabel="position")
         panel.legend(title=axis, fontsize="x-small", title_fontsize="small")
     panels[0].set(ylabel="known of what can be known")
     return figure
+
+
+def _along(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    others = [size for size in SIZES if size != axis]
+    return table[table.groupby(others)[axis].transform("nunique") > 2]
