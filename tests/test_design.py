@@ -127,16 +127,16 @@ def test_more_sequences_longer_ones_or_more_certainty_never_take_fewer_parameter
 
 def test_less_training_takes_a_larger_model_of_which_the_law_is_told(tmp_path: Path) -> None:
     law = load_law()
-    (row,) = smallest_architectures(100, 8, T=2048, L=(1,), H=(1,), max_steps=600).to_dict("records")
+    (row,) = smallest_architectures(100, 8, T=2048, L=(1,), H=(1,), max_steps=700).to_dict("records")
     sizes = {name: row[name] for name in (*SIZES, "head_dim")}
-    assert [row["C"], row["C_low"], row["C_high"]] == list(law.predict(**sizes, level=0.9, max_steps=600))
+    assert [row["C"], row["C_low"], row["C_high"]] == list(law.predict(**sizes, level=0.9, max_steps=700))
     usual = smallest_architectures(100, 8, T=2048, L=(1,), H=(1,))
     assert row["d"] > usual["d"].item()
     same = smallest_architectures(100, 8, T=2048, L=(1,), H=(1,), max_steps=10_000)
     pd.testing.assert_frame_equal(same.drop(columns="max_steps"), usual)
-    (tmp_path / "prose.txt").write_text(prose(600), encoding="utf-8")
+    (tmp_path / "prose.txt").write_text(prose(700), encoding="utf-8")
     of_text = {"N": 8, "K": 64, "share": 0.2, "T": 256, "L": (1,), "H": (1,)}
-    short, long = (smallest_for_text(tmp_path / "prose.txt", **of_text, max_steps=steps) for steps in (600, 10_000))
+    short, long = (smallest_for_text(tmp_path / "prose.txt", **of_text, max_steps=steps) for steps in (700, 10_000))
     assert short["d"].item() > long["d"].item()
 
 
