@@ -9,7 +9,7 @@ from conftest import executed
 from experiments import EXPERIMENTS
 from grids import NOTEBOOKS, Grid, Job, load_grid
 from IPython.core.interactiveshell import InteractiveShell
-from status import CostModel, _all_records, _seconds_here, in_flight, job_status, on_a_cpu, report
+from status import CostModel, _all_records, _seconds_here, ended_alike, in_flight, job_status, on_a_cpu, report
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
 from ecmlib.progress import Cost
@@ -86,7 +86,7 @@ def test_cost_is_foretold_of_models_far_larger_than_all_that_are_measured() -> N
     mac = EXPERIMENTS["mac"]
     records = [record for record in _all_records(mac, Path("results")) if record.restarts]
     largest = [record for record in records if record.P > 1e6]
-    model = CostModel(mac, [record for record in records if record.P < 5e5])
+    model = CostModel(mac, ended_alike([record for record in records if record.P < 5e5], largest[0]))
     for record in largest:
         (measured, *_) = on_a_cpu(mac, record)
         assert measured / 1.5 < model.core_seconds(record) < 1.5 * measured
@@ -104,6 +104,15 @@ def test_cost_is_a_constant_and_a_share_of_P_for_each_token() -> None:
     assert model.core_seconds(unseen) == pytest.approx(unseen.restarts[0].provenance.core_seconds, rel=1e-4)
     assert model.typical_factor == pytest.approx(1, rel=1e-4)
     assert model.n_parts == 9
+
+
+def test_runs_that_another_rule_ends_say_nothing_of_a_plans() -> None:
+    def planned(**values: Any) -> CapacityRecord:
+        return CapacityRecord(architecture=Architecture(d=8, N=8), protocol=Protocol(T=2048, **values), restarts=[])
+
+    plain, long, by_rule = planned(), planned(max_steps=10_000), planned(stop="patience")
+    assert ended_alike([long, by_rule], plain) == [long]
+    assert ended_alike([long, by_rule], by_rule) == [by_rule]
 
 
 def test_what_a_gpu_measured_says_nothing_of_cores() -> None:

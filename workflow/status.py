@@ -97,6 +97,15 @@ class CostModel:
         return record.architecture.n_params, self.experiment.tokens(record)
 
 
+def ended_alike(records: list[Any], plan: Any) -> list[Any]:
+    """Keep the records whose runs are ended by the plan's rule: the paper's ends one after a fraction of its tokens."""
+    return [record for record in records if _stop(record) == _stop(plan)]
+
+
+def _stop(record: Any) -> str | None:
+    return getattr(record.protocol, "stop", None)
+
+
 def on_a_cpu(experiment: Experiment, record: Any) -> list[float]:
     """Return the core-seconds of a record's parts that were measured on a CPU: beside a GPU a core does not work."""
     parts = zip(experiment.core_seconds(record), experiment.devices(record), strict=False)
@@ -166,7 +175,7 @@ def main() -> None:
 
 def _estimates(missing: list[tuple[Job, int]], results: Path, cores: int, timed: bool) -> list[str]:
     experiment = missing[0][0].experiment
-    records = _all_records(experiment, results)
+    records = ended_alike(_all_records(experiment, results), missing[0][0].plan)
     if sum(len(on_a_cpu(experiment, record)) for record in records) < FEWEST_PARTS:
         lines = [f"no estimate of the time to go: fewer than {FEWEST_PARTS} measurements on a CPU"]
         expected = [1.0 for _ in missing]
