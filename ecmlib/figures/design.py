@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -24,18 +26,24 @@ def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame |
     """
     figure, axes = new_figure()
     heads = sorted(frame["H"].unique())
-    for H, color, _ in styled(heads):
+    for H, color, marker in styled(heads):
         line = frame[frame["H"] == H].sort_values("P")
         axes.fill_between(line["P"], line["C_low"], line["C_high"], color=color, alpha=0.12, linewidth=0)
         axes.plot(line["P"], line["C"], color=color, linestyle="--", linewidth=1.2)
-        axes.plot(line["P"], line["C"].mask(line["outside_region"]), color=color, linewidth=1.8, label=f"H = {H}")
+        inside = line["C"].mask(line["outside_region"])
+        marks: dict[str, Any] = {
+            "marker": marker,
+            "markersize": 5,
+            "markevery": 0.25,
+        }  # shares of the picture's diagonal
+        axes.plot(line["P"], inside, color=color, linewidth=1.8, label=f"H = {H}", **marks)
         if published is not None:
             drawn = published[published["H"] == H].sort_values("P")
             axes.plot(drawn["P"], drawn["C"], ":", color=color, linewidth=1.4)
     if published is not None:
         axes.plot([], [], "k:", label="published")
     N, L, T = (frame[size].iloc[0] for size in "NLT")
-    axes.set(xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N={N}, L={L}, T={T}")
+    axes.set(xlabel="parameters P", ylabel="capacity C (sequences)", title=f"N = {N}, L = {L}, T = {T:,}")
     axes.set(xscale="log", yscale="log")
     axes.legend(fontsize="small")
     return figure

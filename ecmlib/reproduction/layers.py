@@ -106,7 +106,11 @@ def plot_layers(table: pd.DataFrame) -> Figure:
         axes.plot(rows["L"], rows["C"], color=color, marker=marker, label=f"equal {equal}")
         for d, P, L, C in rows.loc[rows["L"] > 1, ["d", "P", "L", "C"]].to_numpy(float):
             label = f"d={d:.0f}" if equal == "P" else f"P={P:,.0f}"
-            axes.annotate(label, (L, C), (0, 5), textcoords="offset points", ha="center", fontsize="x-small")
+            # Above a line that rises steeply to the left of its points, below a flat one.
+            place: dict[str, Any] = (
+                {"xytext": (-5, 2), "ha": "right"} if equal == "d" else {"xytext": (0, -12), "ha": "center"}
+            )
+            axes.annotate(label, (L, C), textcoords="offset points", fontsize="x-small", **place)
     predicted = table[table["equal"] == "d"].dropna(subset="published")
     axes.plot(predicted["L"], predicted["published"], "k--", marker="x", label="Table 1, equal d")
     axes.set(xlabel="L, layers", ylabel="C, sequences", ylim=(0, None), xticks=sorted(table["L"].unique()))

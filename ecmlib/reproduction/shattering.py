@@ -156,8 +156,13 @@ def plot_epochs(epochs: Sequence[int | None]) -> Figure:
     figure, axes = new_figure()
     axes.ecdf(counts, color="black", label="measured")
     support = np.unique(np.geomspace(max(1, counts.min() / 2), counts.max(), 400).astype(int))
-    for (name, (fit, _)), color, _ in styled(FITS.items()):
-        axes.plot(support, fit(counts).cdf(support), "--", color=color, linewidth=1.2, label=name)
+    for (name, (fit, _)), color, marker in styled(FITS.items()):
+        marks: dict[str, Any] = {
+            "marker": marker,
+            "markersize": 5,
+            "markevery": 0.25,
+        }  # shares of the picture's diagonal
+        axes.plot(support, fit(counts).cdf(support), "--", color=color, linewidth=1.2, label=name, **marks)
     axes.set(xlabel="epochs", ylabel="share of trials done", xscale="log")
     axes.legend(fontsize="small")
     return figure
