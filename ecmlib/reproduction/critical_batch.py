@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from ecmlib.reproduction.batch_size import SAMPLE, cost_of_a_test, one_for_each
 from ecmlib.reproduction.measure import configured, measured
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
+from ecmlib.workplace import Compiled
 
 _SHARE = 0.9  # of the smallest final capacity of all batch sizes: reached by all, and late
 
@@ -77,7 +78,7 @@ def noise_scales(
     results: str | Path,
     train: bool = True,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     **shared: Any,
 ) -> pd.DataFrame:
     """Measure the noise scale for each N along ``steps`` steps of training with the default batch size.

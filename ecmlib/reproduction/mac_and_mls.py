@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from ecmlib.reproduction.measure import combinations, measured, records_of
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares, mean
 from ecmlib.results import CapacityRecord
+from ecmlib.workplace import Compiled
 
 _ARCHITECTURE = [size for size in SIZES if size != "T"]  # a search chooses T
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
@@ -86,7 +87,7 @@ def measure_both(
     results: str | Path,
     mac_results: Sequence[str | Path],
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     train: bool = True,
 ) -> tuple[list[MlsRecord], pd.DataFrame]:
     """Measure what is not on disk yet of MLS and MAC, for every combination of d and H.

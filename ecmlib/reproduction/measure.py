@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pandas as pd
 from pydantic import Field
@@ -22,7 +22,7 @@ from ecmlib.results import CapacityRecord, load_results, one_frame
 from ecmlib.text import Paths, read_corpus
 from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
 from ecmlib.validation import Parameters, sorted_out
-from ecmlib.workplace import refuse_impossible
+from ecmlib.workplace import Compiled, refuse_impossible
 
 Tabular = CapacityRecord | TextRecord | NoiseScaleRecord  # records that are frames, too
 
@@ -61,7 +61,7 @@ def measure_all(
     restarts: int = 1,
     train: bool = True,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     **shared: Any,
 ) -> list[CapacityRecord]:
     """Measure the capacity of every configuration that ``results`` does not hold yet (`measure_mac`).
@@ -115,7 +115,7 @@ def measure_texts(
     restarts: int = 1,
     train: bool = True,
     device: str = "auto",
-    compiled: bool | Literal["auto"] = "auto",
+    compiled: Compiled = "auto",
     **shared: Any,
 ) -> list[TextRecord]:
     """Measure every configuration that ``results`` does not hold yet (`measure_text`); without training, read it all.
