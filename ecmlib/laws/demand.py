@@ -45,11 +45,11 @@ def knowable_bits(N: Array, K: Array, T: Array) -> Array:
 
 
 def knowable_by_position(N: int, K: int, T: int) -> Array:
-    """Bits of one token that can be known, at each position from the second on, who knows the library by heart.
+    """Bits of one token that can be known, at each position from the second on.
 
-    Of the tokens at position p, ``log2 K`` less what they say of which sequence is meant: ``log2(1 + X)`` for the X
-    others that share the p - 1 tokens before, less those that share its first p. Over positions they sum up to
-    `knowable_bits` of a sequence.
+    Who knows the library by heart still learns from a token which sequence is meant: of the ``log2 K`` bits of the one
+    at position p, ``E log2(1 + X)`` for the X others that share the p - 1 tokens before it, less the same for those that
+    share the first p. What is left can be known; over positions it sums up to `knowable_bits` of a sequence.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def knowable_by_position(N: int, K: int, T: int) -> Array:
     array([0.68, 2.25, 3.  ])
     """
     shared = np.array([_log_sharing(1 + (N - 1) / p, float(K) ** p, T) for p in range(1, N - 1)] + [0.0])
-    return np.asarray(np.log2(K) - shared[np.arange(N - 1)] + np.append(shared[1:], 0.0))
+    return np.asarray(np.log2(K) - shared + np.append(shared[1:], 0.0))
 
 
 @lru_cache(maxsize=100_000)
