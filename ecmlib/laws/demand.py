@@ -48,8 +48,8 @@ def knowable_by_position(N: int, K: int, T: int) -> Array:
     """Bits of one token that can be known, at each position from the second on.
 
     Who knows the library by heart still learns from a token which sequence is meant: of the ``log2 K`` bits of the one
-    at position p, ``E log2(1 + X)`` for the X others that share the p - 1 tokens before it, less the same for those that
-    share the first p. What is left can be known; over positions it sums up to `knowable_bits` of a sequence.
+    at position p, ``E log2(1 + X)`` for the X others that share the p - 1 tokens before it, less the same for those
+    that share the first p. What is left can be known; over positions it sums up to `knowable_bits` of a sequence.
 
     Returns
     -------
