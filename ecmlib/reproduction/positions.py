@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +92,8 @@ def plot_positions(table: pd.DataFrame, axes_of: Sequence[str] = ("T", "K")) -> 
             shares = (rows["known"] / rows["knowable"]).groupby(rows["position"]).mean()
             panel.plot(shares.index, shares, color=color, marker=marker, markersize=4, label=f"{value:,}")
         panel.set(xlabel="position")
-        panel.legend(title=axis, fontsize="x-small", title_fontsize="small")
+        outside: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 3, "columnspacing": 1}
+        panel.legend(title=axis, fontsize="x-small", title_fontsize="small", **outside)
     panels[0].set(ylabel="known of what can be known")
     return figure
 
