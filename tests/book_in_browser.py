@@ -17,6 +17,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect, sync_playwright
 
+from ecmlib import Protocol
+
 BUILT = Path("_build/html").resolve()
 PAGES = sorted(path.relative_to(BUILT).as_posix() for path in BUILT.rglob("*.html") if "_static" not in path.parts)
 CHAPTERS = [
@@ -294,8 +296,9 @@ def test_calculator_explains_shares_and_exports(page: Page, site: str) -> None:
     target = page.locator("#calculator-target output")
     expect(target.locator("tbody tr")).to_have_count(8)
     page.locator("#calculator summary").click()
-    expect(page.locator("#calculator pre")).to_contain_text("Architecture(d=48, H=2, N=8, L=1, K=64)")
-    expect(page.locator("#calculator pre")).to_contain_text("papermill notebooks/mac.ipynb")
+    expect(page.locator(".calculator-python")).to_contain_text("Architecture(d=48, H=2, N=8, L=1, K=64)")
+    expect(page.locator(".calculator-shell")).to_contain_text("papermill notebooks/mac.ipynb")
+    expect(page.locator(".calculator-shell")).to_contain_text(f"-p lr {Protocol.reference().lr}")
     page.get_by_label("slider of d token vector size").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
