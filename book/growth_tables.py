@@ -34,9 +34,9 @@ def side_by_side(fitted: pd.DataFrame, what: str, quantity: str = "bits") -> pd.
     rows = rows.assign(limit=_written(rows), told=(rows["told"] / rows["held"]).map("{:.2f}".format))
     wide = rows.pivot(index=[*CURVE, "longest", "held", "agreed"], columns="form", values=what)
     forms = [form for form in FORMS if what == "told" or FORMS[form].has_limit]
-    shown = wide[forms].set_axis([form.split()[0] for form in forms], axis=1).reset_index()
+    shown = wide[forms].set_axis([form.split()[0] for form in forms], axis=1).reset_index().drop(columns="P")
     agreed = shown.pop("agreed")
-    return _short(shown.drop(columns="P") if what == "told" else shown.drop(columns="P").assign(agreed=agreed))
+    return _short(shown if what == "told" else shown.assign(agreed=agreed))
 
 
 def known_limits(limited: pd.DataFrame, budgets: pd.DataFrame) -> pd.DataFrame:

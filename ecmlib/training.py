@@ -183,7 +183,7 @@ def steps_of_restart(
                 status = "diverged"
             where = clock.provenance(trainer.library.device, compiled)
             restart = Restart(seed=seed, status=status, **columns(curve).model_dump(), provenance=where)
-            if status != "diverged" and trainer.step == curve[-1].step:  # kept by old code, it has moved on since
+            if status != "diverged" and trainer.step == curve[-1].step:  # else kept by old code: it has moved on
                 count, bits = trainer.count_positions()
                 restart = restart.model_copy(update={"positions": Positions(count=count, bits=bits)})
             restart = finish(restart)

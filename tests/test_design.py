@@ -134,7 +134,7 @@ def test_less_training_takes_a_larger_model_of_which_the_law_is_told(tmp_path: P
     assert row["d"] > usual["d"].item()
     same = smallest_architectures(100, 8, T=2048, L=(1,), H=(1,), max_steps=10_000)
     pd.testing.assert_frame_equal(same.drop(columns="max_steps"), usual)
-    (tmp_path / "prose.txt").write_text(prose(700), encoding="utf-8")
+    (tmp_path / "prose.txt").write_text(prose(600), encoding="utf-8")
     of_text = {"N": 8, "K": 64, "share": 0.2, "T": 256, "L": (1,), "H": (1,)}
     short, long = (smallest_for_text(tmp_path / "prose.txt", **of_text, max_steps=steps) for steps in (700, 10_000))
     assert short["d"].item() > long["d"].item()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from ecmlib.figures.style import COLORS, new_figure, styled
+from ecmlib.figures.style import COLORS, FEW_MARKS, new_figure, styled
 
 
 def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame | None = None) -> Figure:
@@ -31,12 +29,7 @@ def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame |
         axes.fill_between(line["P"], line["C_low"], line["C_high"], color=color, alpha=0.12, linewidth=0)
         axes.plot(line["P"], line["C"], color=color, linestyle="--", linewidth=1.2)
         inside = line["C"].mask(line["outside_region"])
-        marks: dict[str, Any] = {
-            "marker": marker,
-            "markersize": 5,
-            "markevery": 0.25,
-        }  # shares of the picture's diagonal
-        axes.plot(line["P"], inside, color=color, linewidth=1.8, label=f"H = {H}", **marks)
+        axes.plot(line["P"], inside, color=color, linewidth=1.8, label=f"H = {H}", marker=marker, **FEW_MARKS)
         if published is not None:
             drawn = published[published["H"] == H].sort_values("P")
             axes.plot(drawn["P"], drawn["C"], ":", color=color, linewidth=1.4)

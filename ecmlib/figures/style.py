@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -20,6 +20,7 @@ Color = tuple[float, float, float]
 PALETTE = "colorblind"
 COLORS: list[Color] = sns.color_palette(PALETTE)
 _MARKERS = "osD^vPX*<>ph"
+FEW_MARKS: dict[str, Any] = {"markersize": 5, "markevery": 0.25}  # on a smooth line: shares of the picture's diagonal
 
 
 def styled(values: Iterable[Value]) -> Iterator[tuple[Value, Color, str]]:

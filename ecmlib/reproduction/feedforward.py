@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import stats
 
-from ecmlib.chance import FULL, at_least_one, with_guesses
+from ecmlib.chance import FULL, at_least_one
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, below, equals, least_squares
 from ecmlib.results import CapacityRecord
@@ -33,8 +33,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         if set(pair["ff"]) != {"train", "identity"} or "diverged" in set(pair["status"]):
             continue
         row = {"d": d, "restart": restart, "equal_steps": pair.groupby("ff")["step"].max().min()}
-        T, K = pair["T"].iloc[0], pair["K"].iloc[0]
-        row |= {"full": bool(with_guesses(pair["C_best"].max(), T, K) >= FULL * T)}
+        row |= {"full": bool((pair["last_count"] >= FULL * pair["T"]).any())}
         for ff, curve in pair.groupby("ff"):
             by_then = curve[curve["step"] <= row["equal_steps"]]
             row |= {f"P_{ff}": curve["P"].iloc[0]}

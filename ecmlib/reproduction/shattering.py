@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from ecmlib.architecture import Architecture
-from ecmlib.figures.style import COLORS, new_figure, new_panels, styled
+from ecmlib.figures.style import COLORS, FEW_MARKS, new_figure, new_panels, styled
 from ecmlib.files import named_folder
 from ecmlib.library import random_library
 from ecmlib.record import load_files, record_name
@@ -157,12 +157,8 @@ def plot_epochs(epochs: Sequence[int | None]) -> Figure:
     axes.ecdf(counts, color="black", label="measured")
     support = np.unique(np.geomspace(max(1, counts.min() / 2), counts.max(), 400).astype(int))
     for (name, (fit, _)), color, marker in styled(FITS.items()):
-        marks: dict[str, Any] = {
-            "marker": marker,
-            "markersize": 5,
-            "markevery": 0.25,
-        }  # shares of the picture's diagonal
-        axes.plot(support, fit(counts).cdf(support), "--", color=color, linewidth=1.2, label=name, **marks)
+        fitted = fit(counts).cdf(support)
+        axes.plot(support, fitted, "--", color=color, linewidth=1.2, label=name, marker=marker, **FEW_MARKS)
     axes.set(xlabel="epochs", ylabel="share of trials done", xscale="log")
     axes.legend(fontsize="small")
     return figure
