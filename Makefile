@@ -85,10 +85,13 @@ render-%: notebooks/%.ipynb $(INSTALLED)
 	$(BIN)papermill --log-level ERROR --no-progress-bar $< runs/$*.ipynb \
 	    $(RENDER_$*) $(if $(shell grep '"train = ' $<),-p train False)
 
-designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design once, tabulate the hits
+designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design and three smaller ones once, tabulate the hits
 	test -e results/designs-any/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
 	$(MAKE) sweep GRID=designs-any
 	$(PYTHON) workflow/prove_designs.py tabulate designs-any
+	test -e results/designs-any-smaller/targets.csv || $(PYTHON) workflow/prove_designs.py smaller $(LAW)
+	$(MAKE) sweep GRID=designs-any-smaller
+	$(PYTHON) workflow/prove_designs.py tabulate designs-any-smaller
 
 designs-text: $(INSTALLED) runs/kjv.txt  ## prove it for text: draw four targets once, train each design once, tabulate the hits
 	test -e results/designs-text-law/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(TEXT_LAW) --text runs/kjv.txt

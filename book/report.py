@@ -22,7 +22,7 @@ from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.scores import relative_errors
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.bits import FLAT, at_largest_loads, by_width
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_SMALLER, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, SPARE, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
 
@@ -192,12 +192,14 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
     -------
     DataFrame
         ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``held``, ``reached``; of a
-        text also ``share``, ``bits`` and K, of any size also K, T and head_dim; no rows while none is drawn.
+        text also ``share``, ``bits`` and K, of any size also K, T and head_dim, of smaller ones ``P_design`` too; no
+        rows while none is drawn.
     """
     hits = drawn_designs(results, grid)
     asked = {
         OF_TOKENS: ["capacity", *"NLHd"],
         OF_ANY: ["capacity", *"NKTLH", "head_dim", "d"],
+        OF_SMALLER: ["capacity", *"NKTLH", "head_dim", "d", "P_design"],
         OF_TEXT: ["share", "capacity", *"NKLHd"],
         OF_TEXT_AS_RANDOM: ["share", "capacity", "bits", *"NKLHd"],
     }[grid]
@@ -261,5 +263,23 @@ def hits_in_words(designs: pd.DataFrame, level: float = 0.9) -> str:
     inside = trained["held"].between(trained["C_low"], trained["C_high"])
     return (
         f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
-        f"ended inside their {percent(level)} interval; {len(designs)} were drawn."
+        f"ended inside their {percent(level)} interval; {len(designs)} were drawn. They memorised "
+        f"{_median(trained['held'] / trained['capacity'])} times what was asked for."
     )
+
+
+def smaller_in_words(smaller: pd.DataFrame) -> str:
+    """Say how many of the next smaller models of designs missed the target that their design was to reach."""
+    trained = smaller.dropna(subset="held")
+    if trained.empty:
+        return "None of these is trained yet."
+    missed = len(trained) - trained["reached"].sum()
+    return (
+        f"{missed:.0f} of {len(trained)} smaller models missed the target, so that a design has less than "
+        f"{percent(SPARE - 1)} more parameters than it takes. The smaller ones memorised "
+        f"{_median(trained['held'] / trained['capacity'])} times what was asked for."
+    )
+
+
+def _median(ratios: pd.Series[float]) -> str:
+    return f"{ratios.median():.2f} ({_range(ratios, '.2f')}; median)"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from prove_designs import (
     ALL_RESULTS,
     draw_designs,
+    draw_smaller,
     draw_text_designs,
     grid_of,
     write_grid,
@@ -33,11 +34,12 @@ from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
 from ecmlib.reproduction.designs import (
+    GRIDS_OF_DESIGNS,
     OF_ANY,
     OF_TEXT,
     OF_TEXT_AS_RANDOM,
-    OF_TOKENS,
     PROBABILITY,
+    SPARE,
     design_hits,
     drawn_designs,
 )
@@ -247,6 +249,21 @@ def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
         assert best[SIZES].tolist() == row[SIZES].tolist()
 
 
+def test_next_smaller_models_spare_just_enough_parameters() -> None:
+    law = load_law()
+    designs = draw_designs(law, n=4)
+    smaller = draw_smaller(designs, law, n=2)
+    pd.testing.assert_frame_equal(smaller, draw_smaller(designs.assign(held=1.0, reached=False), law, n=2))
+    assert len({tuple(draw_smaller(designs, law, n=2, seed=seed)["d"]) for seed in range(5)}) > 1
+    alike = [name for name in [*SIZES, "head_dim"] if name != "d"]
+    for _, row in smaller.iterrows():
+        (design,) = designs[designs["P"] == row["P_design"]].to_dict("records")
+        assert row[["capacity", *alike]].tolist() == [design[name] for name in ["capacity", *alike]]
+        sizes = {name: int(row[name]) for name in ["d", *alike] if name != "T"}
+        P, wider = (Architecture(**sizes | {"d": d}).n_params for d in (sizes["d"], sizes["d"] + 1))
+        assert row["P"] == P < design["P"] / SPARE <= wider
+
+
 def test_designs_for_a_text_are_kept_apart_by_whose_law_drew_them() -> None:
     of_tokens, of_text = load_law(), load_law("results/law-reference/text.json")
     found = [grid_of(of_tokens, None), grid_of(of_tokens, "kjv.txt"), grid_of(of_text, "kjv.txt")]
@@ -286,7 +303,7 @@ def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path
         assert untold == {"batch_size", "order"}, "the notebook has defaults of its own for the others"
 
 
-@pytest.mark.parametrize("grid", [OF_TOKENS, OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT])
+@pytest.mark.parametrize("grid", GRIDS_OF_DESIGNS)
 def test_committed_designs_are_trained_and_tabulated_as_they_were_drawn(grid: str) -> None:
     targets = pd.read_csv(ALL_RESULTS / grid / "targets.csv")
     jobs = load_grid(grid).jobs(ALL_RESULTS / grid)

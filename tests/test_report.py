@@ -1,8 +1,18 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from report import by_hand, coverage_in_words, headlines, law_in_numbers, spread_of_restarts, structure_in_words
+from report import (
+    by_hand,
+    coverage_in_words,
+    headlines,
+    hits_in_words,
+    law_in_numbers,
+    smaller_in_words,
+    spread_of_restarts,
+    structure_in_words,
+)
 
 from ecmlib import SignalLaw, load_results
 from ecmlib.reproduction.claims import CLAIMS, reproduction_table
@@ -86,3 +96,23 @@ def test_law_in_numbers_has_the_numbers_of_the_law() -> None:
     law = SignalLaw(bits_ff=1.234, bits_att=5.678, lam=0.912, uneven=0.345, lacking=0.0678, bits_emb=2.468)
     said = law_in_numbers(law).data
     assert all(number in said for number in ("1.23", "5.68", "0.91", "0.34", "0.068", "2.47"))
+
+
+def test_designs_and_smaller_models_are_told_by_hits_and_by_what_was_asked_for() -> None:
+    rows = [(100, 90.0, 200.0, 150.0), (100, 90.0, 200.0, 250.0), (100, 90.0, 200.0, 80.0), (100, 90.0, 200.0, np.nan)]
+    designs = pd.DataFrame(rows, columns=["capacity", "C_low", "C_high", "held"])
+    reached = (designs["held"] >= designs["capacity"]).astype("boolean").mask(designs["held"].isna())
+    designs = designs.assign(reached=reached)
+    said = hits_in_words(designs, level=0.6)
+    assert said.startswith(
+        "2 of 3 trained designs reached their target, and 1 ended inside their 60\N{NO-BREAK SPACE}%"
+    )
+    assert "4 were drawn. They memorised 1.50 (0.80 to 2.50; median) times what was asked for." in said
+    said = smaller_in_words(designs)
+    assert said.startswith(
+        "1 of 3 smaller models missed the target, so that a design has less than 15\N{NO-BREAK SPACE}%"
+    )
+    assert "memorised 1.50 (0.80 to 2.50; median) times" in said
+    for none in (designs[3:], pd.DataFrame()):
+        assert hits_in_words(none) == "No design is trained yet."
+    assert smaller_in_words(designs[3:]) == "None of these is trained yet."

@@ -2,7 +2,9 @@
 
 ``python workflow/prove_designs.py draw LAW.json`` writes twenty targets with their designs and the grid that trains
 them; ``... draw LAW.json --text FILE`` writes four for a text, by the law of text (grid ``designs-text-law``) or by one
-of random tokens (``designs-text``). ``... tabulate GRID`` writes the table of hits from what the grid has measured.
+of random tokens (``designs-text``). ``... smaller LAW.json`` draws three of the twenty and writes, for each, the next
+smaller architecture with the same target (grid ``designs-any-smaller``): does it miss what the design reaches?
+``... tabulate GRID`` writes the table of hits from what the grid has measured.
 (The twenty of the grid ``designs`` were drawn by an earlier law, under the paper's protocol.)
 """
 
@@ -18,13 +20,22 @@ import pandas as pd
 import yaml
 
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import best_design, smallest_architectures
+from ecmlib.laws.design import best_design, predicted, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.text_design import smallest_for_text
 from ecmlib.laws.text_law import TextLaw
 from ecmlib.protocol import Protocol
-from ecmlib.reproduction.designs import OF_ANY, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, PROBABILITY, drawn_designs
+from ecmlib.reproduction.designs import (
+    GRIDS_OF_DESIGNS,
+    OF_ANY,
+    OF_SMALLER,
+    OF_TEXT,
+    OF_TEXT_AS_RANDOM,
+    PROBABILITY,
+    SPARE,
+    drawn_designs,
+)
 from ecmlib.text import Paths
 
 GRIDS = Path(__file__).parent / "grids"
@@ -87,6 +98,26 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2028) -> pd.DataFrame:
     return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
 
 
+def draw_smaller(designs: pd.DataFrame, law: Law, n: int = 3, seed: int = 2030) -> pd.DataFrame:
+    """Draw ``n`` designs by lot, and give for each the largest one of less d that has less than 1 / `SPARE` of its P.
+
+    Where such a model misses the target, a design has less than `SPARE` times the least P that reaches it.
+
+    Returns
+    -------
+    DataFrame
+        As `draw_designs`, a row a smaller model with the target of its design, and ``P_design``.
+    """
+    smaller = []
+    for _, design in designs.sample(n, random_state=seed).sort_index().iterrows():
+        sizes = {name: int(design[name]) for name in [*SIZES, "head_dim"]}
+        widths = pd.DataFrame([sizes | {"d": d} for d in range(1, sizes["d"])])
+        told = predicted(widths, law, level=2 * PROBABILITY - 1)
+        model = told[told["P"] * SPARE < design["P"]].iloc[-1]
+        smaller.append(pd.concat([pd.Series({"capacity": design["capacity"], "P_design": design["P"]}), model]))
+    return pd.DataFrame(smaller).assign(law=law.name).reset_index(drop=True)
+
+
 def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2029) -> pd.DataFrame:
     """Draw targets for a text until ``n`` of them have different designs inside the law's region, with d <= 64.
 
@@ -135,32 +166,45 @@ def write_text_grid(designs: pd.DataFrame, path: Path, text: str = "runs/kjv.txt
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    draw = commands.add_parser("draw")
-    draw.add_argument("law", help="a law that ecmlib has saved")
+    draw, smaller = commands.add_parser("draw"), commands.add_parser("smaller")
+    for command in (draw, smaller):
+        command.add_argument("law", help="a law that ecmlib has saved")
     draw.add_argument("--text", help="UTF-8 file, or a folder of files, for which to design")
-    commands.add_parser("tabulate").add_argument("grid", choices=[OF_TOKENS, OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT])
+    commands.add_parser("tabulate").add_argument("grid", choices=GRIDS_OF_DESIGNS)
     arguments = parser.parse_args()
-    if arguments.command == "draw":
-        law = load_law(arguments.law)
-        grid = grid_of(law, arguments.text)
-        targets = ALL_RESULTS / grid / "targets.csv"
-        if targets.exists():
-            parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
-        designs = draw_text_designs(law, arguments.text) if arguments.text else draw_designs(law)
-        targets.parent.mkdir(parents=True, exist_ok=True)
-        designs.to_csv(targets, index=False)
-        path = GRIDS / f"{grid}.yaml"
-        write_text_grid(designs, path, arguments.text) if arguments.text else write_grid(designs, path)
+    if arguments.command == "tabulate":
+        _tabulate(arguments.grid, parser)
+        return
+    law, text = load_law(arguments.law), vars(arguments).get("text")
+    grid = OF_SMALLER if arguments.command == "smaller" else grid_of(law, text)
+    targets = ALL_RESULTS / grid / "targets.csv"
+    if targets.exists():
+        parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
+    if grid == OF_SMALLER:
+        designs = draw_smaller(_drawn(OF_ANY, parser), law)
     else:
-        table = drawn_designs(ALL_RESULTS, arguments.grid)
-        if table.empty:
-            parser.error(f"results/{arguments.grid}/targets.csv is missing or empty: designs are drawn first")
-        table.to_csv(ALL_RESULTS / arguments.grid / "hits.csv", index=False)
-        trained = table["held"].notna()
-        print(table.to_string(index=False))
-        print(
-            f"{table['reached'].sum():.0f} of {trained.sum()} trained designs reached their target; {len(table)} drawn"
-        )
+        designs = draw_text_designs(law, text) if text else draw_designs(law)
+    targets.parent.mkdir(parents=True, exist_ok=True)
+    designs.to_csv(targets, index=False)
+    path = GRIDS / f"{grid}.yaml"
+    write_text_grid(designs, path, text) if text else write_grid(designs, path)
+
+
+def _tabulate(grid: str, parser: argparse.ArgumentParser) -> None:
+    table = _drawn(grid, parser)
+    table.to_csv(ALL_RESULTS / grid / "hits.csv", index=False)
+    print(table.to_string(index=False))
+    print(
+        f"{table['reached'].sum():.0f} of {table['held'].notna().sum()} trained designs reached their target; "
+        f"{len(table)} drawn"
+    )
+
+
+def _drawn(grid: str, parser: argparse.ArgumentParser) -> pd.DataFrame:
+    table = drawn_designs(ALL_RESULTS, grid)
+    if table.empty:
+        parser.error(f"results/{grid}/targets.csv is missing or empty: designs are drawn first")
+    return table
 
 
 def _evenly(source: random.Random, least: float, most: float) -> float:

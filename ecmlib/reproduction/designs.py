@@ -11,10 +11,12 @@ from ecmlib.reproduction.measure import measured
 from ecmlib.results import CapacityRecord
 from ecmlib.text_record import TextRecord
 
-# Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, and of text,
-# first by the law of random tokens, then by that of text.
-OF_TOKENS, OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT = "designs", "designs-any", "designs-text", "designs-text-law"
+# Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, the next
+# smaller ones of three of these, and of text, first by the law of random tokens, then by that of text.
+GRIDS_OF_DESIGNS = ("designs", "designs-any", "designs-any-smaller", "designs-text", "designs-text-law")
+OF_TOKENS, OF_ANY, OF_SMALLER, OF_TEXT_AS_RANDOM, OF_TEXT = GRIDS_OF_DESIGNS
 PROBABILITY = 0.8  # with which designs of any size are to reach their targets
+SPARE = 1.15  # times the least P that reaches a target a design should have at most
 
 
 def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
@@ -25,7 +27,7 @@ def drawn_designs(results: str | Path, grid: str) -> pd.DataFrame:
     results : path
         The folder of all grids.
     grid : str
-        `OF_TOKENS`, `OF_ANY`, `OF_TEXT_AS_RANDOM` or `OF_TEXT`.
+        One of `GRIDS_OF_DESIGNS`.
 
     Returns
     -------
