@@ -99,15 +99,16 @@ def test_law_in_numbers_has_the_numbers_of_the_law() -> None:
 
 
 def test_designs_and_smaller_models_are_told_by_hits_and_by_what_was_asked_for() -> None:
-    rows = [(100, 90.0, 200.0, 150.0), (100, 90.0, 200.0, 250.0), (100, 90.0, 200.0, 80.0), (100, 90.0, 200.0, np.nan)]
-    designs = pd.DataFrame(rows, columns=["capacity", "C_low", "C_high", "held"])
+    drawn = pd.DataFrame({"capacity": [100] * 4, "C_low": 90.0, "C": [120.0, 110.0, 130.0, 300.0], "C_high": 200.0})
+    designs = drawn.assign(held=[150.0, 250.0, 80.0, np.nan])
     reached = (designs["held"] >= designs["capacity"]).astype("boolean").mask(designs["held"].isna())
     designs = designs.assign(reached=reached)
     said = hits_in_words(designs, level=0.6)
     assert said.startswith(
         "2 of 3 trained designs reached their target, and 1 ended inside their 60\N{NO-BREAK SPACE}%"
     )
-    assert "4 were drawn. They memorised 1.50 (0.80 to 2.50; median) times what was asked for." in said
+    assert "4 were drawn. They memorised 1.50 (0.80 to 2.50; median) times what was asked for; " in said
+    assert "expected 1.20 (1.10 to 1.30; median) times" in said
     said = smaller_in_words(designs)
     assert said.startswith(
         "1 of 3 smaller models missed the target, so that a design has less than 15\N{NO-BREAK SPACE}%"
