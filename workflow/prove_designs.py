@@ -170,12 +170,13 @@ def main() -> None:
     for command in (draw, smaller):
         command.add_argument("law", help="a law that ecmlib has saved")
     draw.add_argument("--text", help="UTF-8 file, or a folder of files, for which to design")
+    smaller.set_defaults(text=None)
     commands.add_parser("tabulate").add_argument("grid", choices=GRIDS_OF_DESIGNS)
     arguments = parser.parse_args()
     if arguments.command == "tabulate":
         _tabulate(arguments.grid, parser)
         return
-    law, text = load_law(arguments.law), vars(arguments).get("text")
+    law, text = load_law(arguments.law), arguments.text
     grid = OF_SMALLER if arguments.command == "smaller" else grid_of(law, text)
     targets = ALL_RESULTS / grid / "targets.csv"
     if targets.exists():
