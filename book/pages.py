@@ -82,7 +82,9 @@ def _listed(names: list[str]) -> str:
 def said(claim: str, finding: Finding) -> Markdown:
     """Say in one paragraph what was found of a claim that has no row in the reproduction table."""
     found = " ".join(map(str, finding.statements))
-    return Markdown(spaced(f"*{claim}*: **{finding.verdict}**. {found} {finding.note}".strip()))
+    criteria = " ".join(statement.criterion for statement in finding.statements)
+    paragraph = f"*{claim}*: **{finding.verdict}**. {found} {finding.note}".strip()
+    return Markdown(spaced(paragraph + (f" *It holds if*: {criteria}" if criteria else "")))
 
 
 def _statements(finding: Finding) -> dict[str, str]:

@@ -27,11 +27,16 @@ def judge(results: pd.DataFrame) -> Finding:
     at_end = _ratio(four["C"], two["C"])
     most, P = (alive["C_raw"] / alive["T"]).max(), alive["P"].mean()
     struck = (alive["paper_rule_step"] < alive["steps"]).sum() if "paper_rule_step" in alive else 0
+    when = (
+        "Under the paper's rule"
+        if struck
+        else f"In {alive['steps'].max():,.0f} steps, before the paper's rule would end a run,"
+    )
     return Finding(
         [
             Statement(
                 f"With {P / 1e6:.2g} million parameters four heads hold more than two: the ratio is above 1.",
-                "Under the paper's rule four heads hold {} times what two hold.",
+                when + " four heads hold {} times what two hold.",
                 above(ratio, 1),
                 ratio,
             ),

@@ -136,16 +136,18 @@ def saturations(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``N``, ``H`` and ``level``, the share of the library that the largest d has counted, a row a line whose capacity
-        grows between its two largest d by less than their ratio to the power `FLAT`.
+        ``N``, ``H`` and ``level``, the share of the library that the largest d has counted, a row a line that cannot
+        rise any more, since its largest d is full, or whose capacity grows between its two largest d by less than their
+        ratio to the power `FLAT`.
     """
     rows = []
     best = configurations(results, ["C_plateau", "C_plateau_raw"], ONE_SETTING)
     for (N, H), line in best.sort_values("d").groupby(["N", "H"]):
         if len(line) > 1 and line["C_plateau"].iloc[-2] > 0:
             rise = np.log(line["C_plateau"].iloc[-1] / line["C_plateau"].iloc[-2])
-            if rise < FLAT * np.log(line["d"].iloc[-1] / line["d"].iloc[-2]):
-                rows.append({"N": N, "H": H, "level": line["C_plateau_raw"].iloc[-1] / line["T"].iloc[-1]})
+            level = line["C_plateau_raw"].iloc[-1] / line["T"].iloc[-1]
+            if level >= FULL or rise < FLAT * np.log(line["d"].iloc[-1] / line["d"].iloc[-2]):
+                rows.append({"N": N, "H": H, "level": level})
     return pd.DataFrame(rows, columns=["N", "H", "level"])
 
 
@@ -183,13 +185,13 @@ def judge_linear_rise(results: pd.DataFrame) -> Finding:
             ),
             Statement(
                 "Capacity rises with H: in more than half of the pairs that differ by a doubled H alone.",
-                f"Doubling H raises it in a share {{}} of {len(by_H)} pairs.",
+                f"Doubling H raises it in {by_H.sum()} of {len(by_H)} pairs, a share of {{}}.",
                 above(rises, 0.5),
                 rises,
             ),
             Statement(
                 "Capacity falls with N: in more than half of the pairs that differ by a doubled N alone.",
-                f"Doubling N lowers it in a share {{}} of {len(by_N)} pairs.",
+                f"Doubling N lowers it in {by_N.sum()} of {len(by_N)} pairs, a share of {{}}.",
                 above(falls, 0.5),
                 falls,
             ),

@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.special import softmax
 
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import scored
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, least_squares
+from ecmlib.reproduction.stats import (
+    NOT_MEASURED,
+    Estimate,
+    Finding,
+    Statement,
+    above,
+    bootstrapped,
+    equals,
+    least_squares,
+)
 
 SURE = 0.95  # share of the likelihood with which one K is inferred
 CELL = ["d", "H", "N"]
@@ -28,24 +38,27 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         ``K``, ``d``, ``H``, ``N``, ``measured`` (best restart, under the paper's rule), ``telling`` (neither full nor
-        lost in guessing), ``published`` and ``off``, the logarithm of published over measured. Empty where two K do not
-        share two configurations.
+        lost in guessing), ``compared`` (telling at every K), ``published`` and ``off``, the logarithm of published over
+        measured. Empty where two K do not share two configurations that are telling at both.
     """
     plain = frame[frame["dropout"] == 0] if len(frame) else frame
     if plain.empty:
         return pd.DataFrame()
     points = scored(plain, "C_paper_rule")
     shared = points[points.groupby(CELL)["K"].transform("nunique") == points["K"].nunique()]
-    if shared["K"].nunique() < 2 or len(shared) < 2 * shared["K"].nunique():
+    shared = shared.assign(compared=shared.groupby(CELL)["telling"].transform("all"))
+    if shared["K"].nunique() < 2 or shared["compared"].sum() < 2 * shared["K"].nunique():
         return pd.DataFrame()
     measured = at_least_one(shared["C_paper_rule"])
     published = EmpiricalCapacityModel.published(L=1).predict_frame(shared)
-    table = shared[["K", *CELL, "telling"]].assign(measured=measured, published=published)
+    table = shared[["K", *CELL, "telling", "compared"]].assign(measured=measured, published=published)
     return table.assign(off=np.log(table["published"] / table["measured"])).reset_index(drop=True)
 
 
 def likelihoods(table: pd.DataFrame) -> pd.DataFrame:
     """Say how likely each K makes what was counted, were Table 1 right but for log-normal errors of unknown size.
+
+    Only configurations that are telling at every K are compared.
 
     Returns
     -------
@@ -53,19 +66,20 @@ def likelihoods(table: pd.DataFrame) -> pd.DataFrame:
         ``K``, ``sigma`` (the likeliest standard deviation of the logarithm), ``log_likelihood`` with that sigma,
         ``share`` of the likelihood of all K, and ``factor``, by which Table 1 is off on average.
     """
-    rows = []
-    for K, cells in table.groupby("K"):
-        sigma = float(np.sqrt(np.mean(cells["off"] ** 2)))
-        likelihood = -len(cells) * (np.log(max(sigma, 1e-6)) + 0.5 * np.log(2 * np.pi * np.e))
-        rows.append((K, sigma, likelihood, np.exp(cells["off"].abs().mean())))
-    found = pd.DataFrame(rows, columns=["K", "sigma", "log_likelihood", "factor"])
-    weight = np.exp(found["log_likelihood"] - found["log_likelihood"].max())
-    return found.assign(share=weight / weight.sum())
+    off = _off_by_K(table)
+    log_likelihood = _log_likelihood(off.to_numpy())
+    told = {
+        "sigma": np.sqrt(np.mean(off**2, axis=0)),
+        "log_likelihood": log_likelihood,
+        "factor": np.exp(off.abs().mean()),
+        "share": softmax(log_likelihood),
+    }
+    return pd.DataFrame(told, index=off.columns).reset_index()
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Average the factor of published over measured: columns ``K``, ``d`` and ``ratio``."""
-    ratio = table.groupby(["K", "d"])["off"].mean().rename("ratio").reset_index()
+    """Average the factor of published over measured where K are compared: columns ``K``, ``d`` and ``ratio``."""
+    ratio = table[table["compared"]].groupby(["K", "d"])["off"].mean().rename("ratio").reset_index()
     return ratio.assign(ratio=np.exp(ratio["ratio"]))
 
 
@@ -108,16 +122,20 @@ def judge(table: pd.DataFrame, dropped: pd.DataFrame | None = None) -> Finding:
     if table.empty:
         return NOT_MEASURED
     found = likelihoods(table).sort_values("share").iloc[-1]
-    there = table[table["K"] == found["K"]]
+    there = table[table["compared"] & (table["K"] == found["K"])]
+    off = _off_by_K(table)
+    at = off.columns.get_loc(found["K"])
+    share = bootstrapped(lambda *of_K: float(softmax(_log_likelihood(np.column_stack(of_K)))[at]), *off.to_numpy().T)
     ratios = by_size(there).set_index("d")["ratio"]
     nearest = np.abs(np.log(ratios)).idxmin()
     statements = [
         Statement(
             f"Of the K measured, one has {SURE:.0%} of the likelihood that Table 1 is right.",
-            f"The likeliest is K = {found['K']:.0f}, with {found['share']:.0%} of the likelihood of the "
+            f"The likeliest is K = {found['K']:.0f}, with a share of {{}} of the likelihood of the "
             f"{table['K'].nunique()} that were measured; Table 1 is off by a factor {found['factor']:.2f} there, and "
             f"least at d = {nearest} ({ratios[nearest]:.2f} times what is counted).",
-            bool(found["share"] >= SURE),
+            above(share, SURE),
+            share,
         )
     ]
     powers = exponents(table)
@@ -134,7 +152,8 @@ def judge(table: pd.DataFrame, dropped: pd.DataFrame | None = None) -> Finding:
     elsewhere = "; ".join(f"{power} at K = {K}" for K, power in powers.items())
     return Finding(
         statements,
-        f"Judged by {len(there)} configurations that all K have, d from {there['d'].min()} to {there['d'].max()}."
+        f"Judged by {len(there)} configurations that no K fills or loses in guessing, d from {there['d'].min()} to "
+        f"{there['d'].max()}."
         + (f" Elsewhere the exponent is {elsewhere}." if elsewhere else "")
         + _of_dropout(pd.DataFrame() if dropped is None else dropped),
     )
@@ -173,6 +192,17 @@ def plot_inferred(table: pd.DataFrame) -> Figure:
     vocabularies.set(xlabel="K, tokens", ylabel="share of the likelihood", ylim=(0, 1.05))
     vocabularies.set_xscale("log", base=2)
     return figure
+
+
+def _off_by_K(table: pd.DataFrame) -> pd.DataFrame:
+    """Put the compared configurations in rows, the K in columns."""
+    return table[table["compared"]].pivot_table(values="off", index=CELL, columns="K")
+
+
+def _log_likelihood(off: np.ndarray) -> np.ndarray:
+    """Log-likelihood of each column of errors, normal about 0 with the standard deviation that suits it best."""
+    sigma = np.maximum(np.sqrt(np.mean(off**2, axis=0)), 1e-6)
+    return np.asarray(-len(off) * (np.log(sigma) + 0.5 * np.log(2 * np.pi * np.e)))
 
 
 def _of_dropout(dropped: pd.DataFrame) -> str:

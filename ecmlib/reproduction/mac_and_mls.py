@@ -177,7 +177,7 @@ def judge(table: pd.DataFrame) -> Finding:
         ),
         Statement(
             f"There the raw MAC lies T/K = {guesses:.0f} sequences above MLS: the difference can be T/K, and not 0.",
-            f"It exceeds MLS by {{}} sequences, where T/K is {guesses:.1f}.",
+            f"The raw MAC exceeds MLS by {{}} sequences, where T/K is {guesses:.1f}.",
             equals(offset, guesses, 0),
             offset,
         ),
