@@ -264,8 +264,8 @@ def hits_in_words(designs: pd.DataFrame, level: float = 0.9) -> str:
     return (
         f"{trained['reached'].sum():.0f} of {len(trained)} trained designs reached their target, and {inside.sum()} "
         f"ended inside their {percent(level)} interval; {len(designs)} were drawn. They memorised "
-        f"{_median(trained['held'] / trained['capacity'])} times what was asked for; the law had expected "
-        f"{_median(trained['C'] / trained['capacity'])} times as much, so as to be sure."
+        f"{_median(trained['held'] / trained['capacity'])} times what was asked for; to be sure, the law had "
+        f"aimed at {_median(trained['C'] / trained['capacity'])} times."
     )
 
 
