@@ -276,7 +276,7 @@ def smaller_in_words(smaller: pd.DataFrame) -> str:
         return "None of these is trained yet."
     missed = len(trained) - trained["reached"].sum()
     return (
-        f"{missed:.0f} of {len(trained)} smaller models missed the target, so that a design has less than "
+        f"{missed:.0f} of {len(trained)} smaller models missed the target. Where one does, its design has less than "
         f"{percent(SPARE - 1)} more parameters than it takes. The smaller ones memorised "
         f"{_median(trained['held'] / trained['capacity'])} times what was asked for."
     )

@@ -141,7 +141,7 @@ def test_designs_and_smaller_models_are_told_by_hits_and_by_what_was_asked_for()
     assert "aimed at 1.20 (1.10 to 1.30; median) times." in said
     said = smaller_in_words(designs)
     assert said.startswith(
-        "1 of 3 smaller models missed the target, so that a design has less than 15\N{NO-BREAK SPACE}%"
+        "1 of 3 smaller models missed the target. Where one does, its design has less than 15\N{NO-BREAK SPACE}%"
     )
     assert "memorised 1.50 (0.80 to 2.50; median) times" in said
     for none in (designs[3:], pd.DataFrame()):
