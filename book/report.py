@@ -22,7 +22,7 @@ from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.scores import relative_errors
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.bits import FLAT, at_largest_loads, by_width
-from ecmlib.reproduction.designs import OF_ANY, OF_SMALLER, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, SPARE, drawn_designs
+from ecmlib.reproduction.designs import OF_ANY, OF_SMALLER, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
 
@@ -274,11 +274,12 @@ def smaller_in_words(smaller: pd.DataFrame) -> str:
     trained = smaller.dropna(subset="held")
     if trained.empty:
         return "None of these is trained yet."
-    missed = len(trained) - trained["reached"].sum()
+    missed = trained[~trained["reached"].astype(bool)]
+    spare = " and ".join(percent(share) for share in sorted(missed["P_design"] / missed["P"] - 1))
     return (
-        f"{missed:.0f} of {len(trained)} smaller models missed the target. Where one does, its design has less than "
-        f"{percent(SPARE - 1)} more parameters than it takes. The smaller ones memorised "
-        f"{_median(trained['held'] / trained['capacity'])} times what was asked for."
+        f"{len(missed)} of {len(trained)} smaller models missed the target"
+        + (f": their designs have less than {spare} more parameters than it takes. " if spare else ". ")
+        + f"The smaller ones memorised {_median(trained['held'] / trained['capacity'])} times what was asked for."
     )
 
 

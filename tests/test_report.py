@@ -139,11 +139,13 @@ def test_designs_and_smaller_models_are_told_by_hits_and_by_what_was_asked_for()
     )
     assert "4 were drawn. They memorised 1.50 (0.80 to 2.50; median) times what was asked for; " in said
     assert "aimed at 1.20 (1.10 to 1.30; median) times." in said
-    said = smaller_in_words(designs)
+    smaller = designs.assign(P=[100, 100, 50, 100], P_design=[120, 120, 60, 120])
+    said = smaller_in_words(smaller)
     assert said.startswith(
-        "1 of 3 smaller models missed the target. Where one does, its design has less than 15\N{NO-BREAK SPACE}%"
+        "1 of 3 smaller models missed the target: their designs have less than 20\N{NO-BREAK SPACE}%"
     )
     assert "memorised 1.50 (0.80 to 2.50; median) times" in said
     for none in (designs[3:], pd.DataFrame()):
         assert hits_in_words(none) == "No design is trained yet."
-    assert smaller_in_words(designs[3:]) == "None of these is trained yet."
+    assert smaller_in_words(smaller[:2]).startswith("0 of 2 smaller models missed the target. The smaller ones")
+    assert smaller_in_words(smaller[3:]) == "None of these is trained yet."

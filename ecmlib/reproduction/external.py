@@ -45,10 +45,10 @@ def shared_numbers(d: Array, H: Array, head_dim: Array) -> Array:
     return np.asarray(2 * rank * (H * rank + d - rank))
 
 
-def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) -> pd.DataFrame:
+def predict_dana(
+    law: SignalLaw, table: pd.DataFrame, embeddings: bool = False, steps: float = DANA_STEPS
+) -> pd.DataFrame:
     """Predict accuracies: the library asks for the last of three tokens alone, K^2 log2 K bits; guesses count.
-
-    Their steps are taken for ours at N = 8.
 
     Parameters
     ----------
@@ -58,6 +58,8 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) 
     embeddings : bool
         Whether what the law gives to trained embeddings counts: d (2 K + 2) numbers. It was fitted to such embeddings
         beside feed-forward blocks.
+    steps : float
+        For how many of ours at N = 8 their training is taken; by default, each of theirs for one.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) 
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
     in_model = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
-    stored = (in_model + embeddings * law.bits_emb * d * (2 * K + 2)) * law.trained(DANA_STEPS)
+    stored = (in_model + embeddings * law.bits_emb * d * (2 * K + 2)) * law.trained(steps)
     asked = K**2 * np.log2(K)
     predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
