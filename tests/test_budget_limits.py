@@ -52,6 +52,14 @@ def test_limit_of_a_power_law_is_found(limit: float, lacking: float, exponent: f
     assert best["reached"]["bits"] == pytest.approx(runs["bits"].iloc[-1] / limit, rel=0.01)
 
 
+def test_limit_known_without_the_longest_budget_can_be_outgrown() -> None:
+    levelling = 5000 * (1 - 0.6 * (BUDGETS / 1000) ** -0.9)
+    assert bits_of(rows(levelling), POWER)["outgrown"] == 0
+    assert bits_of(rows(np.append(levelling[:-1], 5500)), POWER)["outgrown"] == 1
+    assert np.isnan(bits_of(rows(1000 * np.log(BUDGETS)), POWER)["outgrown"])
+    assert np.isnan(bits_of(rows(levelling), LOGARITHM)["outgrown"])
+
+
 def test_rows_of_another_protocol_are_left_out() -> None:
     both = pd.concat([rows(np.arange(3.0), **MUON), rows(np.arange(3.0), **PAPER)])
     assert (same_protocol(both, pd.DataFrame([PAPER]))["lr"] == PAPER["lr"]).all()

@@ -21,7 +21,7 @@ CURVE = [*SIZES, "P", *PROTOCOL]  # what tells curves apart
 QUANTITIES = ["bits", "C"]  # that grow
 SURE = 2.0  # a limit is known where its interval is narrower than this factor, from end to end
 _FEWEST = 6  # budgets without which no form is fitted
-_FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90"]
+_FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90", "outgrown"]
 Steps = NDArray[np.float64]
 
 
@@ -74,8 +74,9 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         ``held`` there; ``told``, what the form says of it when fitted to the shorter ones alone, and ``error``, the
         mean over restarts of ``|ln(told / held)|``; of the fit to all budgets ``limit`` with ``low`` and ``high``
         (missing without one), ``reached``, the share of it that is held, ``known``, whether the interval is narrow
-        enough to speak of a limit, and ``steps_90``, the steps to 90 % of a known one; ``agreed``, whether all forms
-        that have a limit know it, in intervals that overlap.
+        enough to speak of a limit, and ``steps_90``, the steps to 90 % of a known one; ``outgrown``, 1 where the
+        longest budget holds more than the upper end of the limit that is known without it, else 0, missing if none is
+        known; ``agreed``, whether all forms that have a limit know it, in intervals that overlap.
     """
     columns = [*CURVE, "quantity", "budgets", "longest", "held", *_FIT, "agreed"]
     rows: list[dict[str, Any]] = []
@@ -131,13 +132,11 @@ def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[st
     told = _told(form, S, y)
     if told > 0:
         fit |= {"told": told, "error": float(np.mean(np.abs(np.log(told / held))))}
-    if not form.has_limit or (parameters := _parameters(form, S, y)) is None:
+    if before := _limit(form, S[:-1], y[:-1], level):
+        fit |= {"outgrown": float(y[-1] > before.limit.high) if before.known else np.nan}
+    if (here := _limit(form, S, y, level)) is None:
         return fit
-    found, covariance = parameters
-    limit = _limit(found, covariance, len(S), level)
-    if not 0 < limit.value < np.inf or found[1] <= 0 or found[2] <= 0:  # falls, or grows without limit: another form
-        return fit
-    known = limit.low > 0 and limit.high / limit.low < SURE
+    limit, known, found = here
     return fit | {
         "limit": limit.value,
         "low": limit.low,
@@ -169,7 +168,24 @@ def _agreed(fits: Sequence[dict[str, Any]]) -> bool:
     return every and max(fit["low"] for fit in known) <= min(fit["high"] for fit in known)
 
 
-def _limit(found: Steps, covariance: NDArray[np.float64], n: int, level: float) -> Estimate:
+class _Limit(NamedTuple):
+    limit: Estimate
+    known: bool
+    parameters: Steps
+
+
+def _limit(form: Form, S: Steps, y: Steps, level: float) -> _Limit | None:
+    """Fit a form's limit; None if it has none, or none that is one."""
+    if not form.has_limit or (parameters := _parameters(form, S, y)) is None:
+        return None
+    found, covariance = parameters
+    limit = _estimated(found, covariance, len(S), level)
+    if not 0 < limit.value < np.inf or found[1] <= 0 or found[2] <= 0:  # falls, or grows without limit: another form
+        return None
+    return _Limit(limit, limit.low > 0 and limit.high / limit.low < SURE, found)
+
+
+def _estimated(found: Steps, covariance: NDArray[np.float64], n: int, level: float) -> Estimate:
     value = float(found[0])
     deviation = float(np.sqrt(covariance[0, 0])) / value
     if not np.isfinite(deviation):
