@@ -123,13 +123,17 @@ class BudgetRecord(Record):
 
 def last_of(budgets: object) -> int:
     """Return the longest of budgets; a ValueError says so if they are no list of whole numbers."""
-    if not isinstance(budgets, list) or not budgets or not all(type(budget) is int for budget in budgets):
-        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps")
+    if (
+        not isinstance(budgets, list)
+        or not budgets
+        or not all(type(budget) is int and budget > 0 for budget in budgets)
+    ):
+        raise ValueError(f"budgets = {shown(budgets)}: input should be a list of steps, 1 or more")
     return int(max(budgets))
 
 
 def check_budgets(budgets: list[int], protocol: Protocol) -> None:
-    """Refuse budgets that do not rise to ``max_steps`` or leave no room for the warm-up.
+    """Refuse budgets that do not rise to ``max_steps`` or leave no room for the warm-up, and what ends runs before.
 
     Raises
     ------
@@ -138,6 +142,8 @@ def check_budgets(budgets: list[int], protocol: Protocol) -> None:
     """
     if not budgets or sorted(set(budgets)) != budgets or budgets[-1] != protocol.max_steps:
         raise ValueError(f"budgets = {budgets}: input should rise, and end with max_steps = {protocol.max_steps}")
+    if protocol.stop != "plateau":
+        raise ValueError(f"stop = {protocol.stop!r}: a budget is trained to its end")
     protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
 
 

@@ -17,6 +17,12 @@ Optimizer = Literal["adam", "muon"]
 Schedule = Literal["constant", "wsd"]
 Stop = Literal["plateau", "patience", "forecast"]
 Vary = Literal["weights+order", "all", "library", "weights", "order"]
+_ASKED_BY: dict[str, Stop] = {  # what only one way to end a run looks at
+    "min_steps": "plateau",
+    "plateau_share": "plateau",
+    "plateau_tolerance": "plateau",
+    "forecast_within": "forecast",
+}
 
 
 class Protocol(Parameters):
@@ -114,10 +120,6 @@ class Protocol(Parameters):
             for name in ("warmup_steps", "decay_share"):
                 if not self.is_default(name):
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
-            if self.stop != "forecast" and not self.is_default("forecast_within"):
-                raise ValueError(f"forecast_within = {self.forecast_within}: stop = {self.stop!r} asks no forecast")
-            if self.stop != "plateau" and not self.is_default("min_steps"):
-                raise ValueError(f"min_steps = {self.min_steps}: stop = {self.stop!r} knows no least length")
         elif self.stop != "plateau":
             raise ValueError(f"stop = {self.stop!r}: schedule = 'wsd' ends at max_steps alone")
         elif self.warmup_steps > self.stable_until:
@@ -125,6 +127,17 @@ class Protocol(Parameters):
                 f"warmup_steps = {self.warmup_steps}: input should be at most {self.stable_until}, the steps before "
                 f"the decay (max_steps = {self.max_steps}, decay_share = {self.decay_share})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _end_fits(self) -> Self:
+        for name, stop in _ASKED_BY.items():
+            if not self.is_default(name) and (self.schedule == "wsd" or self.stop != stop):
+                ends = "schedule = 'wsd' ends at max_steps alone"
+                raise ValueError(
+                    f"{name} = {getattr(self, name)}: "
+                    + (ends if self.schedule == "wsd" else f"stop = {self.stop!r} does not ask for it")
+                )
         return self
 
     @classmethod

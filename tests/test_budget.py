@@ -97,9 +97,11 @@ def test_killed_on_trunk_or_branch_it_goes_on_and_equals_an_undisturbed_run(
 @pytest.mark.parametrize(
     ("budgets", "values", "message"),
     [
-        ([], {}, "budgets = \\[\\]: input should be a list of steps"),
-        ({"": None}, {}, "budgets = {'': None}: input should be a list of steps"),
-        ([40, 80.0], {}, "budgets = \\[40, 80.0\\]: input should be a list of steps"),
+        ([], {}, "budgets = \\[\\]: input should be a list of steps, 1 or more"),
+        ({"": None}, {}, "budgets = {'': None}: input should be a list of steps, 1 or more"),
+        ([40, 80.0], {}, "budgets = \\[40, 80.0\\]: input should be a list of steps, 1 or more"),
+        ([0, 40], {}, "budgets = \\[0, 40\\]: input should be a list of steps, 1 or more"),
+        ([40, 80], {"stop": "patience"}, "stop = 'patience': a budget is trained to its end"),
         ([80, 40], {}, "budgets = \\[80, 40\\]: input should rise"),
         ([40, 40], {}, "budgets = \\[40, 40\\]: input should rise"),
         ([40, 80], {"max_steps": 100}, "budgets = \\[40, 80\\]: input should rise, and end with max_steps = 100"),
