@@ -146,7 +146,7 @@ class Protocol(Parameters):
 
         The paper's Adam at 20 times its rate, which falls to 0: between two rates of which, in grid ``tuning``, the
         higher one holds most at many sizes and far less where many heads meet small d, and the lower one less at most
-        sizes (the book's chapter "How long is long enough?").
+        sizes. Where a limit is known, it falls short of 90 % of it (the book's chapter "How long is long enough?").
 
         Parameters
         ----------
