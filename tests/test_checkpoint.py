@@ -51,7 +51,7 @@ def test_killed_restart_goes_on_where_it_was_and_equals_an_undisturbed_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = quick | protocol | {"restarts": 1, "min_steps": 300, "max_steps": 300, "eval_every": 70}
+    settings = quick | protocol | {"restarts": 1, "min_steps": 5_000, "max_steps": 300, "eval_every": 70}
 
     def killed_at_the_second_save(kill: Callable[[], None]) -> None:
         saves = itertools.count(1)
