@@ -120,8 +120,6 @@ class Protocol(Parameters):
             for name in ("warmup_steps", "decay_share"):
                 if not self.is_default(name):
                     raise ValueError(f"{name} = {getattr(self, name)}: schedule = 'constant' has none; use 'wsd'")
-        elif self.stop != "plateau":
-            raise ValueError(f"stop = {self.stop!r}: schedule = 'wsd' ends at max_steps alone")
         elif self.warmup_steps > self.stable_until:
             raise ValueError(
                 f"warmup_steps = {self.warmup_steps}: input should be at most {self.stable_until}, the steps before "
@@ -131,13 +129,14 @@ class Protocol(Parameters):
 
     @model_validator(mode="after")
     def _end_fits(self) -> Self:
-        for name, stop in _ASKED_BY.items():
-            if not self.is_default(name) and (self.schedule == "wsd" or self.stop != stop):
-                ends = "schedule = 'wsd' ends at max_steps alone"
-                raise ValueError(
-                    f"{name} = {getattr(self, name)}: "
-                    + (ends if self.schedule == "wsd" else f"stop = {self.stop!r} does not ask for it")
-                )
+        if self.schedule == "wsd":
+            idle, why = ["stop", *_ASKED_BY], "schedule = 'wsd' ends at max_steps alone"
+        else:
+            idle = [name for name, stop in _ASKED_BY.items() if stop != self.stop]
+            why = f"stop = {self.stop!r} does not ask for it"
+        for name in idle:
+            if not self.is_default(name):
+                raise ValueError(f"{name} = {getattr(self, name)!r}: {why}")
         return self
 
     @classmethod

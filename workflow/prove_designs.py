@@ -101,7 +101,8 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2028) -> pd.DataFrame:
 def draw_smaller(designs: pd.DataFrame, law: Law, n: int = 3, seed: int = 2030) -> pd.DataFrame:
     """Draw ``n`` designs by lot, and give for each the largest one of less d that has less than 1 / `SPARE` of its P.
 
-    Where such a model misses the target, a design has less than `SPARE` times the least P that reaches it.
+    Where such a model misses the target, its design has less than ``P_design / P`` times the least P that reaches it:
+    a little more than `SPARE` times, as P goes in steps of d.
 
     Returns
     -------

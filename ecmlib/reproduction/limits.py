@@ -23,6 +23,7 @@ SURE = 2.0  # a limit is known where its interval is narrower than this factor, 
 _FEWEST = 6  # budgets without which no form is fitted
 _FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90", "outgrown"]
 Steps = NDArray[np.float64]
+Fitted = tuple[Steps, NDArray[np.float64]]  # a form's parameters and their covariance
 
 
 class Form(NamedTuple):
@@ -129,14 +130,16 @@ def of_best_form(fitted: pd.DataFrame) -> pd.DataFrame:
 
 def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[str, Any]:
     form, fit = FORMS[name], dict.fromkeys(_FIT, np.nan) | {"form": name, "known": False}
-    told = _told(form, S, y)
-    if told > 0:
-        fit |= {"told": told, "error": float(np.mean(np.abs(np.log(told / held))))}
-    if before := _limit(form, S[:-1], y[:-1], level):
-        fit |= {"outgrown": float(y[-1] > before.limit.high) if before.known else np.nan}
-    if (here := _limit(form, S, y, level)) is None:
+    if unseen := _parameters(form, S[:-1], y[:-1]):  # fitted to all budgets but the last
+        told = float(form.curve(S[-1], *unseen[0]))
+        if told > 0:
+            fit |= {"told": told, "error": float(np.mean(np.abs(np.log(told / held))))}
+        before = _limit(form, unseen, len(S) - 1, level)
+        if before and before.known:
+            fit |= {"outgrown": float(y[-1] > before.limit.high)}
+    if (parameters := _parameters(form, S, y)) is None or (here := _limit(form, parameters, len(S), level)) is None:
         return fit
-    limit, known, found = here
+    (limit, known), found = here, parameters[0]
     return fit | {
         "limit": limit.value,
         "low": limit.low,
@@ -147,13 +150,7 @@ def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[st
     }
 
 
-def _told(form: Form, S: Steps, y: Steps) -> float:
-    """Return what a form says of the last budget when it has seen the others."""
-    parameters = _parameters(form, S[:-1], y[:-1])
-    return np.nan if parameters is None else float(form.curve(S[-1], *parameters[0]))
-
-
-def _parameters(form: Form, S: Steps, y: Steps) -> tuple[Steps, NDArray[np.float64]] | None:
+def _parameters(form: Form, S: Steps, y: Steps) -> Fitted | None:
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings(action="error", category=OptimizeWarning):
             found, covariance = curve_fit(form.curve, S, y, form.start(S, y), sigma=y, maxfev=20_000)
@@ -171,18 +168,17 @@ def _agreed(fits: Sequence[dict[str, Any]]) -> bool:
 class _Limit(NamedTuple):
     limit: Estimate
     known: bool
-    parameters: Steps
 
 
-def _limit(form: Form, S: Steps, y: Steps, level: float) -> _Limit | None:
-    """Fit a form's limit; None if it has none, or none that is one."""
-    if not form.has_limit or (parameters := _parameters(form, S, y)) is None:
+def _limit(form: Form, fitted: Fitted, n: int, level: float) -> _Limit | None:
+    """Return the limit of a form fitted to ``n`` budgets; None if it has none, or none that is one."""
+    if not form.has_limit:
         return None
-    found, covariance = parameters
-    limit = _estimated(found, covariance, len(S), level)
+    found, covariance = fitted
+    limit = _estimated(found, covariance, n, level)
     if not 0 < limit.value < np.inf or found[1] <= 0 or found[2] <= 0:  # falls, or grows without limit: another form
         return None
-    return _Limit(limit, limit.low > 0 and limit.high / limit.low < SURE, found)
+    return _Limit(limit, limit.low > 0 and limit.high / limit.low < SURE)
 
 
 def _estimated(found: Steps, covariance: NDArray[np.float64], n: int, level: float) -> Estimate:
