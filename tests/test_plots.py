@@ -189,6 +189,16 @@ def test_runs_that_the_papers_rule_ended_count_with_the_steps_they_took() -> Non
     assert (stopped["load"] > allowed["load"]).all()
 
 
+def test_the_same_sizes_trained_in_two_ways_are_two_points() -> None:
+    law = load_law("results/law/signal.json")
+    assert isinstance(law, SignalLaw)
+    rows = grid((1,)).query("d == 16").assign(C_plateau=300.0)
+    both = loads(law, pd.concat([rows.assign(lr=lr, C_plateau=C) for lr, C in ((0.001, 300.0), (0.02, 600.0))]))
+    for share in (300, 600):
+        assert ((both["memorised"] * both["T"]).round() == share).sum() == len(loads(law, rows))
+    assert len(both) == 2 * len(loads(law, rows))
+
+
 @pytest.mark.parametrize("target", ["C_plateau", "C"])
 def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollow(target: str) -> None:
     law = load_law("results/law/signal.json")

@@ -17,12 +17,13 @@ def loads(law: SignalLaw, frame: pd.DataFrame) -> pd.DataFrame:
     law : SignalLaw
         Of the protocol by which the models were trained.
     frame : DataFrame
-        Rows of `ecmlib.load_results`. Runs that the paper's rule has ended count with the steps that they took.
+        Rows of `ecmlib.load_results`, those of different trainings apart. Runs that the paper's rule has ended count
+        with the steps that they took.
 
     Returns
     -------
     DataFrame
-        A row a configuration that is not lost in guessing: sizes and components; ``load``, A / M, the bits that can be
+        A row a configuration and training that is not lost in guessing: sizes and components; ``load``, A / M, the bits that can be
         known of its library over those that the law says are stored; ``memorised``, C / T, of the capacity that the law
         was fitted to; ``spoken``, whether it lies in the law's scope (`out_of_scope`).
     """
@@ -32,7 +33,8 @@ def loads(law: SignalLaw, frame: pd.DataFrame) -> pd.DataFrame:
         taken = runs.groupby(alike)["steps"].transform("mean")
         runs = runs.assign(max_steps=runs["max_steps"].mask(runs["stop"] == "patience", taken))
     target = law.evidence.target
-    points = scored(runs, target, law.same)
+    trainings = runs.groupby(["K", *(name for name in law.same if name in runs)], dropna=False)
+    points = pd.concat([scored(rows, target, law.same) for _, rows in trainings])
     points = points[~points["lost"]].reset_index(drop=True)
     kept = [*SIZES, *(name for name in ("max_steps", *COMPONENTS) if name in points)]
     load, memorised = 1 / law.share(points), points[target] / points["T"]
