@@ -23,9 +23,9 @@ def loads(law: SignalLaw, frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a configuration and training that is not lost in guessing: sizes and components; ``load``, A / M, the bits that can be
-        known of its library over those that the law says are stored; ``memorised``, C / T, of the capacity that the law
-        was fitted to; ``spoken``, whether it lies in the law's scope (`out_of_scope`).
+        A row a configuration and training that is not lost in guessing: sizes and components; ``load``, A / M, the bits
+        that can be known of its library over those that the law says are stored; ``memorised``, C / T, of the capacity
+        that the law was fitted to; ``spoken``, whether it lies in the law's scope (`out_of_scope`).
     """
     runs = surviving(frame)
     if "stop" in runs:
