@@ -56,12 +56,30 @@ def known_limits(limited: pd.DataFrame, budgets: pd.DataFrame) -> pd.DataFrame:
 
 
 def rules_beside_limits(found: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFrame:
-    """Add to what two rules find (`ecmlib.reproduction.budget.shares`) its shares of the largest known limit."""
+    """Add to what two rules find (`ecmlib.reproduction.budget.shares`) its shares of the largest known limit.
+
+    The limit's interval gives each share its ends, in columns that end in "low" and "high".
+    """
     largest = largest_limits(limited, "C")
-    both = found.merge(largest.assign(written=_written(largest))[[*SIZES, "limit", "written"]], on=SIZES, how="left")
-    of_limit = {f"{rule} of limit": both[rule] / both["limit"] for rule in ("found", "plateau")}
-    shown = both.assign(**of_limit, limit=both["written"].fillna("not known")).drop(columns="written")
+    kept = [*SIZES, "limit", "low", "high", "written"]
+    both = found.merge(largest.assign(written=_written(largest))[kept], on=SIZES, how="left")
+    of_limit = {
+        f"{rule} of limit{end}": both[rule] / both[limit]
+        for rule in ("found", "plateau")
+        for end, limit in (("", "limit"), (", low", "high"), (", high", "low"))
+    }
+    shown = both.assign(**of_limit, limit=both["written"].fillna("not known")).drop(columns=["low", "high", "written"])
     return _short(shown.rename(columns={"share": "found of most"}))
+
+
+def with_ends(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Write each of these columns with its ends, which the columns of its name and "low" and "high" hold, as one."""
+    ends = {name: [name, f"{name}, low", f"{name}, high"] for name in names}
+    written = {
+        name: [f"{Estimate(*row)}" if row[0] == row[0] else "not known" for row in table[columns].to_numpy()]
+        for name, columns in ends.items()
+    }
+    return table.drop(columns=[column for columns in ends.values() for column in columns[1:]]).assign(**written)
 
 
 def reference_in_words(beside: pd.DataFrame, aim: float = 0.9) -> str:

@@ -233,7 +233,7 @@ def test_front_page_answers_in_ten_minutes(browser: Browser) -> None:
     for expected in (
         "How many random sequences",
         "The law",
-        "Three findings",
+        "Four findings",
         "interval",
         "it is off by",
         "What this rests on",

@@ -99,8 +99,9 @@ def test_rounding_compares_what_is_left_with_what_was_there() -> None:
     assert whole["kept"] == 1
     assert whole["per_bit"] == pytest.approx(8 * record.P / (3 * 64 * 2.0))
     assert (nothing["bits"], nothing["kept"], nothing["per_bit"]) == (0, 0, np.inf)
-    line = plot_rounding(rounding([record])).axes[0].lines[0]
-    assert np.array(line.get_xydata()).tolist() == [[2, 0], [8, 1]]
+    offered = rounding([record]).assign(load=4.0)
+    line = plot_rounding(pd.concat([offered, offered.assign(load=3.9, kept=0.5)])).axes[0].lines[0]
+    assert np.array(line.get_xydata()).tolist() == [[2, 0], [8, 1]], "those offered less do not count"
 
 
 def test_rounding_of_a_model_that_memorised_nothing_keeps_no_share_of_it() -> None:
@@ -115,7 +116,7 @@ def test_scatter_tells_sources_apart() -> None:
     random = np.random.default_rng(0)
     size = {"d": 8, "H": 1, "N": 4, "L": 1, "K": 16, "T": 64, "status": "max_steps", "C_guess_sd": 2.0}
     wide, narrow = (
-        pd.DataFrame({"C": random.normal(100, sd, 400), "vary": vary}).assign(**size)
+        pd.DataFrame({"C": random.normal(100, sd, 400), "vary": vary}).assign(bits=lambda of: 200 + of["C"], **size)
         for vary, sd in (("library", 9.0), ("order", 3.0))
     )
     lost = narrow.head(2).assign(vary="weights")
@@ -124,5 +125,6 @@ def test_scatter_tells_sources_apart() -> None:
     assert table.loc["library", "low"] < 9 < table.loc["library", "high"]
     assert table.loc["order", "low"] < 3 < table.loc["order", "high"]
     assert table.loc["order", "share"] == pytest.approx(0.03, rel=0.2)
+    assert table.loc["order", "bits_share"] == pytest.approx(0.01, rel=0.2), "as many bits, of three times the mean"
     axes = plot_scatter(table.reset_index()).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["library", "order"]

@@ -13,6 +13,7 @@ from ecmlib.reproduction.budget import (
     judge,
     largest_limits,
     plot_budgets,
+    plot_steps_90,
     same_protocol,
     shares,
 )
@@ -173,11 +174,14 @@ def test_gain_is_over_the_cells_that_tell_something_under_both() -> None:
     sizes = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 2048}
     of_papers = {8: 3.0, 16: 40.0, 24: 100.0, 32: 1000.0, 48: 300.0}  # the first is lost in guessing
     held = {8: 50.0, 16: 100.0, 24: 150.0, 32: 1900.0, 64: 300.0}  # the fourth is full
-    papers = pd.DataFrame([sizes | {"d": d, "C_paper_rule": C} for d, C in of_papers.items()])
-    twice = pd.DataFrame([sizes | {"d": d, "C": C + more} for d, C in held.items() for more in (-20.0, 20.0)])
+    papers = pd.DataFrame([sizes | {"d": d, "C_paper_rule": C, "bits": 10 * C} for d, C in of_papers.items()])
+    twice = pd.DataFrame(
+        [sizes | {"d": d, "C": C + more, "bits": 12 * C} for d, C in held.items() for more in (-20.0, 20.0)]
+    )
     found = gains(twice, pd.concat([papers, papers.assign(C_paper_rule=papers["C_paper_rule"] / 2)]))
     assert found["d"].tolist() == [16, 24]
     assert found["gain"].tolist() == pytest.approx([2.5, 1.5]), "the mean over the best"
+    assert found["gain_bits"].tolist() == pytest.approx([1200 / 400, 1800 / 1000])
 
 
 def test_what_is_held_is_compared_with_the_largest_known_limit() -> None:
@@ -221,3 +225,16 @@ def test_figure_has_a_line_a_protocol_and_one_for_each_known_limit() -> None:
         assert sorted(line.get_label() for line in labelled) == ["Adam 0.001", "Muon 0.01, decay"]
         assert sorted(line.get_ydata()[0] for line in dotted) == pytest.approx(limits_of, rel=0.01)
         assert labelled[0].get_xdata().tolist() == BUDGETS.tolist()
+
+
+def test_steps_to_a_limit_are_drawn_where_it_is_known() -> None:
+    curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
+    table = compare(pd.concat([rows(curve, **MUON), rows(curve / 2, **PAPER), rows(curve / 3, d=24, **MUON)]))
+    limited = of_best_form(limits(table))
+    by_P, by_load = plot_steps_90(limited.assign(known=limited["d"] == 16), table).axes
+    assert [line.get_label() for line in by_P.lines] == ["Adam 0.001", "Muon 0.01, decay"]
+    loads = table[table["d"] == 16]["load"].unique()
+    for axes, across in ((by_P, [16000]), (by_load, loads)):
+        for line in axes.lines:
+            assert np.asarray(line.get_xdata()) == pytest.approx(across)
+            assert np.asarray(line.get_ydata()) == pytest.approx([36_000], rel=0.05)

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from growth_tables import known_limits, reference_in_words, rules_beside_limits, side_by_side
+from growth_tables import known_limits, reference_in_words, rules_beside_limits, side_by_side, with_ends
 
 from ecmlib.reproduction.limits import FORMS
 
@@ -49,6 +49,10 @@ def test_rules_stand_beside_the_limit_of_the_count() -> None:
     )
     shown = rules_beside_limits(found, limited).set_index("d")
     assert shown.loc[16, ["found of limit", "plateau of limit", "found of most"]].tolist() == [0.4, 0.5, 0.5]
+    assert shown.loc[16, ["found of limit, low", "found of limit, high"]].tolist() == [40 / 110, 40 / 90]
+    written = with_ends(shown.reset_index(), "found of limit", "plateau of limit")
+    assert written["found of limit"].tolist() == ["0.40 (0.36 to 0.44)", "not known"]
+    assert not any("low" in name or "high" in name for name in written)
     assert shown["limit"].to_dict() == {16: "100 (90 to 110)", 24: "not known"}
 
 

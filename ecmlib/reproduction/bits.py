@@ -123,12 +123,11 @@ def plot_levelling(table: pd.DataFrame, references: Mapping[str, float] = BITS_P
 
 
 def plot_rounding(table: pd.DataFrame) -> Figure:
-    """Draw the share of memorised bits that survives rounding over the width of a weight, the median and the range."""
+    """Draw the share of memorised bits that survives over the width of a weight, median and range (`by_width`)."""
     figure, axes = new_figure()
-    by_width = table.groupby("weight_bits")["kept"]
-    median, low, high = by_width.median(), by_width.min(), by_width.max()
-    axes.fill_between(median.index, low, high, alpha=0.2)
-    axes.plot(median.index, median, marker="o")
+    widths = by_width(table).sort_values("weight_bits")
+    axes.fill_between(widths["weight_bits"], widths["kept_least"], widths["kept_most"], alpha=0.2)
+    axes.plot(widths["weight_bits"], widths["kept"], marker="o")
     axes.set(xlabel="bits a weight", ylabel="share of memorised bits kept", ylim=(0, 1.05))
     return figure
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ecmlib.budget_record import BudgetRecord
-from ecmlib.figures.style import new_figure, styled
+from ecmlib.figures.style import new_figure, new_panels, scale_by_doublings, shared_legend, styled
 from ecmlib.laws.points import SIZES, configurations, scored, surviving, unmixed
 from ecmlib.record import load_folder
 from ecmlib.reproduction.bits import offered_load
@@ -101,12 +101,14 @@ def gains(results: pd.DataFrame, papers: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row an architecture (`SIZES`) of which both counts tell something, neither full nor lost in guessing:
-        ``found``, the capacity under the paper's rule, the best of restarts; ``C``, the mean of ``results``; and
-        ``gain``, their ratio.
+        ``found``, the capacity under the paper's rule, the best of restarts; ``C``, the mean of ``results``; ``gain``,
+        their ratio; and ``gain_bits``, that of the bits memorised at the ends of both runs.
     """
     found = scored(papers, "C_paper_rule").query("telling").rename(columns={"C_paper_rule": "found"})
     both = found[[*SIZES, "found"]].merge(scored(results, "C").query("telling")[[*SIZES, "C"]], on=SIZES)
-    return both.assign(gain=both["C"] / both["found"])
+    bits, of_papers = (configurations(runs, "bits")[[*SIZES, "bits"]] for runs in (results, papers))
+    both = both.merge(bits, on=SIZES).merge(of_papers, on=SIZES, suffixes=("", "_of_papers"))
+    return both.assign(gain=both["C"] / both["found"], gain_bits=both["bits"] / both.pop("bits_of_papers"))
 
 
 def largest_limits(limited: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -175,6 +177,31 @@ def protocol_name(row: Any) -> str:
     if row["schedule"] == "constant":
         return f"{row['optimizer'].capitalize()} {row['lr']:g}"
     return f"{row['optimizer'].capitalize()} {row['lr']:g}, decay"
+
+
+def plot_steps_90(limited: pd.DataFrame, table: pd.DataFrame) -> Figure:
+    """Draw the steps to 90 % of each known limit of bits, over parameters and over offered load, a colour a protocol.
+
+    Parameters
+    ----------
+    limited : DataFrame
+        What `ecmlib.reproduction.limits.of_best_form` returns.
+    table : DataFrame
+        What `compare` returns.
+    """
+    known = limited[limited["known"] & (limited["quantity"] == "bits")]
+    known = known.merge(table[[*CURVE, "load"]].drop_duplicates(), on=CURVE)
+    figure, panels = new_panels(2, share_x=False)
+    for (_, curves), color, marker in styled(known.groupby(PROTOCOL, sort=False)):
+        for axes, across in zip(panels, ("P", "load"), strict=True):
+            name = protocol_name(curves.iloc[0])
+            axes.plot(curves[across], curves["steps_90"], marker, color=color, label=name)
+    for axes, name in zip(panels, ("P, parameters", "load, bits offered a parameter"), strict=True):
+        axes.set(yscale="log", xlabel=name)
+        scale_by_doublings(axes)
+    panels[0].set(ylabel="steps to 90 % of the limit", ylim=(1000, None))
+    shared_legend(figure, panels[0], ncols=3)
+    return figure
 
 
 def plot_budgets(table: pd.DataFrame, limited: pd.DataFrame, quantity: str = "bits_per_parameter") -> Figure:

@@ -25,10 +25,11 @@ def scatter(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row an architecture and ``vary``: ``restarts``, ``mean``, ``sd`` with its 95 % interval ``low`` to ``high``,
-        which takes restarts as normal (chi-squared), ``share`` (of the mean), and ``guess_sd``, what guessing alone
-        gives to C. Groups of fewer than three restarts are left out.
+        which takes restarts as normal (chi-squared), ``share`` (of the mean), ``guess_sd``, what guessing alone gives
+        to C, and ``bits_share``, the standard deviation of memorised bits as a share of their mean. Groups of fewer
+        than three restarts are left out.
     """
-    columns = [*SIZES, "vary", "restarts", "mean", "sd", "low", "high", "share", "guess_sd"]
+    columns = [*SIZES, "vary", "restarts", "mean", "sd", "low", "high", "share", "guess_sd", "bits_share"]
     if frame.empty:
         return pd.DataFrame(columns=columns)
     rows = []
@@ -42,6 +43,7 @@ def scatter(frame: pd.DataFrame) -> pd.DataFrame:
             dict(zip([*SIZES, "vary"], key, strict=True))
             | {"restarts": n, "mean": values.mean(), "sd": sd, "low": low, "high": high}
             | {"share": sd / values.mean(), "guess_sd": runs["C_guess_sd"].mean()}
+            | {"bits_share": runs["bits"].std() / runs["bits"].mean()}
         )
     return pd.DataFrame(rows, columns=columns)
 
