@@ -64,9 +64,10 @@ def _with_slopes(share: Array, K: Array, uneven: Array) -> tuple[Array, Array, A
     signal, noise = _signal(share, K, uneven)
     numbers = signal[..., None] + noise[..., None] * _NODES
     below, rivals = ndtr(numbers), K[:, None] - 1
+    all_but_one = _WEIGHTS * below ** (rivals - 1)  # powers take most of the time
     full = share >= 1
-    chance = np.where(full, 1, (_WEIGHTS * below**rivals).sum(axis=-1))
-    density = _WEIGHTS * rivals * below ** (rivals - 1) * np.exp(-(numbers**2) / 2) / np.sqrt(2 * np.pi)
+    chance = np.where(full, 1, (all_but_one * below).sum(axis=-1))
+    density = all_but_one * rivals * np.exp(-(numbers**2) / 2) / np.sqrt(2 * np.pi)
     by_signal, by_noise = density.sum(axis=-1), (density * _NODES).sum(axis=-1)
     lifted = 1 + uneven**2
     square = signal**2
