@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecmlib.architecture import Architecture
+from ecmlib.checkpoint import checkpoint_of
 from ecmlib.library import random_library
 from ecmlib.mls_record import UNAPPLIED, MlsProtocol, MlsRecord, MlsTrial
 from ecmlib.progress import Bar, announce
@@ -41,7 +42,8 @@ def measure_mls(
     device, compiled, progress
         See `measure_mac`.
     results : path, optional
-        Folder of the record; each try is on disk before the next begins, and what is there is not tried again.
+        Folder of the record; each try is on disk before the next begins, and what is there is not tried again. A try in
+        flight is kept every few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
     values
         Of the search, by name: T_start, T_max, tolerance and restarts (`MlsProtocol`); and of `Protocol`, in place of
         ``protocol``.
@@ -81,11 +83,15 @@ def measure_mls(
             seeds = seeds_of_restart(training, number)
             bar = Bar(total=training.max_steps, unit="step", desc=f"T={T}", disable=not progress)
             trainer = trainers.trainer(seeds, library[:T])
-            steps = steps_of_restart(trainer, of_this_size, architecture.K, seeds.weights, here.compiled, bar)
+            checkpoint = checkpoint_of(path, len(record.trials), trainers.identity(seeds=seeds))
+            steps = steps_of_restart(
+                trainer, of_this_size, architecture.K, seeds.weights, here.compiled, bar, checkpoint
+            )
             (restart,) = side_by_side([steps])
             record = record.model_copy(update={"trials": [*record.trials, _trial(T, restart)]})
             if path is not None:
                 record = record.save(path)
+                checkpoint.clear()
             if restart.status == "complete":
                 break
     return record

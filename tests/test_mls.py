@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
+from ecmlib.checkpoint import Checkpoint
+from ecmlib.forward import Trainer
 from ecmlib.mls_record import MlsProtocol, MlsTrial
 from ecmlib.record import record_name
 from ecmlib.restart import Provenance, Status, seed_of_restart
@@ -90,6 +92,33 @@ def test_interrupted_search_resumes(searched: MlsRecord, tmp_path: Path) -> None
     resumed = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
     assert told(resumed) == told(searched)
     assert MlsRecord.load(path) == resumed
+
+
+def test_killed_try_goes_on_where_it_was(searched: MlsRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = QUICK["max_steps"] // 2  # which only a try that goes on gets to
+
+    def stop_half_way(checkpoint: Checkpoint) -> None:
+        checkpoint.save()
+        (kept,) = (tmp_path / "in-flight").glob("*.json")
+        if json.loads(kept.read_text())["progress"]["step"] == step:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save_if_due", stop_half_way)
+        with pytest.raises(KeyboardInterrupt):
+            measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
+    started_at: list[int] = []
+    advance = Trainer.advance
+
+    def spy(trainer: Trainer, end: int, protocol: Protocol) -> None:
+        started_at.append(trainer.step)
+        advance(trainer, end, protocol)
+
+    monkeypatch.setattr(Trainer, "advance", spy)
+    resumed = measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False)
+    assert started_at[0] == step
+    assert told(resumed) == told(searched)
+    assert list((tmp_path / "in-flight").iterdir()) == []
 
 
 @pytest.mark.parametrize(
