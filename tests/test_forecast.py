@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol
-from ecmlib.curve import CurvePoint
+from ecmlib.budget_record import BudgetRecord, BudgetRun
+from ecmlib.curve import Curve, CurvePoint
 from ecmlib.forecast import Forecast, Forecaster, evidence, shipped_forecaster
-from ecmlib.reproduction.forecast import cases, coverage, examine, savings, taught_apart, teach
+from ecmlib.reproduction.forecast import beyond, cases, coverage, examine, savings, taught_apart, teach
 from ecmlib.restart import Provenance, Restart, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import ended, forecast_of
@@ -127,3 +128,20 @@ def test_run_ends_when_its_forecast_is_sure_enough() -> None:
     assert forecast_of(decaying, 128, curve) is None, "the rate is still to fall"
     with pytest.raises(ValueError, match="stop = 'forecast'"):
         Protocol(T=2048, schedule="wsd", stop="forecast")
+
+
+def test_each_budget_is_asked_for_from_every_shorter_one() -> None:
+    invented, budgets = record(power=0.7, seed=0, noise=0.0, T=20_000), [400, 2000, 4000, 10_000]
+    (restart,) = invented.restarts
+    curve = Curve(**{name: getattr(restart, name) for name in Curve.model_fields})
+    run = BudgetRun(seed=restart.seed, status="max_steps", trunk=curve, branches=[], provenance=restart.provenance)
+    budget_record = BudgetRecord(
+        architecture=invented.architecture, protocol=invented.protocol, budgets=budgets, restarts=[run]
+    )
+    told = beyond([budget_record], EXACT)
+    assert set(zip(told["seen"], told["at"], strict=True)) == {
+        (seen, at) for seen in budgets for at in budgets if seen < at
+    }
+    assert (told["value"] / told["came"]).to_numpy() == pytest.approx(1, rel=0.05)
+    assert ((told["low"] < told["came"]) & (told["came"] < told["high"])).all()
+    assert beyond([], EXACT).empty

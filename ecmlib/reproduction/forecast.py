@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from sklearn.linear_model import QuantileRegressor
 from sklearn.model_selection import GroupKFold
 
+from ecmlib.budget_record import BudgetRecord
 from ecmlib.chance import guess_corrected, tails
 from ecmlib.curve import last_tenth
 from ecmlib.figures.style import COLORS, new_panels
@@ -150,6 +152,30 @@ def examine(questions: pd.DataFrame, apart: dict[int, Forecaster]) -> pd.DataFra
     return grouped.agg(
         n=("inside", "size"), coverage=("inside", "mean"), width=("width", "median"), error=("error", "median")
     ).reset_index()
+
+
+def beyond(records: Sequence[BudgetRecord], forecaster: Forecaster) -> pd.DataFrame:
+    """Ask a forecaster for every later budget of curves at a constant rate, seen up to each shorter one.
+
+    Returns
+    -------
+    DataFrame
+        A row a curve and pair of budgets: steps ``seen`` and ``at``, the forecast ``low``, ``value`` and ``high``, and
+        what ``came``. Where it is too early to say anything, there is no row.
+    """
+    rows = []
+    for record in records:
+        T, K = record.protocol.T, record.architecture.K
+        runs = [run for run in record.restarts if not run.branches and run.status != "diverged"]
+        for trunk, at in itertools.product((run.trunk for run in runs), record.budgets):
+            steps, C = trunk.step, [guess_corrected(count, T, K) for count in trunk.last_count]
+            ends = {budget: int(np.searchsorted(steps, budget, side="right")) for budget in record.budgets}
+            for seen in (budget for budget in record.budgets if budget < at <= steps[-1]):
+                told = forecaster.forecast(steps[: ends[seen]], C[: ends[seen]], T, at)
+                if told is not None:
+                    came = last_tenth(steps[: ends[at]], C[: ends[at]])
+                    rows.append({"seen": seen, "at": at, **told._asdict(), "came": came})
+    return pd.DataFrame(rows, columns=["seen", "at", "value", "low", "high", "came"])
 
 
 def savings(
