@@ -20,9 +20,11 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
-@pytest.mark.parametrize("kind", [{}, {"dropout": 0.2}, {"embeddings": "tied"}], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "compiled"), [({}, False), ({"dropout": 0.2}, False), ({"embeddings": "tied"}, False), ({}, True)], ids=str
+)
 def test_restored_trainer_goes_on_bit_for_bit(
-    protocol: dict[str, Any], kind: dict[str, Any], tiny: Architecture
+    protocol: dict[str, Any], kind: dict[str, Any], compiled: bool, tiny: Architecture
 ) -> None:
     architecture = tiny.model_copy(update=kind)
     library = random_library(64, tiny.N, tiny.K, seed=0)
@@ -30,7 +32,7 @@ def test_restored_trainer_goes_on_bit_for_bit(
 
     def fresh(weights: int) -> Trainer:
         model = architecture.build(weights)
-        return Trainer(model, make_forward(model), library, chosen, seed=1)
+        return Trainer(model, make_forward(model, compiled=compiled), library, chosen, seed=1)
 
     undisturbed, interrupted, resumed = fresh(0), fresh(0), fresh(7)
     undisturbed.advance(40, chosen)
