@@ -109,7 +109,7 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
             made = made._replace(judged=Recorded(judged), recorded=True)
     elif compiled:
         torch.compiler.reset()  # graphs of earlier models are of no use and count towards a limit
-        fused = partial(torch.compile, dynamic=False)
+        fused = partial(torch.compile, dynamic=False, fullgraph=True)  # a step in pieces is slower
         made = Forward(fused(losses), fused(judged), fused(step))
     return made._replace(judged=_without_dropout(model, made.judged)) if drops else made
 

@@ -58,7 +58,9 @@ def update(weights: Tensors, gradients: Tensors, moments: Mapping[str, Moments],
     """
     rate, adam_rate, root_of_correction = rates.unbind()
     directions: dict[str, torch.Tensor] = {}
-    by_adam, means, squares = list[str](), list[torch.Tensor](), list[torch.Tensor]()
+    by_adam: list[str] = []
+    means: list[torch.Tensor] = []
+    squares: list[torch.Tensor] = []
     for name, (mean, square) in moments.items():
         gradient = gradients[name]
         if square is None:
