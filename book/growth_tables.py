@@ -76,7 +76,7 @@ def with_ends(table: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Write each of these columns with its ends, which the columns of its name and "low" and "high" hold, as one."""
     ends = {name: [name, f"{name}, low", f"{name}, high"] for name in names}
     written = {
-        name: [f"{Estimate(*row)}" if row[0] == row[0] else "not known" for row in table[columns].to_numpy()]
+        name: [str(Estimate(*row)) if pd.notna(row[0]) else "not known" for row in table[columns].to_numpy()]
         for name, columns in ends.items()
     }
     return table.drop(columns=[column for columns in ends.values() for column in columns[1:]]).assign(**written)
