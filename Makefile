@@ -37,7 +37,8 @@ $(INSTALLED): requirements.lock torch.lock pyproject.toml
 	$(PYTHON) -m pip install --quiet --no-deps --require-hashes --requirement requirements.lock
 	$(PYTHON) -m pip install --quiet --requirement torch.lock
 	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(PYTHON) -m ipykernel install --sys-prefix --env OMP_WAIT_POLICY PASSIVE > /dev/null
+	$(PYTHON) -m ipykernel install --sys-prefix --env OMP_WAIT_POLICY PASSIVE \
+		--env MALLOC_MMAP_MAX_ 0 --env MALLOC_TRIM_THRESHOLD_ 17179869184 > /dev/null
 	touch $@
 
 lock: $(INSTALLED)  ## write requirements.lock anew from pyproject.toml; versions stay where they can

@@ -75,18 +75,8 @@ def _feed_forward(x: torch.Tensor, gain: torch.Tensor, weights: Weights, block: 
     inner, inner_bias, outer, outer_bias = (
         weights[f"{block}{part}"] for part in ("0.0.weight", "0.0.bias", "2.weight", "2.bias")
     )
-    hidden = functional.gelu(_biased(x, inner * gain, inner_bias)).to(x.dtype)
-    return _biased(hidden, outer, outer_bias)
-
-
-def _biased(x: torch.Tensor, matrix: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Multiply, and add a bias: on a CPU apart, in the float32 of the pass that follows and that fuses it.
-
-    Products of bfloat16 there begin with a copy of the bias for every row, which takes up to a quarter of a step.
-    """
-    if x.is_cuda:
-        return functional.linear(x, matrix.to(x.dtype), bias.to(x.dtype))
-    return functional.linear(x, matrix.to(x.dtype)).float() + bias
+    hidden = functional.gelu(functional.linear(x, (inner * gain).to(x.dtype), inner_bias.to(x.dtype)))
+    return functional.linear(hidden, outer.to(x.dtype), outer_bias.to(x.dtype))
 
 
 def _attention(x: torch.Tensor, gain: torch.Tensor, H: int, weights: Weights, block: str) -> torch.Tensor:

@@ -11,6 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ecmlib.workplace import WORKER_ENVIRONMENT
+
 PROJECT_FILE = tomllib.loads(Path("pyproject.toml").read_text())
 PROJECT = PROJECT_FILE["project"]
 REQUIRED = PROJECT["dependencies"] + [name for extra in PROJECT["optional-dependencies"].values() for name in extra]
@@ -91,3 +93,10 @@ def test_readme_names_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), flags=re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)", Path("README.md").read_text()))
     assert named <= targets
+
+
+def test_kernel_of_make_install_starts_as_the_workers_of_a_sweep_do() -> None:
+    (command,) = re.findall(r"-m ipykernel install (.*?)>", Path("Makefile").read_text(), flags=re.DOTALL)
+    given = dict(re.findall(r"--env (\S+) (\S+)", command))
+    assert given.keys() == {"OMP_WAIT_POLICY", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_"}
+    assert given.items() <= WORKER_ENVIRONMENT.items()
