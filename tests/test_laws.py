@@ -385,14 +385,17 @@ def test_grids_are_split_by_the_axis_that_differs() -> None:
         "max_steps": 10_000,
     }
     others = [{"K": 8}, {"L": 3, "T": 4096}, {"ff": "identity", "embeddings": "trained"}, {"T": 65_536}, {}, {}]
+    others += [{"d": 192}]
     mixed = pd.DataFrame([usual | other for other in others])
     found = by_axis({"axes": mixed, "plain": mixed.query("ff == 'train'")})
     assert list(found)[-1] == "plain"
     names = ["axes: K", "axes: L", "axes: attention alone", "axes: T above 20,000", "axes: usual"]
+    names.append("axes: d above 128")
     assert {name: rows.index.tolist() for name, rows in found.items() if name != "plain"} == dict(
-        zip(names, [[0], [1], [2], [3], [4, 5]], strict=True)
+        zip(names, [[0], [1], [2], [3], [4, 5], [6]], strict=True)
     )
-    assert out_of_scope(mixed).eq("").tolist() == [True, True, False, False, True, True]
+    assert out_of_scope(mixed).eq("").tolist() == [True, True, False, False, True, True, False]
+    assert out_of_scope(mixed.assign(lr=0.001)).iloc[-1] == "", "a lower rate trains wide models"
 
 
 def test_errors_by_grid_are_of_the_models_that_a_law_knows() -> None:

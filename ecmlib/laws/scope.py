@@ -11,19 +11,25 @@ import pandas as pd
 from ecmlib.laws.points import COMPONENTS, scored
 from ecmlib.laws.scores import bounded, mean_error
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.protocol import Protocol
 
 MOST_T = 20_000  # sequences of a library that it speaks of
+MOST_D = 128  # of a model that is trained at the rate of the reference protocol
 
 
 def out_of_scope(frame: pd.DataFrame) -> pd.Series:
     """Say of each row why our law does not speak of it, in a word or two; "" where it does.
 
     Measured, not assumed: without feed-forward blocks, models hold a fraction of what their numbers hold beside them,
-    and of a library of 65,536 sequences the reference protocol learns next to nothing, in 10,000 steps or in 80,000
-    (grid ``axes``). Its rate is too high there (grid ``lower-rates``).
+    and of a library of 65,536 sequences the reference protocol learns next to nothing, in 10,000 steps or in 80,000;
+    nor does it train a model of d = 192 (grid ``axes``). Its rate is too high there (grid ``lower-rates``); models that
+    another rate trains are spoken of at any d.
     """
     alone = frame["ff"] == "identity" if "ff" in frame else np.zeros(len(frame), np.bool_)
-    said = np.select([alone, frame["T"] > MOST_T], ["attention alone", f"T above {MOST_T:,}"], "")
+    too_fast = frame["lr"] >= Protocol.reference().lr if "lr" in frame else np.ones(len(frame), np.bool_)
+    wide = (frame["d"] > MOST_D) & too_fast
+    names = ["attention alone", f"T above {MOST_T:,}", f"d above {MOST_D}"]
+    said = np.select([alone, frame["T"] > MOST_T, wide], names, "")
     return pd.Series(said, frame.index)
 
 
