@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from publication import points, stamp, year
 
 from ecmlib.figures.style import save_svg
-from ecmlib.laws.scope import MOST_T
+from ecmlib.laws.scope import MOST_D, MOST_T
 from ecmlib.protocol import Protocol
 from ecmlib.reproduction.stats import Finding
 
@@ -171,7 +171,7 @@ def carried(name: str, law: str | Path, *scripts: str, figure: str = "") -> HTML
         "law": json.loads(Path(law).read_text(encoding="utf-8")),
         "points": points(),
         "protocol": {name: value for name, value in reference.model_dump().items() if not reference.is_default(name)},
-        "most_T": MOST_T,
+        "most": {"d": MOST_D, "T": MOST_T},
     }
     safe = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     loaded = "".join(f'<script src="_static/{script}.js"></script>' for script in scripts)

@@ -73,7 +73,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fragment = Path("book/_live/calculator.html").read_text(encoding="utf-8")
     point = {"d": 32, "H": 1, "N": 16, "L": 1, "K": 128, "T": 2048, "C": 130.0, "record": "one", "href": "one.json"}
     law = json.loads((folder / f"{SHOWN}.json").read_text())
-    carried = {"law": law, "points": [point], "protocol": {"lr": 0.02, "max_steps": 500}, "most_T": 20_000}
+    carried = {"law": law, "points": [point], "protocol": {"lr": 0.02, "max_steps": 500}}
+    carried |= {"most": {"d": 128, "T": 20_000}}
     data = f'<script type="application/json" id="calculator-data">{json.dumps(carried)}</script>'
     scripts = "".join(f'<script src="_static/{name}.js"></script>' for name in ("law", "pictures", "calculator"))
     (folder / "index.html").write_text(f"{head}<body>{fragment}{data}{scripts}", encoding="utf-8")
@@ -272,6 +273,14 @@ def test_library_of_which_the_law_does_not_speak_is_named(page: Page, site: str,
     expect(answer).to_contain_text("500 steps by the reference protocol")
     expect(answer).to_contain_text(f"T (fitted on 2048){'' if said else '.'}")
     assert ("The law is not for T above 20,000" in answer.inner_text()) == said
+
+
+@pytest.mark.parametrize(("d", "said"), [(128, False), (129, True)])
+def test_width_that_is_hardly_trained_is_named(page: Page, site: str, d: int, said: bool) -> None:
+    page.goto(f"{site}index.html?d={d}")
+    answer = page.locator("#calculator-capacity output")
+    expect(answer).to_contain_text("500 steps by the reference protocol")
+    assert ("The law is not for d above 128" in answer.inner_text()) == said
 
 
 def test_picture_shows_law_point_and_choice(page: Page, site: str) -> None:

@@ -61,8 +61,8 @@ function addSlider(field) {
 }
 
 // What is to be said of sizes at which the law was not fitted, or was found not to hold.
-function warnings(law, { outside, T }, most_T) {
-  const said = [refuted(T, most_T), outside.length ? beyond(law, outside) : ""];
+function warnings(law, { outside, d, T }, most) {
+  const said = [refuted({ d, T }, most), outside.length ? beyond(law, outside) : ""];
   return said.filter((sentence) => sentence).map(message);
 }
 
@@ -80,7 +80,7 @@ function checkLibrary({ N, K, T }) {
 // Whether chance explains the capacity: ecmlib.chance.is_guessing, by a normal distribution.
 const isLost = ({ C, K, T }) => C <= 1.645 * Math.sqrt(T / (K - 1));
 
-function capacityFacts(law, sizes, protocol, most_T) {
+function capacityFacts(law, sizes, protocol, most) {
   const said = law.predict(sizes);
   const facts = element("dl");
   for (const [term, value] of [
@@ -92,7 +92,7 @@ function capacityFacts(law, sizes, protocol, most_T) {
   ]) {
     facts.append(element("dt", term), element("dd", value));
   }
-  return [facts, ...warnings(law, said, most_T)];
+  return [facts, ...warnings(law, said, most)];
 }
 
 function picture(law, points, sizes, width) {
@@ -172,7 +172,7 @@ function said(output, parts) {
 
 function start() {
   const form = root.querySelector("form");
-  const { law: saved, points, protocol, most_T } = carried("calculator-data");
+  const { law: saved, points, protocol, most } = carried("calculator-data");
   const law = new Law(saved);
   const [capacity, target] = ["capacity", "target"].map((name) => root.querySelector(`#calculator-${name} output`));
   const shown = root.querySelector(".calculator-picture");
@@ -201,7 +201,7 @@ function start() {
       for (const [language, text] of Object.entries(code(sizes, protocol))) {
         root.querySelector(`.calculator-${language}`).textContent = text;
       }
-      return capacityFacts(law, sizes, protocol, most_T);
+      return capacityFacts(law, sizes, protocol, most);
     });
     draw();
     clearTimeout(waiting); // the search takes a while: not at every step of a slider

@@ -46,7 +46,7 @@ function asDrawn(heads) {
 }
 
 function start(figure) {
-  const { law: saved, points, most_T } = carried("explorer-data");
+  const { law: saved, points, most } = carried("explorer-data");
   const law = new Law(saved);
   const still = figure.querySelector("a.enlarge");
   const live = element("div", "", { className: "live", role: "group", ariaLabel: "Live picture" });
@@ -64,7 +64,7 @@ function start(figure) {
     const lines = (heads.length ? heads : [1]).flatMap((H) =>
       curve(law, { ...here, H }, range, bands).map((row) => ({ ...row, series: `H = ${H}` })),
     );
-    note.textContent = `${inWords(shown)} ${refuted(here.T, most_T)}`.trim();
+    note.textContent = `${inWords(shown)} ${refuted(here, most)}`.trim();
     picture.replaceChildren(capacityOverD({
       series: everyH, lines, bands, T: here.T, width: Math.min(figure.clientWidth, 640),
       points: shown.map((point) => ({ ...point, series: `H = ${point.H}` })),

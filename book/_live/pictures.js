@@ -120,8 +120,9 @@ function carried(id) {
 }
 
 // Why numbers are not to be trusted where the law was found not to hold; "" where it may.
-function refuted(T, most_T) {
-  return T > most_T ? `The law is not for T above ${count(most_T)}: of such libraries its training learns next to nothing.` : "";
+function refuted({ d, T }, most) {
+  if (T > most.T) return `The law is not for T above ${count(most.T)}: of such libraries its training learns next to nothing.`;
+  return d > most.d ? `The law is not for d above ${most.d}: at its rate such models are hardly trained.` : "";
 }
 
 function element(name, text = "", properties = {}) {
