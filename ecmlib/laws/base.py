@@ -138,7 +138,7 @@ class Law(Parameters):
         --------
         >>> from ecmlib import load_law
         >>> law = load_law()
-        >>> float(law.predict(d=16, H=1, N=8, T=2048).round(-1))
+        >>> float(law.predict(d=16, H=1, N=8, T=2048).round(-2))
         100.0
         >>> C, low, high = law.predict(d=[16, 32], H=1, N=8, T=2048, level=0.9)
         >>> bool((low < C).all() and (C < high).all())
