@@ -66,23 +66,22 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare what two stopping rules find of a run of the paper's with the most that another protocol has held.
+    """Compare what two stopping rules find of a run of the paper's with the most that any protocol has held.
 
     Returns
     -------
     DataFrame
         A row an architecture that is measured under the paper's protocol and another one, and whose library is not
         full: ``found``, the capacity under the paper's rule; ``plateau``, that under the main grid's; ``most``, the
-        largest capacity of another protocol at any budget; ``share`` of ``found`` in it, and the ``protocol`` and
-        ``max_steps`` of the most.
+        largest capacity of any protocol, the paper's too, at any budget; ``share`` of ``found`` in it, and the
+        ``protocol`` and ``max_steps`` of the most.
     """
     rows = []
     for key, runs in table[~table["lost"]].groupby(SIZES):
         papers = runs[(runs["optimizer"] == "adam") & (runs["schedule"] == "constant") & (runs["lr"] == 1e-3)]
-        others = runs.drop(papers.index)
-        if papers.empty or others.empty or others["full"].any():
+        if papers.empty or len(papers) == len(runs) or runs["full"].any():
             continue
-        best = others.sort_values("C").iloc[-1]
+        best = runs.sort_values("C").iloc[-1]
         longest = papers.sort_values("max_steps").iloc[-1]
         rows.append(
             dict(zip(SIZES, key, strict=True))
