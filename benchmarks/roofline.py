@@ -63,9 +63,7 @@ class Products(TorchDispatchMode):
 
 def products_of_a_step(architecture: Architecture, batch_size: int = 512) -> Counter[tuple[Operand, Operand]]:
     """Count the products of one training step by their factors."""
-    trainer = _trainer(architecture, batch_size)
-    step = trainer.forward.step
-    trainer.forward = trainer.forward._replace(step=getattr(step, "_torchdynamo_orig_callable", step))
+    trainer = _trainer(architecture, batch_size, of_step=lambda step: getattr(step, "_torchdynamo_orig_callable", step))
     with Products() as products:
         trainer.advance(1, _protocol(batch_size))
     return products.seen
@@ -112,11 +110,11 @@ def _protocol(batch_size: int) -> Protocol:
     return Protocol(T=2048, precision="bfloat16", batch_size=batch_size)
 
 
-def _trainer(architecture: Architecture, batch_size: int) -> Trainer:
+def _trainer(architecture: Architecture, batch_size: int, of_step: Callable[[Any], Any] = lambda step: step) -> Trainer:
     model = architecture.build(0)
     library = random_library(2048, architecture.N, architecture.K, 0)
     forward = make_forward(model, "bfloat16", can_compile(library.device))
-    return Trainer(model, forward, library, _protocol(batch_size), 0)
+    return Trainer(model, forward._replace(step=of_step(forward.step)), library, _protocol(batch_size), 0)
 
 
 def _operand(tensor: torch.Tensor) -> Operand:

@@ -44,7 +44,7 @@ def test_intervals_hold_as_many_fresh_runs_as_they_say() -> None:
 
 
 def test_a_large_model_holds_the_whole_library() -> None:
-    asked = cells().assign(d=512, H=8)
+    asked = cells().assign(d=2048, H=8)
     assert TextLaw.fit(cells(), OURS).predict_frame(asked) == pytest.approx(asked["T"].to_numpy(), rel=0.01)
 
 
