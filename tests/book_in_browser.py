@@ -343,7 +343,7 @@ def test_live_picture_leads_from_a_choice_to_a_record(page: Page, site: str) -> 
         opening.value.close()
     live.locator("select[name=H]").select_option("")
     live.locator("select[name=N]").select_option("16")
-    live.locator("select[name=L]").select_option("2")
+    live.locator("select[name=L]").select_option("3")
     expect(live.locator("[role=status]")).to_have_text("1 configuration measured.")
     expect(live.locator("svg[aria-label] g[aria-label=line] path")).to_be_visible()
     expect(live.locator("svg[aria-label] g[aria-label='x-axis tick label']")).to_contain_text("64")
