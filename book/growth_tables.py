@@ -31,7 +31,8 @@ def side_by_side(fitted: pd.DataFrame, what: str, quantity: str = "bits") -> pd.
         of limits, whether both ``agreed``.
     """
     rows = fitted[fitted["quantity"] == quantity]
-    rows = rows.assign(limit=_written(rows), told=(rows["told"] / rows["held"]).map("{:.2f}".format))
+    told = (rows["told"] / rows["held"]).map("{:.2f}".format).replace("nan", "no fit")
+    rows = rows.assign(limit=_written(rows), told=told)
     wide = rows.pivot(index=[*CURVE, "longest", "held", "agreed"], columns="form", values=what)
     forms = [form for form in FORMS if what == "told" or FORMS[form].has_limit]
     shown = wide[forms].set_axis([form.split()[0] for form in forms], axis=1).reset_index().drop(columns="P")
