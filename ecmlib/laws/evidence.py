@@ -9,7 +9,7 @@ from pydantic import Field
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.validation import Parameters
 
-_NEIGHBOURS = 14  # residuals that stand for the scatter around one prediction
+_SHARE_OF_LOG = 0.8  # n^0.8 of n residuals: the rate at which nearest neighbours balance noise against smoothing
 
 
 class Evidence(Parameters):
@@ -73,8 +73,18 @@ class Evidence(Parameters):
         beyond |= {name: frame[name] != value for name, value in self.shared.items() if name in frame}
         return pd.DataFrame(beyond, frame.index, dtype=bool)
 
+    @property
+    def neighbours(self) -> int:
+        """Number of residuals, of restarts in libraries about as full, that stand for the scatter of a prediction."""
+        return round(len(self.calibration) ** _SHARE_OF_LOG)
+
+    @property
+    def surest(self) -> float:
+        """Largest probability that these residuals can promise: a fresh one is below all n of them once in n + 1."""
+        return self.neighbours / (self.neighbours + 1)
+
     def scatter_around(self, fullness: Array) -> Array:
-        """Residuals of the restarts in libraries about as full, shape (rows, 15).
+        """Residuals of the restarts in libraries about as full, shape (rows, `neighbours` + 1).
 
         Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
         these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
@@ -83,7 +93,7 @@ class Evidence(Parameters):
         those that ask for nearly as much say nothing.
         """
         centre, residual = np.array(self.calibration).T
-        window = min(_NEIGHBOURS, len(centre))
+        window = self.neighbours
         # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
         position = np.searchsorted(centre, np.round(fullness, 6))
         place = np.maximum(position - window // 2, 0)[:, None] + np.arange(window)

@@ -18,27 +18,28 @@ from ecmlib.laws.signal import SignalLaw
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
 
+ALSO = ["head_dim", "ff_mult", "embeddings", "max_steps"]  # on which errors may depend, besides sizes
 _FEWEST = 8  # configurations from which a smooth function is learnt
 
 
 class ResidualModel(Law):
-    """Our law, times a smooth function of the logarithms of all sizes that is learnt from its errors.
+    """Our law, times a smooth function of all sizes, components and steps that is learnt from its errors.
 
-    The function means nothing. Where it errs less than the law on what was left out, the law lacks that much. A size
-    that the data have one value of changes nothing.
+    The function means nothing. Where it errs less than the law on what was left out, the law lacks that much. What the
+    data have one value of changes nothing.
 
     Parameters
     ----------
     ours : SignalLaw
         Fitted.
     inputs : list of lists
-        Logarithms of d, H, N, L, K and T of the configurations at which a prediction can be wrong.
+        Logarithms of d, H, N, L, K, T and what `ALSO` names, of the configurations at which a prediction can be wrong.
     off : list of float
         Logarithms of measured over predicted capacity there.
     noise : list of float
         Variances of these that counting and seeds explain.
     kernel : list of float
-        Logarithms of the function's variance, of its lengths, one a size, and of the variance of what is no function.
+        Logarithms of the function's variance, of its lengths, one an input, and of the variance of what is no function.
         Without enough configurations there is no function, and nothing in these lists.
     freedom : float
         Effective number of parameters of the function: the trace of the matrix that smooths.
@@ -90,11 +91,11 @@ class ResidualModel(Law):
         if len(told) < _FEWEST:
             alone = cls(ours=ours, inputs=[], off=[], noise=[], kernel=[], freedom=0.0)
             return alone._with_evidence(frame, points, target, "log")
-        inputs = _inputs({name: told[name].to_numpy(float) for name in SIZES})
+        inputs = _inputs(cls._sizes(told, SIZES))
         off = np.log(at_least_one(told[target]) / at_least_one(ours.predict_frame(told)))
         variances = np.square(noise(told, target))
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
-            # A length at its bound says that errors do not depend on this size.
+            # A length at its bound says that errors do not depend on this input.
             learnt = _process(variances).fit(inputs, off).kernel_
         both = learnt(inputs) + np.diag(variances)
         fitted = cls(
@@ -124,7 +125,8 @@ class ResidualModel(Law):
 
 
 def _inputs(sizes: Sizes) -> Array:
-    return np.asarray(np.log(np.column_stack([sizes[name] for name in SIZES])))
+    missing_or_many = np.log1p(np.column_stack([sizes[name] for name in ALSO]))  # blocks and trained embeddings may be 0
+    return np.hstack([np.log(np.column_stack([sizes[name] for name in SIZES])), missing_or_many])
 
 
 def _process(noise: Array, kernel: list[float] | None = None) -> GaussianProcessRegressor:
@@ -132,7 +134,7 @@ def _process(noise: Array, kernel: list[float] | None = None) -> GaussianProcess
     from sklearn.gaussian_process import GaussianProcessRegressor  # reading laws need not wait for scikit-learn
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-    lengths = RBF([1.0] * len(SIZES), (0.2, 20))
+    lengths = RBF([1.0] * (len(SIZES) + len(ALSO)), (0.2, 20))
     form = ConstantKernel(0.01, (1e-4, 1)) * lengths + WhiteKernel(0.01, (1e-4, 1))
     if kernel is None:
         return GaussianProcessRegressor(form, alpha=noise)

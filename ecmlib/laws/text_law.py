@@ -10,7 +10,7 @@ import pandas as pd
 from ecmlib.files import shipped_file
 from ecmlib.laws.base import Law, Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import scored, weights
 from ecmlib.laws.signal import SignalLaw
 
 _FEWEST = 8  # cells from which the bits are found
@@ -48,6 +48,8 @@ class TextLaw(Law):
     def fit(cls, cells: pd.DataFrame, ours: SignalLaw, seed: int = 0) -> Self:
         """Find the bits that predict best what models of text memorised, by least squares of logarithms.
 
+        Cells weigh as in any fit (`ecmlib.laws.points.weights`).
+
         Parameters
         ----------
         cells : DataFrame
@@ -62,12 +64,13 @@ class TextLaw(Law):
         ValueError
             If there are fewer than eight cells.
         """
-        points = configurations(cells, "C")
+        points = scored(cells, "C")
         if len(points) < _FEWEST:
             raise ValueError(f"{len(points)} cells of text: input should be at least {_FEWEST}")
         sizes = cls._sizes(points, cls.variables)
         predicted = np.array([ours._values(_with_bits_a_token(sizes, bits)) for bits in _TRIED])
-        squares = np.square(np.log(predicted / points["C"].to_numpy(float)))
+        off = np.log(predicted / points["C"].to_numpy(float))
+        squares = weights(points, "C", cls.nearness) * np.square(off)
         drawn = np.random.default_rng(seed).integers(len(points), size=(cls.resamples, len(points)))
         draws = [[float(_TRIED[squares[:, rows].sum(axis=1).argmin()])] for rows in drawn]
         law = cls(ours=ours, bits=float(_TRIED[squares.sum(axis=1).argmin()]))
