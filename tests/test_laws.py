@@ -332,6 +332,15 @@ def test_left_out_configurations_are_not_seen() -> None:
     )
 
 
+def test_what_luck_lifts_above_guessing_is_lost_where_every_run_ended_in_guessing() -> None:
+    cell = {"d": 8, "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048, "C_plateau": 30.0, "C": 1.0}
+    frame = pd.DataFrame(
+        [cell | {"lost": True}, cell | {"lost": True}, cell | {"d": 16, "lost": True}, cell | {"d": 16, "lost": False}]
+    )
+    assert scored(frame, "C_plateau")["lost"].tolist() == [True, False]
+    assert scored(frame.drop(columns="lost"), "C_plateau")["lost"].tolist() == [False, False]
+
+
 def test_error_is_of_cells_at_which_a_law_can_be_wrong() -> None:
     frame = grid(noise=0.1)
     few, none = (frame.assign(C_plateau=np.where(frame["d"] == 8, C, frame["C_plateau"])) for C in (4.0, 0.1))

@@ -77,8 +77,9 @@ def configurations(
     -------
     DataFrame
         A row a configuration, budgets of training apart: d, H, N, L, K, T, ``max_steps``, P and `COMPONENTS` where the
-        frame has them, ``by``, ``target``, ``restarts``, ``spread``, the standard deviation over restarts of the
-        logarithm of the first target (missing if there is one), and ``complete``: whether the first target reached T,
+        frame has them, ``by``, ``target``, ``lost``, if the frame has it (whether every restart ended in guessing),
+        ``restarts``, ``spread``, the standard deviation over restarts of the logarithm of the first target (missing if
+        there is one), and ``complete``: whether the first target reached T,
         in which case the capacity is at least T.
 
     Raises
@@ -108,6 +109,8 @@ def configurations(
     one = frame.assign(spread=np.log(at_least_one(frame[targets[0]]))).groupby([*SIZES, *apart])
     follows = ["P"] if "P" in frame else []
     reduced = {name: "max" if name in ("P", *_BEST) else "mean" for name in [*follows, *targets]}
+    if "lost" in frame:
+        reduced |= {"lost": "all"}
     points = one.agg(reduced).assign(restarts=one.size(), spread=one["spread"].std()).reset_index()
     return points.assign(complete=points[targets[0]] >= points["T"])
 
@@ -119,12 +122,15 @@ def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -
     -------
     DataFrame
         As `configurations`, with ``full``, whether at least 0.9 T were counted, guesses included, ``lost``, whether the
-        count cannot be told from guessing (at 95 %, one-sided), and ``telling``, neither of them.
+        count cannot be told from guessing (at 95 %, one-sided), and ``telling``, neither of them. The best of a curve
+        and of restarts may be beyond guessing by luck alone: it is lost, too, where every restart ended in guessing.
     """
     points = configurations(frame, target, same)
     raw = with_guesses(points[target], points["T"], points["K"])
-    lost = [is_guessing(*cell) for cell in zip(raw, points["T"], points["K"], strict=True)]
-    points = points.assign(full=raw >= FULL * points["T"], lost=np.array(lost, np.bool_))
+    lost = np.array([is_guessing(*cell) for cell in zip(raw, points["T"], points["K"], strict=True)], np.bool_)
+    if target in _BEST and "lost" in points:
+        lost |= points["lost"].to_numpy(np.bool_)
+    points = points.assign(full=raw >= FULL * points["T"], lost=lost)
     return points.assign(telling=~points["full"] & ~points["lost"])
 
 

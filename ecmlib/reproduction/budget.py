@@ -60,7 +60,7 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
     for _, alike in runs.groupby(PROTOCOL):
         unmixed(alike)
     means = configurations(runs, ["C", "bits", "bits_per_parameter", "C_paper_rule", "C_plateau_rule"], (), PROTOCOL)
-    spread = runs.groupby(cell).agg(C_sd=("C", "std"), full=("full", "any"), lost=("lost", "all")).reset_index()
+    spread = runs.groupby(cell).agg(C_sd=("C", "std"), full=("full", "any")).reset_index()
     table = means.drop(columns=["complete", "spread"]).merge(spread, on=cell)
     return table.assign(load=offered_load(table))
 
