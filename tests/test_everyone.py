@@ -1,5 +1,8 @@
 """Everyone's numbers on one picture."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +11,12 @@ from ecmlib import SignalLaw, load_law
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.reproduction.everyone import (
     FRESH,
+    MORRIS,
     OURS,
+    TABLE_1,
+    TWO_MILLION,
     WHO,
+    gather,
     of_dana,
     of_morris,
     of_ours,
@@ -17,7 +24,7 @@ from ecmlib.reproduction.everyone import (
     of_two_million,
     plot_everyone,
 )
-from ecmlib.reproduction.external import dana, predict_dana, statements, stored_per_parameter
+from ecmlib.reproduction.external import DANA, dana, predict_dana, statements, stored_per_parameter
 
 law = load_law()
 assert isinstance(law, SignalLaw)
@@ -59,8 +66,27 @@ def test_bits_become_sequences_of_so_many_bits() -> None:
     assert row["measured"] == pytest.approx(2.29e6 / (64 * 11))
     assert row["predicted"] == pytest.approx(like["P"] * like["bits_per_parameter"] / 704)
     assert row["outside"] == "d, N"
-    (full,) = of_morris(LAW, like * [1, 1, 100, 1, 1], statements("results/external")).to_dict("records")
+    (full,) = of_morris(LAW, like * [1, 1, 1, 100, 1, 1], statements("results/external")).to_dict("records")
     assert full["predicted"] == 4096
+
+
+@pytest.fixture
+def some_results(tmp_path: Path) -> Path:
+    """A few records of each grid, and what others have published."""
+    for grid in ("reference", "axes", "holdout-2025", "paper-conditions", "two-million", "external"):
+        (tmp_path / grid).mkdir()
+        for path in sorted(Path("results", grid).iterdir())[:12]:
+            shutil.copy(path, tmp_path / grid)
+    return tmp_path
+
+
+def test_everyone_is_gathered_where_predictions_can_be_wrong(some_results: Path) -> None:
+    rows = gather(LAW, LAW, some_results)
+    of_each = rows["who"].value_counts()
+    assert set(of_each.index) == {OURS, FRESH, MORRIS, TABLE_1, TWO_MILLION, *(f"Dana et al., {kind}" for kind in DANA)}
+    published = dana("results/external")
+    open_ = published[published["accuracy"] < 0.9]["kind"].value_counts()
+    assert {kind: of_each[f"Dana et al., {kind}"] for kind in DANA} == open_.to_dict()
 
 
 def test_picture_shows_every_row_once_and_extrapolations_hollow() -> None:

@@ -5,18 +5,21 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from ecmlib import SignalLaw, load_law
+from ecmlib import Protocol, SignalLaw, load_law
 from ecmlib.laws.signal import free_numbers
 from ecmlib.reproduction.external import (
     DANA,
+    OUR_BATCH,
     agreement,
     at_two_million,
     beside_copies,
     by_accuracy,
     dana,
+    like_worked_example,
     predict_dana,
     shared_numbers,
     statements,
+    steps_by_tokens,
     stored_per_parameter,
 )
 
@@ -28,6 +31,30 @@ def test_published_rows_are_all_there_with_their_kind() -> None:
     assert len(table) == 109
     assert set(table["kind"]) == set(DANA)
     assert (table.loc[table["kind"] == DANA[2], "ff_width"] > 0).all()
+
+
+def test_experiments_with_an_mlp_are_trained_for_more_steps_in_larger_batches() -> None:
+    """Their models without hidden units, too: each such experiment begins with one, trained as the others."""
+    table = dana("results/external")
+    training = table.groupby(table["experiment"].str.startswith("5_"))[["batch", "steps"]].agg(["min", "max"])
+    assert training.loc[False].tolist() == [256, 256, 4096, 4096]
+    assert training.loc[True].tolist() == [1024, 1024, 16384, 16384]
+
+
+def test_each_model_is_predicted_for_its_own_steps() -> None:
+    law = LAW.model_copy(update={"lacking": 0.2})
+    table = dana("results/external").query("H == 1 and d == 10 and ff_width == 0")
+    load, endless = (predict_dana(one, table).set_index("K")["load"] for one in (law, LAW))
+    assert (endless / load).loc[[50, 70]].tolist() == pytest.approx([law.trained(4096), law.trained(16384)])
+
+
+def test_steps_by_tokens_are_of_ours_that_train_as_many() -> None:
+    assert Protocol(T=2048).batch_size == OUR_BATCH
+    table = dana("results/external")
+    counted = steps_by_tokens(table)
+    tokens = counted["steps"] * OUR_BATCH * 7
+    assert tokens.tolist() == pytest.approx((table["steps"] * table["batch"]).tolist())
+    assert counted["steps"].iloc[0] == pytest.approx(4096 / 14)
 
 
 @pytest.mark.parametrize(("d", "H"), [(3, 1), (10, 11)])
@@ -65,6 +92,7 @@ def test_shared_compressions_are_counted_as_their_matrices_are() -> None:
 
 def test_accuracy_is_guessing_where_nothing_is_stored_and_one_where_all_is() -> None:
     table = pd.DataFrame({"d": [3, 100], "head_dim": [3, 100], "H": [1, 50], "ff_width": 0, "K": 50, "accuracy": 0.5})
+    table = table.assign(steps=4096)
     nothing, everything = predict_dana(SignalLaw(bits_ff=1e-9, bits_att=1e-9), table), predict_dana(LAW, table)
     assert nothing["predicted"].iloc[0] == pytest.approx(1 / 50, rel=1e-2)
     assert everything["predicted"].iloc[1] == pytest.approx(1.0)
@@ -142,6 +170,18 @@ def test_bits_of_blocks_do_not_depend_on_embeddings() -> None:
     assert without["P"] == 2 * (12 * 64**2 + 13 * 64) + (2048 + 64) * 64 + 2 * 64
     of_embeddings = counted["bits_per_parameter"] - without["bits_per_parameter"]
     assert of_embeddings * without["P"] == pytest.approx(2.0 * (2048 + 64) * 64)
+
+
+def test_heads_of_gpt_2_are_one_in_64_dimensions_and_one_at_least() -> None:
+    assert stored_per_parameter(LAW, d=[32, 64, 256], L=[1])["H"].tolist() == [1, 1, 4]
+
+
+def test_like_the_worked_example_is_the_size_with_as_many_parameters() -> None:
+    said = statements("results/external")
+    sizes = stored_per_parameter(LAW)
+    like = like_worked_example(sizes, said)
+    assert (like["d"], like["L"]) == (128, 2)
+    assert abs(like["P"] / said.loc["Morris point", "P"] - 1) < 1e-3
 
 
 def test_shipped_law_tells_which_of_other_groups_models_knows_more() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,6 +14,15 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import SIZES, scored
 from ecmlib.laws.scope import out_of_scope
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.reproduction.external import (
+    at_two_million,
+    dana,
+    like_worked_example,
+    predict_dana,
+    statements,
+    stored_per_parameter,
+)
+from ecmlib.reproduction.measure import measured
 
 OURS = "ours, fitted"
 FRESH = "ours, fresh holdout"
@@ -19,6 +30,38 @@ TABLE_1 = "Table 1 at T = 16,000"
 TWO_MILLION = "the paper's 2 million"
 MORRIS = "Morris et al., worked example"
 WHO = ["who", "predicted", "measured", "outside"]
+
+
+def gather(law: SignalLaw, papers_law: SignalLaw, results: str | Path) -> pd.DataFrame:
+    """Predict everyone's numbers; of Dana et al. those models that know less than nine tenths.
+
+    Parameters
+    ----------
+    law : SignalLaw
+        Of models that were trained well.
+    papers_law : SignalLaw
+        Fitted to what the paper's protocol holds; it is asked about the paper's own numbers.
+    results : path
+        The folder of all grids, and of what others published.
+
+    Returns
+    -------
+    DataFrame
+        The columns `WHO`, a row a model.
+    """
+    grids = ("reference", "axes", "holdout-2025", "paper-conditions", "two-million")
+    fitted, axes, fresh, papers, two_million = (measured(results, grid) for grid in grids)
+    external = Path(results) / "external"
+    said, published = statements(external), predict_dana(law, dana(external))
+    sources = [
+        of_ours(law, pd.concat([fitted, axes])),
+        of_ours(law, fresh, FRESH),
+        of_dana(law, published[~published["full"]]),
+        of_morris(law, like_worked_example(stored_per_parameter(law), said), said),
+        of_table_1(papers_law, papers),
+        of_two_million(papers_law, at_two_million(papers_law, two_million, said)),
+    ]
+    return pd.concat(sources, ignore_index=True)
 
 
 def of_ours(law: SignalLaw, frame: pd.DataFrame, who: str = OURS) -> pd.DataFrame:
@@ -74,8 +117,7 @@ def of_morris(law: SignalLaw, like_theirs: pd.Series[float], said: pd.DataFrame)
     """
     point = said.loc["Morris point"]
     of_a_sequence = point["N"] * np.log2(point["K"])
-    heads = max(1, like_theirs["d"] // 64)
-    sizes = pd.DataFrame([{"d": like_theirs["d"], "H": heads, "L": like_theirs["L"]} | dict(point[["N", "K", "T"]])])
+    sizes = pd.DataFrame([dict(like_theirs[["d", "H", "L"]]) | dict(point[["N", "K", "T"]])])
     stored = like_theirs["P"] * like_theirs["bits_per_parameter"] / of_a_sequence
     return _rows(MORRIS, [min(stored, point["T"])], [point["value"] / of_a_sequence], _sizes_outside(law, sizes))
 

@@ -18,16 +18,33 @@ from ecmlib.laws.signal import SignalLaw, in_layer
 from ecmlib.reproduction.stats import Estimate, bootstrapped
 
 MORRIS_SIZES = (2048, 64)  # vocabulary, and tokens a sequence (Morris et al. 2025)
-DANA_STEPS = 4096  # 64 epochs of 64 batches, taken for steps of ours with N = 8
+MORRIS_D, MORRIS_L = (32, 64, 128, 256, 512), (1, 2, 4, 8)  # between which their models lie
+DANA_EPOCHS = 64
+DANA_BATCH, DANA_SAMPLES = (256, 1_024), (16_384, 262_144)  # in experiments without an MLP, and in those with one
+OUR_BATCH = 512
 BANDS = (0.0, 0.1, 0.5, 1.0)  # ends of accuracies that are summed up together
 DANA = ("attention only, d = head_dim", "attention only, shared compressions", "with an MLP")
 
 
 def dana(folder: str | Path) -> pd.DataFrame:
-    """Read the accuracies of Dana et al. (2025) from ``dana2025.csv``, with the ``kind`` of each row (`DANA`)."""
+    """Read the accuracies of Dana et al. (2025) from ``dana2025.csv``.
+
+    Returns
+    -------
+    DataFrame
+        With the ``kind`` of each row (`DANA`), the contexts in a ``batch``, each with one token to be learnt, and the
+        ``steps``. Both are the experiment's: one with an MLP begins with a model that has none, trained as the others.
+    """
     table = pd.read_csv(named_folder(folder, "external") / "dana2025.csv")
     kind = np.where(table["ff_width"] > 0, DANA[2], np.where(table["d"] == table["head_dim"], DANA[0], DANA[1]))
-    return table.assign(kind=kind)
+    with_mlp = table["experiment"].str.endswith("mlp").astype(int)
+    batch, samples = np.take(DANA_BATCH, with_mlp), np.take(DANA_SAMPLES, with_mlp)
+    return table.assign(kind=kind, batch=batch, steps=DANA_EPOCHS * samples // batch)
+
+
+def steps_by_tokens(table: pd.DataFrame) -> pd.DataFrame:
+    """Replace the steps of Dana et al. by as many of ours, with N = 8, as train the same number of tokens."""
+    return table.assign(steps=table["steps"] * table["batch"] / (OUR_BATCH * 7))
 
 
 def statements(folder: str | Path) -> pd.DataFrame:
@@ -45,21 +62,19 @@ def shared_numbers(d: Array, H: Array, head_dim: Array) -> Array:
     return np.asarray(2 * rank * (H * rank + d - rank))
 
 
-def predict_dana(
-    law: SignalLaw, table: pd.DataFrame, embeddings: bool = False, steps: float = DANA_STEPS
-) -> pd.DataFrame:
+def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) -> pd.DataFrame:
     """Predict accuracies: the library asks for the last of three tokens alone, K^2 log2 K bits; guesses count.
+
+    All d dimensions count, where the law takes d - 1 of ours: their models have no norm that takes the mean away.
 
     Parameters
     ----------
     law : SignalLaw
     table : DataFrame
-        As `dana` returns it.
+        As `dana` returns it. Each of its ``steps`` is taken for one of ours with N = 8.
     embeddings : bool
         Whether what the law gives to trained embeddings counts: d (2 K + 2) numbers. It was fitted to such embeddings
         beside feed-forward blocks.
-    steps : float
-        For how many of ours at N = 8 their training is taken; by default, each of theirs for one.
 
     Returns
     -------
@@ -69,7 +84,8 @@ def predict_dana(
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
     in_model = law.bits_att * shared_numbers(d, H, head_dim) + law.bits_ff * 2 * d * width
-    stored = (in_model + embeddings * law.bits_emb * d * (2 * K + 2)) * law.trained(steps)
+    trained = table["steps"].map(law.trained).to_numpy()
+    stored = (in_model + embeddings * law.bits_emb * d * (2 * K + 2)) * trained
     asked = K**2 * np.log2(K)
     predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
@@ -163,7 +179,7 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame, said: pd.DataFrame) -
     return table[kept]
 
 
-def stored_per_parameter(law: SignalLaw, d: Sequence[int], L: Sequence[int]) -> pd.DataFrame:
+def stored_per_parameter(law: SignalLaw, d: Sequence[int] = MORRIS_D, L: Sequence[int] = MORRIS_L) -> pd.DataFrame:
     """Say how many bits a parameter the law finds in GPT-2 models of Morris et al., trained without end.
 
     Heads are d / 64, at least one, as in GPT-2. P counts what they count: one matrix of 2048 embeddings, used twice,
@@ -172,7 +188,7 @@ def stored_per_parameter(law: SignalLaw, d: Sequence[int], L: Sequence[int]) -> 
     Returns
     -------
     DataFrame
-        d, L, P, ``bits_per_parameter``, and ``of_blocks``, what the blocks store over their parameters alone.
+        d, H, L, P, ``bits_per_parameter``, and ``of_blocks``, what the blocks store over their parameters alone.
     """
     V, S = MORRIS_SIZES
     rows = []
@@ -185,10 +201,14 @@ def stored_per_parameter(law: SignalLaw, d: Sequence[int], L: Sequence[int]) -> 
             sizes = {name: np.array(value) for name, value in values.items()}
             of_blocks = float(in_layer(law.bits_ff, law.bits_att, sizes)) * layers**law.lam
             stored = of_blocks + law.bits_emb * (V + S) * width
-            rows.append(
-                {"d": width, "L": layers, "P": P, "bits_per_parameter": stored / P, "of_blocks": of_blocks / blocks}
-            )
+            shape = {"d": width, "H": H, "L": layers, "P": P}
+            rows.append(shape | {"bits_per_parameter": stored / P, "of_blocks": of_blocks / blocks})
     return pd.DataFrame(rows)
+
+
+def like_worked_example(sizes: pd.DataFrame, said: pd.DataFrame) -> pd.Series[float]:
+    """Return the row of `stored_per_parameter` with as many parameters as the worked example of Morris et al."""
+    return sizes.iloc[int(np.argmin(np.abs(sizes["P"].to_numpy() - said["P"]["Morris point"])))]
 
 
 def _median(values: pd.Series) -> Estimate:
