@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.files import named_folder
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.points import SIZES, scored
 from ecmlib.laws.scope import out_of_scope
@@ -49,9 +50,9 @@ def gather(law: SignalLaw, papers_law: SignalLaw, results: str | Path) -> pd.Dat
     DataFrame
         The columns `WHO`, a row a model.
     """
+    external = named_folder(results) / "external"
     grids = ("reference", "axes", "holdout-2025", "paper-conditions", "two-million")
     fitted, axes, fresh, papers, two_million = (measured(results, grid) for grid in grids)
-    external = Path(results) / "external"
     said, published = statements(external), predict_dana(law, dana(external))
     sources = [
         of_ours(law, pd.concat([fitted, axes])),
