@@ -7,6 +7,7 @@ export GRID := mac-cpu
 PROFILE := local
 DEVICE := cpu
 LAW := results/law-reference/signal.json
+PAPERS_LAW := results/law/signal.json
 TEXT_LAW := results/law-reference/text.json
 PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
@@ -105,9 +106,11 @@ status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cp
 test-slurm: $(INSTALLED)  ## sweep a tiny grid on a SLURM of this machine's own, as root
 	$(PYTHON) -m pytest tests/sweep_on_slurm.py
 
-picture: $(INSTALLED)  ## draw the README's picture from a committed record
+picture: $(INSTALLED)  ## draw the README's pictures from committed records and laws
 	$(PYTHON) -c "from ecmlib import CapacityRecord; from ecmlib.figures import plot_curves; from ecmlib.figures.style import save_svg; \
 	    save_svg(plot_curves(CapacityRecord.load('$(PICTURED)')), 'book/_static/curve.svg', 'curve')"
+	$(PYTHON) -c "from ecmlib import SignalLaw; from ecmlib.figures.style import save_svg; from ecmlib.reproduction.everyone import gather, plot_everyone; \
+	    save_svg(plot_everyone(gather(SignalLaw.load('$(LAW)'), SignalLaw.load('$(PAPERS_LAW)'), 'results')), 'book/_static/everyone.svg', 'everyone')"
 
 book: $(INSTALLED)  ## build the book into _build/html; warnings are errors
 	rm -rf _build

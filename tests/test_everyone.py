@@ -1,5 +1,6 @@
 """Everyone's numbers on one picture."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -104,3 +105,16 @@ def test_picture_shows_every_row_once_and_extrapolations_hollow() -> None:
     assert sorted(hollow) == [20, 5000]
     assert sorted(solid) == [10, 30]
     assert [text.get_text() for text in legend.get_texts()] == [OURS, "the paper's 2 million"]
+
+
+def test_pictures_of_the_readme_are_there_and_drawn_by_one_command() -> None:
+    shown = set(re.findall(r"book/_static/\w+\.svg", Path("README.md").read_text()))
+    (recipe,) = re.findall(r"^picture:.*\n((?:\t.*\n| {4,}.*\n)+)", Path("Makefile").read_text(), flags=re.MULTILINE)
+    assert shown == set(re.findall(r"book/_static/\w+\.svg", recipe))
+    assert len(shown) == 2
+    assert all(Path(path).is_file() for path in shown)
+
+
+def test_law_answers_as_the_readme_asks_it() -> None:
+    (asked,) = re.findall(r"`(load_law\(\)\.predict\(.*?\))`", Path("README.md").read_text())
+    assert 0 < float(eval(asked, {"load_law": load_law})) < 2048
