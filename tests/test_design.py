@@ -23,7 +23,8 @@ from prove_designs import (
 
 from ecmlib import Architecture, Protocol, load_law, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
-from ecmlib.laws.base import Law, Sizes
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.design import (
     best_design,
     capacity_over_parameters,

@@ -115,6 +115,7 @@ def test_a_full_memory_knows_every_token_and_an_unknown_one_nothing() -> None:
 def test_capacity_lies_between_nothing_and_the_library_and_more_of_anything_helps(
     d: int, H: int, N: int, L: int, K: int, T: int
 ) -> None:
+    T = min(T, K ** (N - 1))  # no more sequences differ in their beginnings
     sizes = pd.DataFrame([{"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}])
     rows = [sizes, *(sizes.assign(**{size: sizes[size] + 1}) for size in ("d", "H", "L")), sizes.assign(N=N + 1)]
     C, *more, longer = TRUTH.predict_frame(pd.concat(rows))
@@ -194,7 +195,8 @@ def test_embeddings_that_are_all_trained_are_fitted() -> None:
         fitted = SignalLaw.fit(grid(truth, embeddings=["trained"]), starts=3, bootstraps=0)
     np.testing.assert_allclose(fitted.parameters, truth.parameters, rtol=1e-4)
     assert (fitted.evidence.held, fitted.n_parameters) == (["lam", "lacking"], 4)
-    assert fitted.score(grid(truth, embeddings=["trained", "frozen"], head_dim=[32, 64])) > 0.99
+    others = grid(truth, embeddings=["trained", "frozen"], head_dim=[32, 64])
+    np.testing.assert_allclose(fitted.predict_frame(others), others["C_plateau"], rtol=1e-3)
 
 
 def test_wider_fit_takes_all_grids() -> None:
@@ -253,6 +255,9 @@ def test_polynomial_of_relative_errors_passes_by_what_does_not_fit() -> None:
     [
         ({"degree": 6}, "72 configurations: degree 6 has 84 coefficients"),
         ({"degree": -1}, "degree = -1"),
+        ({"degree": 2.5}, "degree = 2.5"),
+        ({"loss": "nonsense"}, "loss = 'nonsense'"),
+        ({"bootstraps": -1}, "bootstraps = -1"),
     ],
 )
 def test_polynomial_refuses_what_it_cannot_fit(options: dict[str, object], message: str) -> None:
@@ -282,7 +287,7 @@ def test_every_law_offers_the_same_and_is_read_back_whole(fits: dict[str, Law], 
 
 
 def test_candidate_counts_parameters_as_the_architecture_does() -> None:
-    sizes = pd.DataFrame({"d": [32], "H": [2], "N": [5], "L": [3], "K": [16], "T": [10**9]})
+    sizes = pd.DataFrame({"d": [32], "H": [2], "N": [5], "L": [3], "K": [16], "T": [16**4]})
     bits = BitsPerParameter(bits=1.0, s=5.0).predict_frame(sizes)[0] * 4 * 4
     assert bits == pytest.approx(Architecture(d=32, H=2, N=5, L=3, K=16).n_params, rel=1e-6)
 
@@ -405,7 +410,7 @@ def test_grids_are_split_by_the_axis_that_differs() -> None:
     )
     assert out_of_scope(mixed).eq("").tolist() == [True, True, False, False, True, True, False]
     by_rate = [out_of_scope(mixed.assign(lr=lr)).iloc[-1] for lr in (0.001, 0.004, 0.01)]
-    assert by_rate == ["", "", "d above 128"], "lower rates were seen to train wide models, those between were not tried"
+    assert by_rate == ["", "", "d above 128"], "lower rates were seen to train wide models, others were not tried"
 
 
 def test_errors_by_grid_are_of_the_models_that_a_law_knows() -> None:
@@ -437,7 +442,7 @@ def test_aicc_by_hand() -> None:
 def test_numbers_arrays_and_frames_are_predicted_alike_with_intervals(name: str) -> None:
     law = load_law(f"results/law/{name}.json")
     frame = pd.DataFrame({"d": [8, 16, 64], "H": [1, 2, 4], "N": 8, "L": 1, "K": 128, "T": 2048})
-    of_frame = law.predict_frame(frame, level=0.8)
+    of_frame = law.predict_interval(frame, level=0.8)
     of_arrays = law.predict([8, 16, 64], [1, 2, 4], 8, T=2048, level=0.8)
     np.testing.assert_array_equal(of_frame, of_arrays)
     np.testing.assert_array_equal(of_frame[0], law.predict_frame(frame))
@@ -506,14 +511,14 @@ def test_missing_columns_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="lacks the column L, K, T"):
         load_law().predict_frame(frame)
     with pytest.raises(ValueError, match="lacks the column L, K, T"):
-        load_law("results/law/ecm.json").predict_frame(frame, level=0.9)
+        load_law("results/law/ecm.json").predict_interval(frame, level=0.9)
 
 
-def test_score_is_one_for_the_law_itself_and_falls_with_errors() -> None:
-    law, made = load_law("results/law/signal.json"), grid()
-    exact = made.assign(C_plateau=np.maximum(law.predict_frame(made), 1.0))
-    assert law.score(exact) == pytest.approx(1)
-    assert law.score(exact.assign(C_plateau=exact["C_plateau"] * np.where(exact["N"] > 8, 1.2, 0.8))) < 1
+def test_law_is_not_fitted_again_to_what_holds_nothing() -> None:
+    law = load_law("results/law/signal.json")
+    nothing = grid().assign(C_plateau=lambda frame: np.where(frame["d"] == frame["d"].max(), 0.0, frame["C_plateau"]))
+    with pytest.raises(ValueError, match="C_plateau = 0 at d="):
+        law.refit(nothing)
 
 
 def test_what_lies_outside_the_fitted_data_is_named_and_predicted_with_a_warning() -> None:

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ecmlib import CapacityRecord, EmpiricalCapacityModel, SignalLaw, load_law
+from ecmlib.curve import Curve
 from ecmlib.figures import (
     plot_curves,
     plot_extrapolation,
@@ -109,6 +110,18 @@ def test_curves_are_drawn_with_where_they_ended_and_where_the_paper_would_have_e
     assert axes.get_ylim()[0] == 0
 
 
+def test_marks_of_a_later_restart_are_explained_and_no_restart_is_no_line() -> None:
+    record = CapacityRecord.load("results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbfloat16.json")
+    rising = Curve(step=[0, 31], last_count=[0, 9], full_count=[0, 0], bits=[7.0, 6.0])
+    first = record.restarts[0].model_copy(update=dict(rising))
+    (axes,) = plot_curves(record.model_copy(update={"restarts": [first, record.restarts[1]]})).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        *("restart 1", "restart 2", "this run ended", "the paper's rule stops", "guessing, T/K")
+    ]
+    (axes,) = plot_curves(record.model_copy(update={"restarts": []})).axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["guessing, T/K"]
+
+
 def test_published_law_is_drawn_dotted_in_every_panel() -> None:
     published = EmpiricalCapacityModel.published()
     for figure in (
@@ -206,7 +219,7 @@ def test_predicted_capacities_are_drawn_with_their_intervals_and_full_ones_hollo
     frame = grid((1,)).assign(**{target: lambda here: np.where(here["d"] == 32, 2048.0, 100.0)})
     figure = plot_predicted({"a grid": frame}, law)
     (axes,), (legend,) = figure.axes, figure.legends
-    C, low, high = law.predict_frame(frame, 0.9)
+    C, low, high = law.predict_interval(frame, 0.9)
     full = (frame[target] == 2048).to_numpy()
     error = np.mean(np.abs(C / frame[target] - 1)[~full])
     assert [text.get_text() for text in legend.get_texts()] == [f"a grid: {100 * error:.0f} % of 4", "equal"]

@@ -39,7 +39,7 @@ def test_bits_that_are_told_are_refused() -> None:
 def test_intervals_hold_as_many_fresh_runs_as_they_say() -> None:
     law = TextLaw.fit(cells(scatter=0.3), OURS)
     fresh = cells(scatter=0.3, seed=1)
-    _, low, high = law.predict_frame(fresh, level=0.9)
+    _, low, high = law.predict_interval(fresh, level=0.9)
     assert 0.8 < np.mean((low < fresh["C"]) & (fresh["C"] < high)) < 0.99
 
 
@@ -51,6 +51,11 @@ def test_a_large_model_holds_the_whole_library() -> None:
 def test_too_few_cells_are_refused() -> None:
     with pytest.raises(ValueError, match="7 cells of text: input should be at least 8"):
         TextLaw.fit(cells().head(7), OURS)
+
+
+def test_a_cell_that_holds_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="C = 0 at d="):
+        TextLaw.fit(cells().assign(C=lambda frame: frame["C"].where(frame["d"] > frame["d"].min(), 0.0)), OURS)
 
 
 def test_file_gives_back_the_law(tmp_path: Path) -> None:

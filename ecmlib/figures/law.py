@@ -149,7 +149,7 @@ def plot_predicted(frames: Mapping[str, pd.DataFrame], law: Law) -> Figure:
     drawn: list[float] = []
     for (name, frame), color, marker in styled(frames.items()):
         points = scored(frame, target, law.same)
-        C, low, high = law.predict_frame(points, 0.9)
+        C, low, high = law.predict_interval(points, 0.9)
         error, n = mean_error(points, bounded(law, points), target), points["telling"].sum()
         arms = np.clip([C - low, high - C], 0, None)
         axes.errorbar(C, points[target], xerr=arms, fmt="none", ecolor=color, elinewidth=0.6, alpha=0.35)

@@ -8,14 +8,23 @@ from typing import Annotated, Self
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from scipy.optimize import linprog
 
-from ecmlib.laws.base import Law, Sizes
-from ecmlib.laws.fitting import Array, FitLoss
-from ecmlib.laws.points import ONE_SETTING, positive, scored, weights
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitted import Sizes
+from ecmlib.laws.fitting import Array, FitLoss, FitOptions
+from ecmlib.laws.points import ONE_SETTING, fittable, scored, weights
 
 _INPUTS = ["d", "H", "N"]
 _MOST = 8  # degree
+
+
+Degree = Annotated[int, Field(ge=0, le=_MOST)]
+
+
+class PolynomialOptions(FitOptions):
+    """How hard a polynomial is fitted, and of which degree: it is found at once, so that no start matters."""
+
+    degree: Degree = 5
 
 
 class PolynomialModel(Law):
@@ -36,7 +45,7 @@ class PolynomialModel(Law):
     name = "polynomial"
     variables = _INPUTS
 
-    degree: Annotated[int, Field(ge=0, le=_MOST)]
+    degree: Degree
     logarithmic: bool
     centre: list[float]
     scale: list[float]
@@ -76,17 +85,16 @@ class PolynomialModel(Law):
         Raises
         ------
         ValueError
-            If the frame is empty, lacks a column, mixes conditions, holds a capacity that is no number or has fewer
-            configurations than there are coefficients.
+            If an option is out of range, or if the frame is empty, lacks a column, mixes conditions, holds a capacity
+            that is no number or has fewer configurations than there are coefficients.
         """
-        if not 0 <= degree <= _MOST:
-            raise ValueError(f"degree = {degree}: should be between 0 and {_MOST}")
+        PolynomialOptions(target=target, loss=loss, bootstraps=bootstraps, seed=seed, degree=degree)
         points = scored(frame, target, ONE_SETTING)
         told = weights(points, target, cls.nearness)
         coefficients = math.comb(degree + 3, 3)
         if len(points) < coefficients:
             raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
-        capacities = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
+        capacities = fittable(points, target, loss)
         measured = np.log(capacities) if loss == "log" else capacities
         solve = _solve_relative if loss == "mape" else _solve
         inputs = points[_INPUTS].to_numpy(float)
@@ -139,10 +147,8 @@ def _solve(terms: Array, measured: Array, weights: Array) -> Array:
 
 
 def _solve_relative(terms: Array, measured: Array, weights: Array) -> Array:
-    """Minimise the weighted sum of relative errors, a linear programme: each error is bounded from both sides."""
-    scaled, n = terms / measured[:, None], len(measured)
-    bounds = np.block([[scaled, -np.eye(n)], [-scaled, -np.eye(n)]])
-    ones = np.ones(n)
-    costs = np.concatenate([np.zeros(terms.shape[1]), weights])
-    found = linprog(costs, bounds, np.concatenate([ones, -ones]), bounds=(None, None))
-    return np.asarray(found.x)[: terms.shape[1]]
+    """Minimise the weighted sum of absolute relative errors: absolute errors weigh one over what is measured."""
+    from sklearn.linear_model import QuantileRegressor
+
+    median = QuantileRegressor(quantile=0.5, alpha=0, fit_intercept=False)
+    return np.asarray(median.fit(terms, measured, weights / measured).coef_)

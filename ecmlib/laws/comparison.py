@@ -42,7 +42,7 @@ class Choices(Parameters):
     target : {"C", "C_plateau", "C_paper_rule"}
         Column of capacities that is fitted.
     starts, bootstraps, seed
-        See `ecmlib.laws.parametric.FitOptions`.
+        See `ecmlib.laws.fitting.FitOptions`.
     folds : int
         Groups of configurations that are left out in turn; 0 leaves out each alone.
     level : float

@@ -35,7 +35,7 @@ def fit_all(
     frame : DataFrame
         Of one L, K, T and protocol, as `ecmlib.load_results` returns it.
     target, starts, bootstraps, seed
-        See `ecmlib.laws.parametric.FitOptions`.
+        See `ecmlib.laws.fitting.FitOptions`.
 
     Returns
     -------

@@ -157,7 +157,7 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         outside_region (whether the law was not fitted on such sizes and steps).
     """
     told = _with_token_bits(frame)
-    C, C_low, C_high = law.predict_frame(told, level)
+    C, C_low, C_high = law.predict_interval(told, level)
     P = _parameters(frame)
     beyond = law.evidence.outside(told) != ""
     return frame.assign(C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=beyond)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import qmc
 
-from ecmlib.laws.base import Sizes
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING, SIZES

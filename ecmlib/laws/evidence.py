@@ -76,7 +76,7 @@ class Evidence(Parameters):
     @property
     def neighbours(self) -> int:
         """Number of residuals, of restarts in libraries about as full, that stand for the scatter of a prediction."""
-        return round(len(self.calibration) ** _SHARE_OF_LOG)
+        return round(float(len(self.calibration)) ** _SHARE_OF_LOG)
 
     @property
     def surest(self) -> float:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.optimize import least_squares
+
+from ecmlib.validation import Parameters
 
 Array = NDArray[np.float64]
 Formula = Callable[[NDArray[np.inexact]], NDArray[np.inexact]]  # parameters (..., p) -> predictions (..., n)
@@ -20,6 +23,30 @@ _TINY = 1e-3  # sequences; a law that predicts less is as wrong, on a logarithmi
 
 class FitWarning(UserWarning):
     """A fit that has to be doubted: a parameter on a bound, or one that the data do not determine."""
+
+
+class FitOptions(Parameters):
+    """How hard a fit is tried.
+
+    Parameters
+    ----------
+    target : str
+        Column of capacities.
+    loss : {"log", "mape", "squares"}
+        See `minimise`.
+    starts : int
+        Starting points, at least 1.
+    bootstraps : int
+        Refits to resampled configurations; 0 for a law without intervals.
+    seed : int
+        Of starts and resampling.
+    """
+
+    target: str = "C_plateau"
+    loss: FitLoss = "log"
+    starts: Annotated[int, Field(ge=1)] = 200
+    bootstraps: Annotated[int, Field(ge=0)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class Optimum(NamedTuple):

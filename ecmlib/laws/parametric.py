@@ -5,44 +5,19 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ecmlib.chance import tails
-from ecmlib.laws.base import Law, Sizes
-from ecmlib.laws.fitting import Array, FitLoss, FitWarning, bootstrap, doubts, minimise
-from ecmlib.laws.points import SIZES, positive, scored, weights
-from ecmlib.validation import Parameters
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitted import Sizes
+from ecmlib.laws.fitting import Array, FitLoss, FitOptions, FitWarning, bootstrap, doubts, minimise
+from ecmlib.laws.points import SIZES, fittable, scored, weights
 
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken
-
-
-class FitOptions(Parameters):
-    """How hard a fit is tried.
-
-    Parameters
-    ----------
-    target : str
-        Column of capacities.
-    loss : {"log", "mape", "squares"}
-        See `ecmlib.laws.fitting.minimise`.
-    starts : int
-        Starting points, at least 1.
-    bootstraps : int
-        Refits to resampled configurations; 0 for a law without intervals.
-    seed : int
-        Of starts and resampling.
-    """
-
-    target: str = "C_plateau"
-    loss: FitLoss = "log"
-    starts: Annotated[int, Field(ge=1)] = 200
-    bootstraps: Annotated[int, Field(ge=0)] = 1000
-    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class ParametricLaw(Law):
@@ -126,7 +101,7 @@ class ParametricLaw(Law):
         points = scored(frame, target, cls.same)
         if len(points) <= (told := cls.n_told(points)):
             raise ValueError(f"{len(points)} configurations: {told} parameters need more than that")
-        measured = points[target].to_numpy(float) if loss == "squares" else positive(points, target)
+        measured = fittable(points, options.target, options.loss)
         proposals = cls.starts(points, measured, options.starts, options.seed)
         return cls._fit_from(frame, points, measured, proposals, options)
 
@@ -136,7 +111,7 @@ class ParametricLaw(Law):
         evidence = self.evidence
         options = FitOptions(target=evidence.target, loss=evidence.loss, bootstraps=bootstraps)
         points = scored(frame, options.target, self.same)
-        measured = points[options.target].to_numpy(float)
+        measured = fittable(points, options.target, options.loss)
         with warnings.catch_warnings(action="ignore", category=FitWarning):
             return self._fit_from(frame, points, measured, self.parameters[None, :], options)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distribution, is_guessing, with_guesses
+from ecmlib.laws.fitting import FitLoss
 from ecmlib.protocol import Protocol
 from ecmlib.validation import shown
 
@@ -187,8 +188,8 @@ def numbers(name: str, values: Any) -> NDArray[np.float64]:
     return each.astype(float)
 
 
-def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
-    """Return the capacities of configurations, all of them greater than 0.
+def fittable(points: pd.DataFrame, target: str, loss: FitLoss = "log") -> NDArray[np.float64]:
+    """Return the capacities of configurations, all of them greater than 0 unless it is their squares that are fitted.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def positive(points: pd.DataFrame, target: str) -> NDArray[np.float64]:
         If one is not: guess-corrected capacities of tiny models can be 0 or less, and have no logarithm.
     """
     measured = points[target].to_numpy(float)
-    if measured.min() <= 0:
+    if loss != "squares" and measured.min() <= 0:
         row = points.iloc[int(np.argmin(measured))]
         raise ValueError(
             f"{target} = {row[target]:.6g} at {_named(row)}: relative errors need capacities greater than 0; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ecmlib.files import shipped_file
-from ecmlib.laws.base import Law, read_law
+from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.residual import ResidualModel
@@ -18,6 +18,7 @@ from ecmlib.laws.rivals import (
     UnsaturatedModel,
 )
 from ecmlib.laws.signal import SignalLaw
+from ecmlib.laws.stored import read_law
 from ecmlib.laws.text_law import TextLaw
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.chance import at_least_one
-from ecmlib.laws.base import Law, Sizes
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import SIZES, noise, scored
 from ecmlib.laws.signal import SignalLaw
@@ -125,8 +126,8 @@ class ResidualModel(Law):
 
 
 def _inputs(sizes: Sizes) -> Array:
-    missing_or_many = np.log1p(np.column_stack([sizes[name] for name in ALSO]))  # blocks and trained embeddings may be 0
-    return np.hstack([np.log(np.column_stack([sizes[name] for name in SIZES])), missing_or_many])
+    present, may_be_0 = (np.column_stack([sizes[name] for name in names]) for names in (SIZES, ALSO))
+    return np.hstack([np.log(present), np.log1p(may_be_0)])
 
 
 def _process(noise: Array, kernel: list[float] | None = None) -> GaussianProcessRegressor:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
-from ecmlib.laws.base import Sizes
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.ecm import EmpiricalCapacityModel, slope_of
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.parametric import Numbers, ParametricLaw
 from ecmlib.laws.points import ONE_SETTING

@@ -84,7 +84,7 @@ def coverage(law: Law, frame: pd.DataFrame, target: str, level: float) -> float:
 def foretold(law: Law, frame: pd.DataFrame, level: float = 0.9) -> pd.DataFrame:
     """Return the runs that have not diverged with what a law says of them: ``predicted``, ``low`` and ``high``."""
     runs = surviving(frame)
-    predicted, low, high = law.predict_frame(runs, level)
+    predicted, low, high = law.predict_interval(runs, level)
     return runs.assign(predicted=predicted, low=low, high=high)
 
 

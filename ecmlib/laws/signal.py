@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
-from ecmlib.laws.base import Sizes
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.inputs import USUAL_STEPS
 from ecmlib.laws.parametric import Numbers, ParametricLaw

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ecmlib.files import shipped_file
-from ecmlib.laws.base import Law, Sizes
+from ecmlib.laws.base import Law
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import scored, weights
+from ecmlib.laws.points import fittable, scored, weights
 from ecmlib.laws.signal import SignalLaw
 
 _FEWEST = 8  # cells from which the bits are found
@@ -62,14 +63,14 @@ class TextLaw(Law):
         Raises
         ------
         ValueError
-            If there are fewer than eight cells.
+            If there are fewer than eight cells, or if one holds nothing.
         """
         points = scored(cells, "C")
         if len(points) < _FEWEST:
             raise ValueError(f"{len(points)} cells of text: input should be at least {_FEWEST}")
         sizes = cls._sizes(points, cls.variables)
         predicted = np.array([ours._values(_with_bits_a_token(sizes, bits)) for bits in _TRIED])
-        off = np.log(predicted / points["C"].to_numpy(float))
+        off = np.log(predicted / fittable(points, "C"))
         squares = weights(points, "C", cls.nearness) * np.square(off)
         drawn = np.random.default_rng(seed).integers(len(points), size=(cls.resamples, len(points)))
         draws = [[float(_TRIED[squares[:, rows].sum(axis=1).argmin()])] for rows in drawn]

@@ -61,7 +61,7 @@ def left_out_runs(
             else runs["embeddings"] != "trained"
         )
         asked = runs[(fold == out) & known]
-        _, low, high = law.predict_frame(asked, level)
+        _, low, high = law.predict_interval(asked, level)
         columns = [bounded(law, asked), low, high, bounded(process, asked)]
         found.loc[asked.index, ["predicted", "low", "high", "with_process"]] = np.column_stack(columns)
     return found

@@ -35,7 +35,7 @@ class Choices(Parameters):
     patience_steps : list of int
         Steps without improvement until the rule stops a run, each at least 1.
     starts, bootstraps : int
-        See `ecmlib.laws.parametric.FitOptions`; intervals need at least one refit.
+        See `ecmlib.laws.fitting.FitOptions`; intervals need at least one refit.
     """
 
     patience_steps: Annotated[list[Positive], Field(min_length=1)]
