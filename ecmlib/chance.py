@@ -12,7 +12,7 @@ FULL = 0.9  # share of the library from which its size, not the model, sets the 
 Capacities = TypeVar("Capacities")  # a number, an array or a Series
 
 
-def guess_distribution(T: int, K: int) -> Any:
+def guess_distribution(T: Any, K: Any) -> Any:
     """Distribution of the last tokens that an untrained network guesses, of T: Binomial(T, 1/K) (paper, eq. 7)."""
     return stats.binom(T, 1 / K)
 
@@ -66,6 +66,6 @@ def count_deviation(capacities: Capacities, T: Any, K: Any) -> Capacities:
     return cast(Capacities, np.sqrt(np.clip(raw * (1 - raw / T), 0, None)) / (1 - 1 / K))
 
 
-def is_guessing(count: float, T: int, K: int, level: float = 0.95) -> bool:
-    """Whether a raw count cannot be told from an untrained network's: one-sided, at the level given."""
-    return bool(count <= guess_distribution(T, K).ppf(level))
+def is_guessing(counts: Any, T: Any, K: Any, level: float = 0.95) -> Any:
+    """Whether raw counts cannot be told from an untrained network's: one-sided, at the level given."""
+    return counts <= guess_distribution(T, K).ppf(level)

@@ -145,7 +145,7 @@ def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> 
         ended,
         guess_corrected(ended, T, K),
         guess_deviation(ended, T, K),
-        is_guessing(ended, T, K),
+        bool(is_guessing(ended, T, K)),
         ended >= FULL * T,
         bits,
         bits / architecture.n_params,

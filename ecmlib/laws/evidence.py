@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -9,7 +11,7 @@ from pydantic import Field
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.validation import Parameters
 
-_SHARE_OF_LOG = 0.8  # n^0.8 of n residuals: the rate at which nearest neighbours balance noise against smoothing
+_EXPONENT = 0.8  # of n residuals n^0.8 are neighbours: so many balance noise against smoothing
 
 
 class Evidence(Parameters):
@@ -76,7 +78,7 @@ class Evidence(Parameters):
     @property
     def neighbours(self) -> int:
         """Number of residuals, of restarts in libraries about as full, that stand for the scatter of a prediction."""
-        return round(float(len(self.calibration)) ** _SHARE_OF_LOG)
+        return round(math.pow(len(self.calibration), _EXPONENT))
 
     @property
     def surest(self) -> float:

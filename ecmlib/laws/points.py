@@ -128,9 +128,9 @@ def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -
     """
     points = configurations(frame, target, same)
     raw = with_guesses(points[target], points["T"], points["K"])
-    lost = np.array([is_guessing(*cell) for cell in zip(raw, points["T"], points["K"], strict=True)], np.bool_)
+    lost = is_guessing(raw, points["T"], points["K"])
     if target in _BEST and "lost" in points:
-        lost |= points["lost"].to_numpy(np.bool_)
+        lost |= points["lost"].astype(bool)
     points = points.assign(full=raw >= FULL * points["T"], lost=lost)
     return points.assign(telling=~points["full"] & ~points["lost"])
 
@@ -222,7 +222,7 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
         Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P``, ``C`` and ``MPP`` (tokens a parameter, paper, eq. 12).
     """
     best = configurations(results, ["C_plateau", "C_plateau_raw"], same)
-    chance = [guess_distribution(T, K).isf(NO_CHANCE) for T, K in zip(best["T"], best["K"], strict=True)]
+    chance = guess_distribution(best["T"], best["K"]).isf(NO_CHANCE)
     inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < FULL * best["T"])
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)

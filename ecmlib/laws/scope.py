@@ -74,14 +74,9 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Signal
     for grid, frame in frames.items():
         if len(frame):
             points = scored(frame, target, SignalLaw.same)
-            known = {name: _known(law, points) for name, law in laws.items()}
+            known = {name: points[law.knows(points)] for name, law in laws.items()}
             errors = {name: mean_error(known[name], bounded(law, known[name]), target) for name, law in laws.items()}
             told = points[points["telling"]]
             ratio = float((told[target] / bounded(laws[widest], told)).median()) if len(told) else math.nan
             rows[grid] = {"scored": float(len(told)), "full": float(points["full"].sum())} | errors | {"ratio": ratio}
     return pd.DataFrame(rows).T
-
-
-def _known(law: SignalLaw, points: pd.DataFrame) -> pd.DataFrame:
-    """Keep what the law can be asked of: one that was fitted to frozen embeddings refuses others."""
-    return points if law.bits_emb or "embeddings" not in points else points[points["embeddings"] != "trained"]

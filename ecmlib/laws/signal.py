@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.laws.demand import knowable_bits
@@ -122,6 +123,11 @@ class SignalLaw(ParametricLaw):
         sizes = self._sizes(frame, self.variables)
         self._refuse_unknown(sizes)
         return sizes
+
+    def knows(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Say of each row whether the law can be asked of it: fitted to frozen embeddings alone it refuses others."""
+        trained = frame.get("embeddings", "") == "trained"
+        return np.broadcast_to(bool(self.bits_emb) | ~np.asarray(trained), len(frame))
 
     def _refuse_unknown(self, sizes: Sizes) -> None:
         if not self.bits_emb and sizes["embeddings"].any():

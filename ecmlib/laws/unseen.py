@@ -55,12 +55,7 @@ def left_out_runs(
         seen = runs[fold != out]
         law = ours.refit(seen, bootstraps)
         process = ResidualModel.beside(law, seen)
-        known = (
-            np.ones(len(runs), np.bool_)
-            if law.bits_emb or "embeddings" not in runs
-            else runs["embeddings"] != "trained"
-        )
-        asked = runs[(fold == out) & known]
+        asked = runs[(fold == out) & law.knows(runs)]
         _, low, high = law.predict_interval(asked, level)
         columns = [bounded(law, asked), low, high, bounded(process, asked)]
         found.loc[asked.index, ["predicted", "low", "high", "with_process"]] = np.column_stack(columns)
