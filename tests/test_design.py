@@ -1,7 +1,8 @@
+import inspect
 import io
 import re
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -21,10 +22,9 @@ from prove_designs import (
     write_text_grid,
 )
 
-from ecmlib import Architecture, Protocol, load_law, random_library
+from ecmlib import Architecture, Protocol, load_law, load_results, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
 from ecmlib.laws.base import Law
-from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.design import (
     best_design,
     capacity_over_parameters,
@@ -32,8 +32,10 @@ from ecmlib.laws.design import (
     smallest_architectures,
 )
 from ecmlib.laws.evidence import Evidence
+from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
+from ecmlib.laws.text_law import shipped_text_law
 from ecmlib.reproduction.designs import (
     GRIDS_OF_DESIGNS,
     OF_ANY,
@@ -69,7 +71,7 @@ class SmoothLaw(Law):
 
 
 REGION = {"d": [8.0, 64.0], "H": [1.0, 4.0], "N": [4.0, 16.0], "L": [1.0, 1.0], "K": [128.0] * 2, "T": [2048.0] * 2}
-FITTED = Evidence(configurations=9, region=REGION)
+FITTED = Evidence(configurations=9, region=REGION, calibration=[[0.5, 0.0]] * 1000)  # that promise up to 0.996
 LAW = SmoothLaw(evidence=FITTED)
 
 
@@ -83,26 +85,45 @@ class BumpyLaw(SmoothLaw):
         return np.minimum(self.predict_frame(frame) * self.spread[:, None] ** width, frame["T"].to_numpy())
 
 
+def reaches(frame: pd.DataFrame, law: Law, capacity: float, probability: float) -> np.ndarray:
+    """Say as `smallest_architectures` defines it which rows reach a capacity."""
+    C, T, K = law.predict_frame(frame), frame["T"], frame["K"]
+    needed = capacity if probability >= 0.5 else np.minimum(capacity, 1.645 * np.sqrt(T / (K - 1)))
+    promised = np.quantile(law.predictive_draws(frame), 1 - probability, axis=0)
+    return np.asarray((promised >= capacity * (1 - 1e-9)) & (needed * (1 - 1e-9) <= C))
+
+
 @settings(max_examples=25, deadline=None)
-@given(capacity=st.floats(1, 1000), N=st.integers(4, 32), level=st.sampled_from([0.5, 0.9, 0.99]))
-def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, level: float) -> None:
-    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=LAW, level=level)
+@given(
+    capacity=st.floats(1, 1000),
+    N=st.integers(4, 32),
+    probability=st.sampled_from([0.05, 0.3, 0.5, 0.75, 0.95, 0.99]),
+    law=st.sampled_from([LAW, BumpyLaw(evidence=FITTED)]),
+)
+def test_search_finds_what_trying_every_d_finds(capacity: float, N: int, probability: float, law: Law) -> None:
+    candidates = smallest_architectures(capacity, N, L=(1, 2), H=(1, 3), law=law, probability=probability)
     assert len(candidates) == 4
     for _, row in candidates.iterrows():
         every = pd.DataFrame({"d": range(1, int(row["d"]) + 1), **{size: row[size] for size in SIZES[1:]}})
-        reached = predicted(every, LAW, level)["C_low"] >= capacity
+        reached = reaches(every, law, capacity, probability)
         assert reached.tolist() == [False] * (len(every) - 1) + [True]
 
 
-@settings(max_examples=10, deadline=None)
-@given(capacity=st.floats(1, 1000))
-def test_search_ends_at_a_first_d_that_reaches_even_where_scatter_varies(capacity: float) -> None:
-    candidates = smallest_architectures(capacity, 8, law=BumpyLaw(evidence=FITTED))
-    for _, row in candidates[candidates["d"] > 1].iterrows():
-        pair = pd.DataFrame([row[SIZES], row[SIZES]]).astype(int)
-        pair.iloc[0, 0] -= 1
-        reached = (predicted(pair, BumpyLaw(evidence=FITTED))["C_low"] >= capacity).tolist()
-        assert reached == [False, True]
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.95])
+@pytest.mark.parametrize(("capacity", "N", "T"), [(545, 8, 2048), (60, 16, 512), (500, 16, 600)])
+def test_search_of_the_law_that_ships_is_one_through_every_d(capacity: int, N: int, T: int, probability: float) -> None:
+    law = load_law()
+    wanted = {"N": N, "T": T, "L": (1,), "H": (1, 4)}
+    found = smallest_architectures(capacity, **wanted, law=law, probability=probability)
+    for H, d in zip(found["H"], found["d"], strict=True):
+        every = pd.DataFrame({"d": range(1, 100), "H": H, "N": N, "L": 1, "K": 128, "T": T})
+        assert d == 1 + reaches(every, law, capacity, probability).argmax()
+
+
+def test_bumps_are_there_to_be_searched() -> None:
+    law = BumpyLaw(evidence=FITTED)
+    every = pd.DataFrame({"d": range(1, 60), "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048})
+    assert (np.diff(np.quantile(law.predictive_draws(every), 0.05, axis=0)) < 0).any()
 
 
 def test_candidates_are_sorted_and_say_what_they_are() -> None:
@@ -113,6 +134,8 @@ def test_candidates_are_sorted_and_say_what_they_are() -> None:
     assert (candidates["C_low"] <= candidates["C"]).all()
     assert (candidates["C"] <= candidates["C_high"]).all()
     assert (candidates["probability"] >= 0.95).all()
+    low, high = np.quantile(LAW.predictive_draws(candidates), [0.05, 0.95], axis=0)
+    np.testing.assert_allclose(candidates[["C_low", "C_high"]], np.column_stack([low, high]))
     for _, row in candidates.iterrows():
         P = Architecture(*(int(row[size]) for size in SIZES[:-1])).n_params
         assert row["P"] == P
@@ -121,11 +144,21 @@ def test_candidates_are_sorted_and_say_what_they_are() -> None:
 
 
 def test_more_sequences_longer_ones_or_more_certainty_never_take_fewer_parameters() -> None:
-    def least(capacity: float, N: int, level: float) -> float:
-        return smallest_architectures(capacity, N, law=LAW, level=level)["P"].iloc[0]
+    def least(capacity: float, N: int, probability: float) -> float:
+        return smallest_architectures(capacity, N, law=LAW, probability=probability)["P"].iloc[0]
 
-    assert least(100, 8, 0.9) <= least(200, 8, 0.9) <= least(200, 16, 0.9) <= least(200, 16, 0.99)
-    assert least(100, 8, 0.9) < least(200, 16, 0.99)
+    assert least(200, 8, 0.2) < least(200, 8, 0.5) < least(200, 8, 0.95)
+    assert least(100, 8, 0.95) <= least(200, 8, 0.95) <= least(200, 16, 0.95) <= least(200, 16, 0.99)
+    assert least(100, 8, 0.95) < least(200, 16, 0.99)
+
+
+def test_interval_of_candidates_is_the_same_whatever_the_probability() -> None:
+    sure, bold = (smallest_architectures(300, 8, law=LAW, probability=probability) for probability in (0.95, 0.2))
+    for candidates in (sure, bold):
+        C, low, high = (candidates[name].to_numpy() for name in ("C", "C_low", "C_high"))
+        assert (low < 0.9 * C).all()
+        assert (high > 1.1 * C).all()
+    assert (bold["C_low"] < 300).all()
 
 
 def test_less_training_takes_a_larger_model_of_which_the_law_is_told(tmp_path: Path) -> None:
@@ -144,10 +177,26 @@ def test_less_training_takes_a_larger_model_of_which_the_law_is_told(tmp_path: P
 
 
 def test_probability_counts_the_draws() -> None:
-    row = smallest_architectures(300, 8, L=(1,), H=(2,), law=LAW, level=0.5).iloc[0]
+    row = smallest_architectures(300, 8, L=(1,), H=(2,), law=LAW, probability=0.75).iloc[0]
     draws = LAW.predictive_draws(pd.DataFrame([row[SIZES].astype(int)]))
     assert row["probability"] == (draws >= 300).mean()
     assert 0.75 <= row["probability"] < 0.9
+
+
+def test_no_more_is_promised_than_residuals_can() -> None:
+    few = SmoothLaw(evidence=FITTED.model_copy(update={"calibration": [[0.5, 0.0]] * 15}))
+    assert few.evidence.surest == 9 / 10
+    found = smallest_architectures(1, 8, law=few, probability=0.9)
+    assert (few.predictive_draws(found) >= 1).all(axis=0).any(), "all draws reach it"
+    assert found["probability"].max() == 9 / 10
+    refused = "probability = 0.95: the 9 residuals around a prediction of this law promise 0.9 at most"
+    with pytest.raises(ValueError, match=refused):
+        smallest_architectures(1, 8, law=few)
+
+
+def test_defaults_ask_for_what_the_laws_that_ship_can_promise() -> None:
+    for search, law in ((smallest_architectures, load_law()), (smallest_for_text, shipped_text_law())):
+        assert inspect.signature(search).parameters["probability"].default <= law.evidence.surest
 
 
 def test_best_design_prefers_the_fitted_region() -> None:
@@ -180,7 +229,7 @@ def test_candidate_that_saturates_too_early_is_left_out() -> None:
         ({"capacity": 3000, "N": 8}, "capacity = 3000: the library has only T = 2048 sequences"),
         (
             {"capacity": 2000, "N": 8},
-            r"probability 0\.95 this law promises at most 15\d\d sequences .* however large d, with H up to 8",
+            r"probability 0\.95 this law promises at most 15\d\d sequences .* with d up to 1024, H up to 8",
         ),
         ({"capacity": 0, "N": 8}, "capacity = 0.*greater than 0"),
         ({"capacity": float("nan"), "N": 8}, "capacity = nan: input should be"),
@@ -189,7 +238,10 @@ def test_candidate_that_saturates_too_early_is_left_out() -> None:
         ({"capacity": 100, "N": 8, "T": 0}, "T = 0: input should be greater than or equal to 1"),
         ({"capacity": 100, "N": 8, "H": []}, r"H = \(\): .*at least 1 item"),
         ({"capacity": 100, "N": 8, "L": [0]}, "L.0 = 0: input should be greater than or equal to 1"),
-        ({"capacity": 100, "N": 8, "level": 1.0}, "level = 1.0: input should be less than 1"),
+        ({"capacity": 100, "N": 8, "probability": 1.0}, "probability = 1.0: input should be less than 1"),
+        ({"capacity": 100, "N": 8, "probability": 0.0}, "probability = 0.0: input should be greater than 0"),
+        ({"capacity": 100, "N": 8, "probability": 0.999}, "probability = 0.999: the 251 residuals .* 0.996 at most"),
+        ({"capacity": 4, "N": 4, "K": 2, "T": 800}, r"T = 800: at most K\^\(N-1\) = 2\^3 = 8 sequences"),
     ],
 )
 def test_impossible_target_is_refused_with_its_reason(arguments: dict[str, object], message: str) -> None:
@@ -202,14 +254,19 @@ def test_refusal_names_the_highest_probability_that_can_be_asked_for() -> None:
         smallest_architectures(1700, 8, law=LAW)
     most = float(re.findall(r"1700 with probability ([\d.]+) at most", str(refused.value))[0])
     assert 0.5 < most < 0.95
-    assert len(smallest_architectures(1700, 8, law=LAW, level=2 * most - 1))
+    assert len(smallest_architectures(1700, 8, law=LAW, probability=most))
     with pytest.raises(ValueError, match=f"1700 with probability {most:g} at most"):
-        smallest_architectures(1700, 8, law=LAW, level=2 * (most + 0.004) - 1)
+        smallest_architectures(1700, 8, law=LAW, probability=most + 0.002)
+    with pytest.raises(ValueError, match="1900 with probability") as refused:
+        smallest_architectures(1900, 8, law=LAW)  # more than the law predicts of any
+    most = float(re.findall(r"1900 with probability ([\d.]+) at most", str(refused.value))[0])
+    assert 0 < most < 0.5
+    assert len(smallest_architectures(1900, 8, law=LAW, probability=most))
 
 
 def test_whole_library_is_promised_to_a_model_far_above_its_need() -> None:
-    found = smallest_architectures(1000, 16, T=1000, L=(1,))
-    assert (found["C_low"] >= 1000 * (1 - 1e-9)).all()
+    found = smallest_architectures(1000, 16, T=1000, L=(1,), probability=0.7)
+    assert (found["probability"] >= 0.7).all()
     assert load_law().share(found).min() > 1.2  # type: ignore[attr-defined]
 
 
@@ -220,6 +277,31 @@ def test_capacity_over_parameters_predicts_every_combination() -> None:
         assert part["P"].is_monotonic_increasing
         assert part["C"].is_monotonic_increasing
         assert part["outside_region"].tolist() == [False, False, True]
+
+
+def test_capacity_over_parameters_takes_for_each_length_a_library_that_exists() -> None:
+    frame = capacity_over_parameters(LAW, d=[16], H=[1], N=[2, 8])
+    assert frame["T"].tolist() == [128, 2048]
+    with pytest.raises(ValueError, match=r"T = 2048: at most K\^\(N-1\) = 128\^1 = 128 sequences"):
+        capacity_over_parameters(LAW, d=[16], H=[1], N=[2, 8], T=2048)
+
+
+@pytest.mark.parametrize(
+    "components", [{"ff_mult": 1}, {"embeddings": "trained"}, {"ff": "identity"}, {"head_dim": 8, "ff_mult": 2}]
+)
+def test_predicted_counts_the_parameters_of_what_it_predicts(components: dict[str, Any]) -> None:
+    sizes = {"d": 32, "H": 1, "N": 8, "L": 1, "K": 128}
+    (row,) = predicted(pd.DataFrame([sizes | {"T": 2048} | components]), load_law()).to_dict("records")
+    assert row["P"] == Architecture(**sizes, **components).n_params
+    assert row["C"] == load_law().predict_frame(pd.DataFrame([sizes | {"T": 2048} | components])).item()
+    assert row["MPP"] == pytest.approx(8 * row["C"] / row["P"])
+
+
+def test_measured_rows_are_predicted_whatever_they_hold_in_bits() -> None:
+    rows = load_results("results/reference").head(3)
+    said = predicted(rows, load_law())
+    np.testing.assert_array_equal(said["C"], load_law().predict_frame(rows))
+    np.testing.assert_array_equal(said[["P", "bits"]], rows[["P", "bits"]])
 
 
 def test_hits_compare_the_first_restart_with_the_target() -> None:
@@ -245,7 +327,7 @@ def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:
         assert row["d"] <= 64
         assert not row["outside_region"]
         capacity, N, K, T, head_dim = (int(row[name]) for name in ("capacity", "N", "K", "T", "head_dim"))
-        options = {"L": [row["L"]], "H": [row["H"]], "level": 2 * PROBABILITY - 1, "head_dim": head_dim}
+        options = {"L": [row["L"]], "H": [row["H"]], "probability": PROBABILITY, "head_dim": head_dim}
         best = best_design(smallest_architectures(capacity, N, K, T, law=law, **options))
         assert best[SIZES].tolist() == row[SIZES].tolist()
 
@@ -371,13 +453,14 @@ def test_design_for_text_is_told_the_bits_a_token_takes(tmp_path: Path) -> None:
     path = tmp_path / "prose.txt"
     path.write_text(prose(4000), encoding="utf-8")
     designs = smallest_for_text(path, N=8, K=128, share=0.4, law=law, L=(1,), H=(1, 2))
-    bits, T = designs["bits"].iloc[0], int(designs["T"].iloc[0])
+    bits, T = designs["token_bits"].iloc[0], int(designs["T"].iloc[0])
     assert 2 < bits < 5, "of the 7 of random tokens"
-    assert (designs["C_low"] >= 0.4 * T).all()
-    of_random = smallest_architectures(0.4 * T, 8, T=T, law=law, L=(1,), H=(1, 2))
+    assert (designs["C"] >= 0.4 * T).all()
+    wanted = {"N": 8, "T": T, "law": law, "probability": 0.9, "L": (1,), "H": (1, 2)}
+    of_random = smallest_architectures(0.4 * T, **wanted)
     assert (designs["P"].to_numpy() < of_random["P"].to_numpy()).all(), "random tokens take more"
-    same = smallest_architectures(0.4 * T, 8, T=T, law=law, L=(1,), H=(1, 2), bits=7.0)
-    pd.testing.assert_frame_equal(same.drop(columns="bits"), of_random)
+    same = smallest_architectures(0.4 * T, **wanted, token_bits=7.0)
+    pd.testing.assert_frame_equal(same.drop(columns="token_bits"), of_random)
 
 
 def test_bits_of_random_tokens_are_those_of_their_vocabulary() -> None:
@@ -396,6 +479,24 @@ def test_text_shorter_than_a_sequence_is_refused_by_the_length_asked_for(tmp_pat
         smallest_for_text(tmp_path / "prose.txt", 100_000, 128, 0.4, law=LAW)
 
 
-def test_more_bits_than_a_token_has_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"bits = 7\.5: a token of K = 128 takes at most log2 K = 7"):
-        smallest_architectures(100, 8, law=LAW, bits=7.5)
+@pytest.mark.parametrize(
+    ("token_bits", "refused"),
+    [
+        (7.5, r"token_bits = 7\.5: a token of K = 128 takes at most log2 K = 7"),
+        (0.5, r"token_bits = 0\.5: input should be greater than or equal to 1"),
+        (6.0, r"token_bits = 6: law 'smooth' knows random tokens alone"),
+    ],
+)
+def test_bits_that_no_token_takes_are_refused(token_bits: float, refused: str) -> None:
+    with pytest.raises(ValueError, match=refused):
+        smallest_architectures(100, 8, law=LAW, token_bits=token_bits)
+
+
+@pytest.mark.parametrize(("N", "K", "T"), [(2, 2, 3), (4, 2, 9), (2, 128, 2048)])
+def test_library_that_cannot_be_is_not_predicted(N: int, K: int, T: int) -> None:
+    most = K ** (N - 1)
+    with pytest.raises(ValueError, match=rf"T = {T}: at most K\^\(N-1\) = {K}\^{N - 1} = {most} sequences"):
+        load_law().predict(d=8, H=1, N=N, K=K, T=[most, T])
+    row = pd.DataFrame([{"d": 8, "H": 1, "N": N, "L": 1, "K": K, "T": most}])
+    assert load_law().predict_frame(row) <= most
+    assert load_law().predict_frame(row.assign(N=1000, K=10_000, T=10**9)) > 0, "of a huge number of beginnings"

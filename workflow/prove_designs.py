@@ -87,7 +87,7 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2028) -> pd.DataFrame:
         )
         if capacity < LEAST:
             continue
-        wanted: dict[str, Any] = {"L": [L], "H": [H], "head_dim": head_dim, "level": 2 * PROBABILITY - 1}
+        wanted: dict[str, Any] = {"L": [L], "H": [H], "head_dim": head_dim, "probability": PROBABILITY}
         try:
             design = best_design(smallest_architectures(capacity, N, K, T, law=law, **wanted))
         except ValueError:  # more than the law gives to any architecture
@@ -113,7 +113,7 @@ def draw_smaller(designs: pd.DataFrame, law: Law, n: int = 3, seed: int = 2030) 
     for _, design in designs.sample(n, random_state=seed).sort_index().iterrows():
         sizes = {name: int(design[name]) for name in [*SIZES, "head_dim"]}
         widths = pd.DataFrame([sizes | {"d": d} for d in range(1, sizes["d"])])
-        told = predicted(widths, law, level=2 * PROBABILITY - 1)
+        told = predicted(widths, law)
         model = told[told["P"] * SPARE < design["P"]].iloc[-1]
         smaller.append(pd.concat([pd.Series({"capacity": design["capacity"], "P_design": design["P"]}), model]))
     return pd.DataFrame(smaller).assign(law=law.name).reset_index(drop=True)
@@ -129,7 +129,7 @@ def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2029) -> pd
     Returns
     -------
     DataFrame
-        As `draw_designs`, with ``share``, and ``bits``, what a token takes.
+        As `draw_designs`, with ``share``, and ``token_bits``, what a token takes.
     """
     source = random.Random(seed)
     designs: dict[tuple[int, ...], pd.Series] = {}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ecmlib.architecture import HEAD_DIM, Architecture
-from ecmlib.chance import tails
+from ecmlib.chance import count_deviation
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.registry import load_law
@@ -22,6 +22,8 @@ from ecmlib.validation import LARGEST, Parameters, shown
 
 MOST_CHOICES = 64  # of layers and of heads
 _ENOUGH = 1 - 1e-9  # of a target: rounding makes ties of what is equal, such as a library known whole
+_GUESSING = 1.645  # deviations of guessing, of which chance goes beyond once in twenty: what is less says nothing
+_LESS_THAN_EVEN = 0.499  # the largest probability below one half, of three digits
 MAX_D = 1024  # no search goes on beyond: what a law says there rests on nothing
 
 
@@ -34,19 +36,21 @@ def smallest_architectures(
     H: Iterable[int] = range(1, 9),
     *,
     law: Law | None = None,
-    level: float = 0.9,
-    bits: float | None = None,
+    probability: float = 0.95,
+    token_bits: float | None = None,
     head_dim: int = HEAD_DIM,
     max_steps: int | None = None,
 ) -> pd.DataFrame:
     """Find, for each L and H, the smallest d that reaches a wanted capacity.
 
-    An architecture *reaches* the target when the whole prediction interval of one training run lies at or above it: its
-    lower end does, so that about ``(1 - level) / 2`` of runs fall short, or fewer. The two mistakes are not alike: a d
-    that is too large by one costs a few per cent of the parameters, a missed target costs the run.
+    An architecture *reaches* the target when one training run does with the probability asked for: when at most that
+    share of its predictive draws lies below it (their ``1 - probability`` quantile is the target or more). The two
+    mistakes are not alike: a d that is too large by one costs a few per cent of the parameters, a missed target costs
+    the run. Asked for one half or more, its predicted capacity C must reach the target, too; asked for less, C must be
+    the target or more than guessing, of whose interval nothing can be told.
 
-    The search bisects d from 1 to 1024. Where the lower end does not rise with d all the way, because scatter was
-    measured to be wider among larger predictions, the d found is one that reaches the target while d - 1 does not.
+    Every d is tried, from 1 on, until one reaches the target: what the draws promise need not rise with d all the way,
+    because scatter may be wider among larger predictions.
 
     Parameters
     ----------
@@ -57,16 +61,17 @@ def smallest_architectures(
     K : int
         Vocabulary size, at least 2.
     T : int, optional
-        Library size in sequences; by default the largest that the law was fitted on (and that exists: K^(N-1)).
+        Library size in sequences, at most K^(N-1); by default the largest that the law was fitted on and that exists.
     L, H : iterables of int
         Layers and heads to choose from.
     law : Law, optional
         Predicts capacities; by default the one that ships with the package (`ecmlib.load_law`).
-    level : float
-        Of the prediction interval, between 0 and 1.
-    bits : float, optional
-        That a token takes for who knows the library's source, above 0 and at most log2 K, which random tokens take: the
-        law must know ``token_bits``, as the one that ships does.
+    probability : float
+        With which one training run is to reach the target: above 0 and at most what the law's residuals can promise
+        (``law.evidence.surest``).
+    token_bits : float, optional
+        That a token takes for who knows the library's source, from 1 to log2 K, which random tokens take: the law must
+        know ``token_bits``, as the one that ships does.
     head_dim : int
         Size of a head; other sizes than 64 need a law that knows them, as the one that ships does.
     max_steps : int, optional
@@ -76,16 +81,17 @@ def smallest_architectures(
     Returns
     -------
     DataFrame
-        A row a candidate, sorted by P: d, H, N, L, K, T, head_dim; the predicted capacity C, its interval C_low to
-        C_high; P; MPP (paper, eq. 12); outside_region, whether the law was not fitted on such sizes; and probability,
-        the one of reaching the target. Combinations of L and H that reach it with no d up to 1024 are left out.
+        A row a candidate, sorted by P: d, H, N, L, K, T, head_dim; the predicted capacity C and its 90 % interval,
+        C_low to C_high, whatever the probability; P; MPP (paper, eq. 12); outside_region, whether the law was not
+        fitted on such sizes; and probability, the one of reaching the target: the share of draws that do, or
+        ``law.evidence.surest`` where that is less. Combinations of L and H whose d = 1024 misses it are left out.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, or if the target is impossible: more sequences than a library or the alphabet
-        has, or more than the law gives to any candidate. The message says which, and with which probability,
-        ``(1 + level) / 2``, the law can promise them.
+        If a parameter is out of range, if the law's residuals cannot promise the probability, or if the target is
+        impossible: more sequences than a library or the alphabet has, or more than the law gives to any candidate. The
+        message says which, and with which probability the law can promise them.
 
     Examples
     --------
@@ -100,27 +106,21 @@ def smallest_architectures(
         raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
     if T is None:
         LibrarySize(T=1, N=N, K=K)
-        T = int(min(int(law.region["T"][1]), distinct_beginnings(N, K)))
+        T = _largest_library(law, N, K)
     choices: dict[str, Any] = {"L": tuple(L), "H": tuple(H), "head_dim": head_dim}
-    target = _Target(capacity=capacity, N=N, K=K, T=T, level=level, bits=bits, max_steps=max_steps, **choices)
-    target.refuse_impossible()
-    if bits is not None and "token_bits" not in law.components:
-        raise ValueError(f"bits = {bits:g}: law {law.name!r} knows random tokens alone")
+    told: dict[str, Any] = {"token_bits": token_bits, "max_steps": max_steps}
+    target = _Target(capacity=capacity, N=N, K=K, T=T, probability=probability, **told, **choices)
+    target.refuse_impossible(law)
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
-    given = {name: value for name, value in (("bits", bits), ("max_steps", max_steps)) if value is not None}
-    widest = _combinations(sizes).assign(**given)
-    lower_end = _lower_end(widest, law, level)
-    if lower_end.max() < _ENOUGH * capacity:
-        raise ValueError(
-            f"capacity = {capacity:g}: with probability {tails(level)[1]:g} this law promises at most "
-            f"{np.floor(lower_end.max()):.0f} sequences to N = {N}, K = {K}, T = {T}, however large d, with H up to "
-            f"{max(target.H)} and L up to {max(target.L)}; {capacity:g} with probability "
-            f"{_highest_probability(widest, capacity, law):g} at most"
-        )
-    candidates = widest[lower_end >= _ENOUGH * capacity].reset_index(drop=True)
-    candidates["d"] = _smallest_d(candidates, capacity, law, level)
-    candidates = predicted(candidates, law, level)
-    candidates["probability"] = (law.predictive_draws(_with_token_bits(candidates)) >= _ENOUGH * capacity).mean(axis=0)
+    widest = _combinations(sizes).assign(**{name: value for name, value in told.items() if value is not None})
+    reached = target.reached(widest, law)
+    if not reached.any():
+        raise ValueError(target.refusal(widest, law))
+    candidates = widest[reached].reset_index(drop=True)
+    candidates["d"] = _smallest_d(candidates, target, law)
+    candidates = predicted(candidates, law)
+    share = (law.predictive_draws(candidates) >= _ENOUGH * capacity).mean(axis=0)
+    candidates["probability"] = np.minimum(share, law.evidence.surest)
     return candidates.sort_values(["P", "d"], ignore_index=True)
 
 
@@ -144,7 +144,8 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
     Parameters
     ----------
     frame : DataFrame
-        A row an architecture; a column ``bits``, if there is one, as for `smallest_architectures`.
+        A row an architecture; of its components (`ecmlib.laws.points.COMPONENTS`), ``max_steps`` and ``token_bits``
+        what there are columns of.
     law : Law
         Predicts capacities.
     level : float
@@ -156,10 +157,9 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
         outside_region (whether the law was not fitted on such sizes and steps).
     """
-    told = _with_token_bits(frame)
-    C, C_low, C_high = law.predict_interval(told, level)
+    C, C_low, C_high = law.predict_interval(frame, level)
     P = _parameters(frame)
-    beyond = law.evidence.outside(told) != ""
+    beyond = law.evidence.outside(frame) != ""
     return frame.assign(C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=beyond)
 
 
@@ -177,10 +177,12 @@ def capacity_over_parameters(
     Returns
     -------
     DataFrame
-        As `predicted`, a row a combination, sorted by L, N, H and P. T is by default the largest that was fitted on.
+        As `predicted`, a row a combination, sorted by L, N, H and P. T is by default the largest that was fitted on and
+        that exists, for each N.
     """
-    T = int(law.region["T"][1]) if T is None else T
-    frame = predicted(_combinations({"d": d, "H": H, "N": N, "L": L, "K": [K], "T": [T]}), law)
+    frame = _combinations({"d": d, "H": H, "N": N, "L": L, "K": [K]})
+    frame["T"] = [_largest_library(law, length, K) for length in frame["N"]] if T is None else T
+    frame = predicted(frame, law)
     return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
 
 
@@ -191,30 +193,74 @@ class _Target(Parameters):
     T: Positive
     L: Annotated[tuple[Positive, ...], Field(min_length=1)]
     H: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    level: Annotated[float, Field(gt=0, lt=1)]
-    bits: Annotated[float, Field(gt=0)] | None
+    probability: Annotated[float, Field(gt=0, lt=1)]
+    token_bits: Annotated[float, Field(ge=1)] | None
     head_dim: Positive
     max_steps: Positive | None
 
-    def refuse_impossible(self) -> None:
-        """Raise if no model at all could hold so much."""
+    def refuse_impossible(self, law: Law) -> None:
+        """Raise if no model at all could hold so much, or if the law cannot say so much."""
+        LibrarySize(T=self.T, N=self.N, K=self.K)
         distinct = distinct_beginnings(self.N, self.K)
         if self.capacity > distinct:
             raise ValueError(
                 f"capacity = {self.capacity:g}: no two sequences may share their first N-1 tokens, and N = {self.N}, "
                 f"K = {self.K} have only K^(N-1) = {distinct} such beginnings"
             )
-        if self.bits is not None and self.bits > np.log2(self.K):
-            raise ValueError(
-                f"bits = {self.bits:g}: a token of K = {self.K} takes at most log2 K = {np.log2(self.K):g}"
-            )
         if self.capacity > self.T:
             raise ValueError(f"capacity = {self.capacity:g}: the library has only T = {self.T} sequences")
+        if self.token_bits is not None and self.token_bits > np.log2(self.K):
+            raise ValueError(
+                f"token_bits = {self.token_bits:g}: a token of K = {self.K} takes at most log2 K = {np.log2(self.K):g}"
+            )
+        if self.token_bits is not None and "token_bits" not in law.components:
+            raise ValueError(f"token_bits = {self.token_bits:g}: law {law.name!r} knows random tokens alone")
+        if self.probability > law.evidence.surest:
+            raise ValueError(
+                f"probability = {self.probability:g}: the {law.evidence.neighbours} residuals around a prediction of "
+                f"this law promise {_three_digits(law.evidence.surest):g} at most"
+            )
+
+    def reached(self, frame: pd.DataFrame, law: Law) -> NDArray[np.bool_]:
+        """Whether each architecture reaches the capacity; draws, which take time, are asked only where C is enough."""
+        reached = law.predict_frame(frame) >= _ENOUGH * self._least_predicted(self.probability)
+        if reached.any():
+            reached[reached] = self._promised(law.predictive_draws(frame[reached])) >= _ENOUGH * self.capacity
+        return reached
+
+    def refusal(self, widest: pd.DataFrame, law: Law) -> str:
+        """Say what is promised to the widest architectures, of which none reaches the capacity."""
+        draws, C = law.predictive_draws(widest), law.predict_frame(widest)
+        promised = self._promised(draws) if self.probability < 0.5 else np.minimum(self._promised(draws), C)
+        even, less = (_ENOUGH * self._least_predicted(probability) for probability in (0.5, 0))
+        most = np.select([even <= C, less <= C], [law.evidence.surest, _LESS_THAN_EVEN], 0)
+        share = np.maximum((draws >= _ENOUGH * self.capacity).sum(axis=0) - 1, 0) / (len(draws) - 1)
+        return (
+            f"capacity = {self.capacity:g}: with probability {self.probability:g} this law promises at most "
+            f"{np.floor(promised.max()):.0f} sequences to N = {self.N}, K = {self.K}, T = {self.T}, with d up to "
+            f"{MAX_D}, H up to {max(self.H)} and L up to {max(self.L)}; {self.capacity:g} with probability "
+            f"{_three_digits(np.minimum(share, most).max()):g} at most"
+        )
+
+    def _promised(self, draws: Array) -> Array:
+        """Capacity below which the draws of each architecture lie as seldom as is asked for."""
+        return np.asarray(np.quantile(draws, 1 - self.probability, axis=0))
+
+    def _least_predicted(self, probability: float) -> float:
+        """C without which an architecture does not reach the capacity."""
+        if probability >= 0.5:
+            return self.capacity
+        return min(self.capacity, _GUESSING * count_deviation(0.0, self.T, self.K))
 
 
-def _with_token_bits(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame as a law of random tokens is to see what takes ``bits`` a token."""
-    return frame.assign(token_bits=frame["bits"]) if "bits" in frame else frame
+def _three_digits(probability: float) -> float:
+    """Round a probability down."""
+    return float(np.floor(1000 * probability) / 1000)
+
+
+def _largest_library(law: Law, N: int, K: int) -> int:
+    """Return the largest library that the law was fitted on and that N and K give."""
+    return int(min(int(law.region["T"][1]), distinct_beginnings(N, K)))
 
 
 def _combinations(values: Mapping[str, Iterable[int]]) -> pd.DataFrame:
@@ -222,28 +268,20 @@ def _combinations(values: Mapping[str, Iterable[int]]) -> pd.DataFrame:
 
 
 def _parameters(frame: pd.DataFrame) -> list[int]:
-    names = [*"dHNLK", *(["head_dim"] if "head_dim" in frame else [])]
-    rows = zip(*(frame[name].astype(int) for name in names), strict=True)
-    return [Architecture(**dict(zip(names, row, strict=True))).n_params for row in rows]
+    """Count P, of all that the frame says of each architecture."""
+    said = frame[[name for name in Architecture.model_fields if name in frame]]
+    whole = said.astype({name: int for name in (*"dHNLK", "head_dim", "ff_mult") if name in said})
+    return [
+        Architecture(**{str(name): value for name, value in row.items()}).n_params for row in whole.to_dict("records")
+    ]
 
 
-def _lower_end(frame: pd.DataFrame, law: Law, level: float) -> Array:
-    return np.asarray(np.quantile(law.predictive_draws(_with_token_bits(frame)), tails(level)[0], axis=0))
-
-
-def _highest_probability(frame: pd.DataFrame, capacity: float, law: Law) -> float:
-    """Return the largest probability, rounded down, with whose interval some row reaches the capacity."""
-    draws = law.predictive_draws(_with_token_bits(frame))
-    reached = (draws >= _ENOUGH * capacity).sum(axis=0).max()
-    return float(np.floor(1000 * max(reached - 1, 0) / (len(draws) - 1)) / 1000)
-
-
-def _smallest_d(candidates: pd.DataFrame, capacity: float, law: Law, level: float) -> NDArray[np.int64]:
-    """Bisect all candidates together; each reaches the capacity with the d that it has."""
-    enough = candidates["d"].to_numpy(np.int64)
-    too_small = np.zeros_like(enough)
-    while (enough - too_small > 1).any():
-        middle = np.maximum((too_small + enough) // 2, 1)
-        reached = _lower_end(candidates.assign(d=middle), law, level) >= _ENOUGH * capacity
-        too_small, enough = np.where(reached, too_small, middle), np.where(reached, middle, enough)
-    return enough
+def _smallest_d(candidates: pd.DataFrame, target: _Target, law: Law) -> NDArray[np.int64]:
+    """Try every d of all candidates together; each reaches the capacity with the d that it has."""
+    d = np.ones(len(candidates), np.int64)
+    waiting = np.arange(len(candidates))
+    while len(waiting):
+        reached = target.reached(candidates.iloc[waiting].assign(d=d[waiting]), law)
+        waiting = waiting[~reached]
+        d[waiting] += 1
+    return d

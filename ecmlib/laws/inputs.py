@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.laws.points import COMPONENTS, numbers
+from ecmlib.library import LibrarySize
 
 USUAL_STEPS = 10_000  # of training, for a law that asks how many
 OPTIONAL = (*COMPONENTS, "max_steps", "token_bits")  # columns that a law may know besides sizes
@@ -23,12 +24,15 @@ def checked_sizes(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, NDArra
     Raises
     ------
     ValueError
-        If a column is missing, or if a size is out of range.
+        If a column is missing, if a size is out of range, or if N and K do not give T sequences.
     """
     missing = [name for name in names if name not in frame]
     if missing:
         raise ValueError(f"the frame lacks the column {', '.join(missing)}: a law needs {', '.join(names)}")
-    return {name: _in_range(name, numbers(name, frame[name])) for name in names}
+    sizes = {name: _in_range(name, numbers(name, frame[name])) for name in names}
+    if {"N", "K", "T"} <= set(names):
+        _refuse_impossible_libraries(sizes["N"], sizes["K"], sizes["T"])
+    return sizes
 
 
 def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str, NDArray[np.float64]]:
@@ -70,3 +74,10 @@ def _in_range(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(wrong):
         raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
     return values
+
+
+def _refuse_impossible_libraries(N: NDArray[np.float64], K: NDArray[np.float64], T: NDArray[np.float64]) -> None:
+    with np.errstate(over="ignore"):
+        impossible = np.flatnonzero(T > K ** (N - 1))
+    if len(impossible):
+        LibrarySize(**{name: int(values[impossible[0]]) for name, values in (("T", T), ("N", N), ("K", K))})

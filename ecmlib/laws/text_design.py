@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ def smallest_for_text(
     T: int | None = None,
     L: Iterable[int] = (1, 2),
     H: Iterable[int] = range(1, 9),
-    level: float = 0.9,
+    probability: float = 0.9,
     seed: int = 0,
     max_steps: int | None = None,
 ) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def smallest_for_text(
         Of the library's sequences, above 0 and at most 1.
     law : Law, optional
         By default the law of text that ships with the package (`ecmlib.laws.text_law`).
-    L, H, level, max_steps
+    L, H, probability, max_steps
         See `ecmlib.laws.design.smallest_architectures`.
     T : int, optional
         Library size in sequences, drawn from the text by ``seed``; by default all that begin differently. Where that
@@ -58,7 +59,7 @@ def smallest_for_text(
     Returns
     -------
     DataFrame
-        As `ecmlib.laws.design.smallest_architectures`; with ``bits``, where the law was told what a token takes.
+        As `ecmlib.laws.design.smallest_architectures`; with ``token_bits``, where the law was told what a token takes.
 
     Raises
     ------
@@ -73,8 +74,9 @@ def smallest_for_text(
         raise ValueError(f"N = {N}: the text has no sequence of so many tokens")
     library = split_content("text", corpus, T, N, seed).library
     law = shipped_text_law() if law is None else law
-    bits = bits_a_token(library.numpy(), K) if "token_bits" in law.components else None
-    return smallest_architectures(share * T, N, K, T, L, H, law=law, level=level, bits=bits, max_steps=max_steps)
+    token_bits = bits_a_token(library.numpy(), K) if "token_bits" in law.components else None
+    told: dict[str, Any] = {"token_bits": token_bits, "max_steps": max_steps}
+    return smallest_architectures(share * T, N, K, T, L, H, law=law, probability=probability, **told)
 
 
 def bits_a_token(library: Tokens, K: int) -> float:
