@@ -137,9 +137,9 @@ def test_candidates_agree_with_python_on_drawn_targets(page: Page, folder: Path,
     ]
     targets += [{"capacity": 3000, "N": 16, "K": 128, "T": 2048}, {"capacity": 150, "N": 2, "K": 128, "T": 2048}]
     targets += [{"capacity": 2048, "N": 16, "K": 128, "T": 2048}]  # the whole library
-    targets = [target | {"level": level} for target in targets for level in (0.5, 0.9)]
-    expression = """argument.map(({capacity, level, ...sizes}) => {
-        try { return law.smallestArchitectures(capacity, sizes, {H: [1, 5], p: (1 + level) / 2}); }
+    targets = [target | {"probability": p} for target in targets for p in (0.1, 0.5, 0.75, 0.94, 0.995)]
+    expression = """argument.map(({capacity, probability, ...sizes}) => {
+        try { return law.smallestArchitectures(capacity, sizes, {H: [1, 5], p: probability}); }
         catch (error) { return error.message; }
     })"""
     answers = in_browser(page, folder / f"{name}.json", expression, targets)
@@ -204,12 +204,18 @@ def test_target_gives_cards_or_the_reason_why_not(page: Page, site: str) -> None
     capacity.fill("5000")
     expect(answer).to_have_text("capacity = 5000: the library has only T = 2048 sequences")
     page.locator("input[name=whole]").check()
-    expect(answer).to_contain_text("2048 with probability 0.59 at most")
+    expect(answer).to_contain_text("2048 with probability 0.")
     expect(capacity).to_be_disabled()
-    typed(page, p=0.591)
-    expect(answer).to_contain_text("at most")
-    typed(page, p=0.59)
+    most = float(re.findall(r"2048 with probability (0\.\d+) at most", answer.inner_text())[0])
+    typed(page, p=most + 0.002)
+    expect(answer).to_contain_text(f"2048 with probability {most:g} at most")
+    typed(page, p=most)
     expect(answer.locator("tbody tr").first).to_be_visible()
+    typed(page, p=0.05)
+    expect(answer.locator("tbody tr").first).to_be_visible()
+    typed(page, p=0.99)
+    expect(answer).to_contain_text("probability = 0.99: the 37 residuals around a prediction of this law promise 0.973")
+    typed(page, p=0.95)
     page.locator("input[name=whole]").uncheck()
     capacity.fill("-1")
     expect(answer).to_have_text("C must be a number from 1 to 1000000.")

@@ -4,11 +4,11 @@
 
 const SHOWN = 8; // candidates in the table
 const WANTED = ["N", "K", "T", "C", "p", "most_H", "most_L"]; // what the search for architectures asks for
-const { Law, SIZES, capacityOverD, carried, count, curve, element, plotLibrary, refuted, whenSeen } = window.ecmlib;
+const { Law, SIZES, capacityOverD, carried, checkLibrary, count, curve, element, plotLibrary, refuted, whenSeen } = window.ecmlib;
 const root = document.getElementById("calculator");
 
 const interval = ({ C_low, C_high }) => `${count(C_low)} to ${count(C_high)}`;
-const probable = (share) => (share > 0.99 ? "over 0.99" : share.toFixed(2)); // of few residuals: no more digits
+const probable = (share) => (Math.floor(100 * share + 1e-9) / 100).toFixed(2); // of few residuals: no more digits
 const upTo = (n) => Array.from({ length: n }, (_, index) => index + 1);
 const numbersOf = (form) => [...form.elements].filter((field) => field.type === "number");
 const message = (text) => element("p", text, { className: "calculator-warning" });
@@ -69,12 +69,6 @@ function warnings(law, { outside, d, T }, most) {
 function beyond(law, outside) {
   const parts = outside.map((size) => `${size} (fitted on ${law.region[size].join(" to ").replace(/^(\S+) to \1$/, "$1")})`);
   return `Outside the fitted region: ${parts.join(", ")}. Treat the numbers as a guess.`;
-}
-
-function checkLibrary({ N, K, T }) {
-  if (T > K ** (N - 1)) {
-    throw new Error(`T = ${T}: at most K^(N-1) = ${K}^${N - 1} = ${K ** (N - 1)} sequences can differ in their first N-1 tokens (N = ${N}, K = ${K})`);
-  }
 }
 
 // Whether chance explains the capacity: ecmlib.chance.is_guessing, by a normal distribution.

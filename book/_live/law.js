@@ -6,8 +6,9 @@
 
 const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
-const NEIGHBOURS = 14; // residuals that stand for the scatter around one prediction (ecmlib/laws/fitting.py)
 const ENOUGH = 1 - 1e-9; // of a target: rounding makes ties of what is equal
+const GUESSING = 1.645; // deviations of guessing below which a capacity says nothing (ecmlib/laws/design.py)
+const LESS_THAN_EVEN = 0.499; // the largest probability below one half, of three digits
 const MAX_D = 1024; // no search goes on beyond (ecmlib/laws/design.py)
 
 // Each law: the names of its parameters, in the order of its saved draws, and its formula, explained in ecmlib.
@@ -54,6 +55,7 @@ class Law {
     this.region = saved.evidence.region;
     this.centres = saved.evidence.calibration.map(([centre]) => centre);
     this.residuals = saved.evidence.calibration.map(([, residual]) => residual);
+    this.neighbours = Math.round(this.residuals.length ** 0.8); // that stand for the scatter of a prediction (ecmlib/laws/evidence.py)
   }
 
   // The predicted capacity C and its interval, P, MPP, and the sizes that lie outside the fitted region.
@@ -90,7 +92,7 @@ class Law {
     const counted = Math.sqrt(Math.max(raw * (1 - raw / T), 0)) / (1 - 1 / K) / C;
     const deviation = Math.hypot(this.nearness, counted);
     const n = this.centres.length;
-    const window = Math.min(NEIGHBOURS, n);
+    const window = this.neighbours;
     const rounded = Math.round(this.fullness(this.parameters, sizes) * 1e6) / 1e6;
     const position = this.centres.findIndex((centre) => centre >= rounded);
     const first = Math.max((position === -1 ? n : position) - Math.floor(window / 2), 0);
@@ -100,45 +102,64 @@ class Law {
     return Array.from({ length: window + 1 }, (_, i) => pair(i));
   }
 
-  // The largest capacity that runs reach or exceed with the probability p.
-  promised(sizes, p) {
-    return quantile(this.predictiveDraws(sizes).sort(), 1 - p);
+  // The largest probability that the residuals around a prediction can promise.
+  get surest() {
+    return this.neighbours / (this.neighbours + 1);
   }
 
-  // The largest p, rounded down, with which runs are promised the capacity.
-  highestProbability(sizes, capacity) {
-    const draws = this.predictiveDraws(sizes);
+  // C without which no architecture is promised the capacity with the probability p (ecmlib/laws/design.py).
+  leastPredicted(capacity, { K, T }, p) {
+    return p >= 0.5 ? capacity : Math.min(capacity, GUESSING * Math.sqrt(T / (K - 1)));
+  }
+
+  // Whether one training run reaches the capacity with the probability p.
+  reaches(sizes, capacity, p) {
+    const C = this.capacity(this.parameters, sizes);
+    if (C < ENOUGH * this.leastPredicted(capacity, sizes, p)) return false;
+    return quantile(this.predictiveDraws(sizes).sort(), 1 - p) >= ENOUGH * capacity;
+  }
+
+  // The largest capacity that is promised with the probability p, and the largest probability, rounded down, with which
+  // the capacity asked for is.
+  promised(sizes, capacity, p) {
+    const C = this.capacity(this.parameters, sizes);
+    const draws = this.predictiveDraws(sizes).sort();
+    const end = quantile(draws, 1 - p);
     const reached = draws.filter((draw) => draw >= ENOUGH * capacity).length;
-    return Math.floor((1000 * Math.max(reached - 1, 0)) / (draws.length - 1)) / 1000;
+    const enough = (probability) => C >= ENOUGH * this.leastPredicted(capacity, sizes, probability);
+    const most = enough(0.5) ? this.surest : enough(0) ? LESS_THAN_EVEN : 0;
+    return {
+      most: p < 0.5 ? end : Math.min(end, C),
+      likeliest: threeDigits(Math.min(Math.max(reached - 1, 0) / (draws.length - 1), most)),
+    };
   }
 
   // For each L and H the smallest d that reaches the capacity with the probability p, sorted by P. Refusals are worded
-  // as in Python, whose `level` is 2 p - 1.
+  // as in Python.
   smallestArchitectures(capacity, { N, K, T }, { L = [1, 2], H = [1, 2, 3, 4, 5, 6, 7, 8], p = 0.95 } = {}) {
-    refuseImpossible(capacity, { N, K, T });
+    checkLibrary({ N, K, T });
+    if (capacity > T) throw new Error(`capacity = ${general(capacity)}: the library has only T = ${T} sequences`);
+    if (p > this.surest) {
+      throw new Error(
+        `probability = ${general(p)}: the ${this.neighbours} residuals around a prediction of this law promise ` +
+          `${general(threeDigits(this.surest))} at most`,
+      );
+    }
     const found = [];
-    let [most, likeliest] = [0, 0];
-    for (const heads of H) {
-      for (const layers of L) {
-        const sizes = (d) => ({ d, H: heads, N, L: layers, K, T });
-        let [tooSmall, enough] = [0, MAX_D];
-        most = Math.max(most, this.promised(sizes(enough), p));
-        likeliest = Math.max(likeliest, this.highestProbability(sizes(enough), capacity));
-        if (this.promised(sizes(enough), p) < ENOUGH * capacity) continue;
-        while (enough - tooSmall > 1) {
-          const middle = Math.floor((tooSmall + enough) / 2);
-          if (this.promised(sizes(middle), p) >= ENOUGH * capacity) enough = middle;
-          else tooSmall = middle;
-        }
-        const draws = this.predictiveDraws(sizes(enough));
-        const probability = draws.filter((draw) => draw >= ENOUGH * capacity).length / draws.length;
-        found.push({ ...this.predict(sizes(enough)), probability });
-      }
+    const widest = H.flatMap((heads) => L.map((layers) => ({ d: MAX_D, H: heads, N, L: layers, K, T })));
+    for (const wide of widest.filter((sizes) => this.reaches(sizes, capacity, p))) {
+      let d = 1;
+      while (!this.reaches({ ...wide, d }, capacity, p)) d++;
+      const draws = this.predictiveDraws({ ...wide, d });
+      const share = draws.filter((draw) => draw >= ENOUGH * capacity).length / draws.length;
+      found.push({ ...this.predict({ ...wide, d }), probability: Math.min(share, this.surest) });
     }
     if (!found.length) {
+      const promised = widest.map((sizes) => this.promised(sizes, capacity, p));
+      const [most, likeliest] = ["most", "likeliest"].map((name) => Math.max(...promised.map((one) => one[name])));
       throw new Error(
         `capacity = ${general(capacity)}: with probability ${general(p)} this law promises at most ${Math.floor(most)} ` +
-          `sequences to N = ${N}, K = ${K}, T = ${T}, however large d, with H up to ${Math.max(...H)} and L up to ` +
+          `sequences to N = ${N}, K = ${K}, T = ${T}, with d up to ${MAX_D}, H up to ${Math.max(...H)} and L up to ` +
           `${Math.max(...L)}; ${general(capacity)} with probability ${general(likeliest)} at most`,
       );
     }
@@ -146,16 +167,19 @@ class Law {
   }
 }
 
-// Throws if no model at all could hold so much.
-function refuseImpossible(capacity, { N, K, T }) {
-  const distinct = K ** (N - 1);
-  if (capacity > distinct) {
+// Throws if no two of T sequences can differ in their first N-1 tokens (ecmlib/library.py).
+function checkLibrary({ N, K, T }) {
+  if (T > K ** (N - 1)) {
     throw new Error(
-      `capacity = ${general(capacity)}: no two sequences may share their first N-1 tokens, and N = ${N}, K = ${K} have ` +
-        `only K^(N-1) = ${distinct} such beginnings`,
+      `T = ${T}: at most K^(N-1) = ${K}^${N - 1} = ${K ** (N - 1)} sequences can differ in their first N-1 tokens ` +
+        `(N = ${N}, K = ${K})`,
     );
   }
-  if (capacity > T) throw new Error(`capacity = ${general(capacity)}: the library has only T = ${T} sequences`);
+}
+
+// A probability, rounded down.
+function threeDigits(probability) {
+  return Math.floor(1000 * probability) / 1000;
 }
 
 // As Python's format "g" writes it: six significant digits, no trailing zeros.
@@ -268,5 +292,5 @@ function normalDistribution(x) {
   return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
 }
 
-window.ecmlib = { Law, SIZES, parameterCount };
+window.ecmlib = { Law, SIZES, checkLibrary, parameterCount };
 })();
