@@ -22,7 +22,15 @@ from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.scores import relative_errors
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.bits import FLAT, at_largest_loads, by_width
-from ecmlib.reproduction.designs import OF_ANY, OF_SMALLER, OF_TEXT, OF_TEXT_AS_RANDOM, OF_TOKENS, drawn_designs
+from ecmlib.reproduction.designs import (
+    OF_ANY,
+    OF_SMALLER,
+    OF_TEXT,
+    OF_TEXT_AS_RANDOM,
+    OF_TOKENS,
+    SPARE,
+    drawn_designs,
+)
 from ecmlib.reproduction.stats import bootstrapped
 from ecmlib.reproduction.text_claims import statements
 
@@ -274,12 +282,18 @@ def smaller_in_words(smaller: pd.DataFrame) -> str:
     trained = smaller.dropna(subset="held")
     if trained.empty:
         return "None of these is trained yet."
-    missed = trained[~trained["reached"].astype(bool)]
-    spare = " and ".join(percent(share) for share in sorted(missed["P_design"] / missed["P"] - 1))
+    more = trained["P_design"] / trained["P"] - 1
+    missed = ~trained["reached"].astype(bool)
+    spare = " and ".join(percent(share) for share in sorted(more[missed]))
+    too_many = " and ".join(percent(share) for share in sorted(more[~missed]))
+    shown = (more[missed].round(2) <= round(SPARE - 1, 2)).sum()
     return (
-        f"{len(missed)} of {len(trained)} smaller models missed the target"
-        + (f": their designs have less than {spare} more parameters than it takes. " if spare else ". ")
-        + f"The smaller ones memorised {_median(trained['held'] / trained['capacity'])} times what was asked for."
+        f"{missed.sum()} of {len(trained)} smaller models missed the target"
+        + (f": their designs have less than {spare} more parameters than it takes" if spare else "")
+        + (f"; {(~missed).sum()} reached it, with designs of at least {too_many} too many" if too_many else "")
+        + f". That a design has at most {percent(SPARE - 1)} more than the least that reaches its target is so shown "
+        f"for {shown} of {len(trained)}. The smaller ones memorised "
+        f"{_median(trained['held'] / trained['capacity'])} times what was asked for."
     )
 
 

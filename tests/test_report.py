@@ -144,8 +144,12 @@ def test_designs_and_smaller_models_are_told_by_hits_and_by_what_was_asked_for()
     assert said.startswith(
         "1 of 3 smaller models missed the target: their designs have less than 20\N{NO-BREAK SPACE}%"
     )
+    assert "; 2 reached it, with designs of at least 20\N{NO-BREAK SPACE}% and 20\N{NO-BREAK SPACE}% too many. " in said
+    asked = "at most 15\N{NO-BREAK SPACE}% more than the least that reaches its target is so shown for"
+    assert f"{asked} 0 of 3. " in said
+    assert f"{asked} 1 of 3. " in smaller_in_words(smaller.assign(P_design=[120, 120, 57.7, 120]))
     assert "memorised 1.50 (0.80 to 2.50; median) times" in said
     for none in (designs[3:], pd.DataFrame()):
         assert hits_in_words(none) == "No design is trained yet."
-    assert smaller_in_words(smaller[:2]).startswith("0 of 2 smaller models missed the target. The smaller ones")
+    assert smaller_in_words(smaller[:2]).startswith("0 of 2 smaller models missed the target; 2 reached it, ")
     assert smaller_in_words(smaller[3:]) == "None of these is trained yet."
