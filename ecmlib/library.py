@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.validation import LARGEST, Parameters, refuse_beyond_memory
+from ecmlib.validation import LARGEST, Parameters, checked, refuse_beyond_memory
 
 if TYPE_CHECKING:
     import torch
 
 Tokens = NDArray[np.int64]
+_Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class LibrarySize(Parameters):
@@ -50,7 +51,7 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     T, N, K : int
         Number of sequences, tokens a sequence, different tokens; ``T <= K**(N - 1)``.
     seed : int
-        The same seed gives the same library on every machine.
+        0 or more and less than 2^63. The same seed gives the same library on every machine.
 
     Returns
     -------
@@ -60,7 +61,7 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     Raises
     ------
     ValueError
-        If a size is out of range, or the library does not fit into memory.
+        If a size or the seed is out of range, or the library does not fit into memory.
 
     Examples
     --------
@@ -71,13 +72,13 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     import torch  # reading records, which checks sizes, need not wait for it
 
     LibrarySize(T=T, N=N, K=K)
+    checked(_Seed, seed=seed)
     refuse_beyond_memory(8 * T * N, f"T = {T}, N = {N}: the library")
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.
     bits = np.random.PCG64(seed)
-    return torch.from_numpy(
-        distinct(lambda missing: (bits.random_raw((missing, N)) % np.uint64(K)).astype(np.int64), T)
-    )
+    # T at once, however few are missing: of nearly all K^(N-1) beginnings, the last ones come up rarely.
+    return torch.from_numpy(distinct(lambda _: (bits.random_raw((T, N)) % np.uint64(K)).astype(np.int64), T))
 
 
 def distinct(draw: Callable[[int], Tokens], n: int, rounds: int | None = None) -> Tokens:
@@ -86,13 +87,14 @@ def distinct(draw: Callable[[int], Tokens], n: int, rounds: int | None = None) -
     Parameters
     ----------
     draw : callable
-        From the number of sequences that are missing to as many new ones, an array of shape (missing, N).
+        From the number of sequences that are missing to as many new ones or more, an array of shape (missing, N); of
+        those that differ the first n are taken.
     """
     sequences = first_of_each_prefix(draw(n))
     for _ in itertools.count(1) if rounds is None else range(1, rounds):
         if len(sequences) == n:
             break
-        sequences = first_of_each_prefix(np.concatenate([sequences, draw(n - len(sequences))]))
+        sequences = first_of_each_prefix(np.concatenate([sequences, draw(n - len(sequences))]))[:n]
     return sequences
 
 

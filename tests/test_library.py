@@ -1,5 +1,7 @@
 import hashlib
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -22,6 +24,13 @@ def test_first_tokens_are_distinct_up_to_the_largest_library(K: int, N: int, see
 
 def test_every_possible_prefix_can_be_asked_for() -> None:
     assert len(random_library(128, 2, 128, seed=0)) == 128
+
+
+def test_every_possible_prefix_is_the_first_of_its_kind_in_the_stream() -> None:
+    stream = np.random.PCG64(3).random_raw((60_000, 12)) % np.uint64(2)  # about 2^11 ln 2^11 are needed
+    _, first = np.unique(stream[:, :-1], axis=0, return_index=True)
+    assert len(first) == 2**11
+    assert random_library(2**11, 12, 2, seed=3).tolist() == stream[np.sort(first)].tolist()
 
 
 def test_same_seed_gives_this_library_on_every_machine() -> None:
@@ -48,3 +57,9 @@ def test_tokens_are_uniform() -> None:
 def test_impossible_library_is_refused(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         random_library(**sizes, seed=0)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5, 2**63])
+def test_bad_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(ValueError, match=f"seed = {seed}: input should be"):
+        random_library(T=3, N=4, K=8, seed=seed)
