@@ -160,6 +160,14 @@ def test_shatter_verdict_follows_the_distribution(how: list[str], verdict: str) 
     assert shattering.judge(pd.DataFrame()) == NOT_MEASURED
 
 
+def test_trials_that_are_not_all_done_are_not_measured_yet() -> None:
+    whole = drawn("negative binomial")
+    unfinished = whole.model_copy(update={"epochs": whole.epochs[:5]})
+    censored = whole.model_copy(update={"epochs": [None, *whole.epochs[1:]]})
+    assert shattering.judge(shattering.compare([unfinished, censored])) == NOT_MEASURED
+    assert len(shattering.compare([unfinished, whole, censored], bootstraps=1)) == 5
+
+
 def test_reach_is_that_of_the_hardest_last_token_of_each_trial() -> None:
     size = Architecture(d=8, H=1, N=4, K=8, head_dim=4)
     record = epochs_to_shatter(size, T=4, trials=12, lr=0.01, max_epochs=60, progress=False)

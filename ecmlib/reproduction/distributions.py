@@ -13,6 +13,10 @@ from scipy import optimize, stats
 from scipy.special import gammaln
 
 Counts = NDArray[np.int64]
+_NO_MORE = (
+    1e-3  # share of the mean: of a variance that exceeds it by less, a likelihood of thousands of counts says nothing
+)
+_LEAST_SIGMA = 1e-6  # of counts that are all the same
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,12 @@ class RoundedLogNormal:
 def fit_negative_binomial(counts: Counts) -> Any:
     """Fit a negative binomial (paper, eq. 9) as scipy's ``nbinom(n, p)``; n need not be whole.
 
-    For any n, the likeliest mean n(1-p)/p is the sample's, which leaves a search over n alone.
-
-    Raises
-    ------
-    ValueError
-        If the counts scatter no more than a Poisson distribution, whose limit the negative binomial is.
+    For any n, the likeliest mean n(1-p)/p is the sample's, which leaves a search over n alone. Counts that scatter no
+    more than a Poisson distribution's get that one, the limit of large n.
     """
     mean, variance = counts.mean(), counts.var()
-    if variance <= mean:
-        raise ValueError(f"variance = {variance:.4g}: a negative binomial's is larger than its mean, here {mean:.4g}")
+    if variance <= (1 + _NO_MORE) * mean:
+        return stats.poisson(mean)
 
     values, times = np.unique(counts, return_counts=True)
 
@@ -81,7 +81,8 @@ def fit_shifted_negative_binomial(counts: Counts) -> Any:
     """Fit a negative binomial that begins at any whole number, up to the smallest count: scipy's ``loc``."""
 
     def shifted(shift: float) -> Any:
-        return stats.nbinom(*fit_negative_binomial(counts - round(shift)).args, loc=round(shift))
+        fitted = fit_negative_binomial(counts - round(shift))
+        return fitted.dist(*fitted.args, loc=round(shift))
 
     def lost(shift: float) -> float:
         return -float(shifted(shift).logpmf(counts).sum())
@@ -110,7 +111,7 @@ def fit_poisson(counts: Counts) -> Any:
 def fit_log_normal(counts: Counts) -> RoundedLogNormal:
     """Fit a rounded log-normal by the moments of the logarithm."""
     logarithms = np.log(counts)
-    return RoundedLogNormal(float(logarithms.mean()), float(logarithms.std()))
+    return RoundedLogNormal(float(logarithms.mean()), max(float(logarithms.std()), _LEAST_SIGMA))
 
 
 CLAIMED = ("negative binomial", "shifted negative binomial", "Pascal")  # forms of what the paper says
@@ -129,7 +130,7 @@ def compare_distributions(counts: Sequence[int | None], bootstraps: int = 200) -
     Parameters
     ----------
     counts : sequence of int
-        At least 10 positive counts that are not all the same.
+        At least 10 positive counts.
     bootstraps : int
         Samples drawn from each fitted distribution and fitted again, for the p-value of the Kolmogorov-Smirnov
         distance: the tables hold neither for fitted parameters nor for counts.

@@ -74,7 +74,7 @@ def measure(
 
 
 def compare(records: Sequence[ShatterRecord], bootstraps: int = 200) -> pd.DataFrame:
-    """Fit every distribution to every record's epochs.
+    """Fit every distribution to the epochs of every record that is whole, all its trials done and none censored.
 
     Returns
     -------
@@ -84,6 +84,8 @@ def compare(records: Sequence[ShatterRecord], bootstraps: int = 200) -> pd.DataF
     """
     tables = []
     for record in records:
+        if len(record.epochs) < record.protocol.trials or None in record.epochs:
+            continue
         table = compare_distributions(record.epochs, bootstraps)
         table.insert(0, "trials", len(record.epochs))
         table.insert(0, "d", record.architecture.d)
