@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ecmlib.architecture import Architecture
 from ecmlib.chance import FULL, guess_corrected, guess_deviation, is_guessing
@@ -27,9 +27,11 @@ from ecmlib.curve import (
     patience_stop,
 )
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.validation import Parameters, said_of
+from ecmlib.validation import Parameters, checked, said_of
 
 Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
+SETTINGS = (*Architecture.model_fields, *Protocol.model_fields, "P")  # what `settings_of` says
+OF_RUN = ("restart", "restart_seed", "status", "steps", "core_seconds", "device")  # what a row says besides
 CAPACITIES = (  # what `capacities` says
     "C_raw",
     "C",
@@ -48,6 +50,15 @@ CAPACITIES = (  # what `capacities` says
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 WeightBits = Annotated[int, Field(ge=1, le=16)]  # to which a trained weight is rounded
 _PARTS = ("library", "weights", "order")
+
+
+def _distinct(values: list[int]) -> list[int]:
+    if len(set(values)) < len(values):
+        raise ValueError("input should have no number twice")
+    return values
+
+
+Widths = Annotated[list[WeightBits], AfterValidator(_distinct)]
 
 
 class Provenance(Parameters):
@@ -234,8 +245,7 @@ def provenance(device: str, threads: int, compiled: bool, seconds: float, core_s
 
 
 def _check_rounded(rounded: Sequence[Rounded], T: int) -> None:
-    if len({counted.weight_bits for counted in rounded}) < len(rounded):
-        raise ValueError("a number of weight_bits is there twice")
+    checked(Widths, weight_bits=[counted.weight_bits for counted in rounded])
     for counted in rounded:
         check_counts(counted.last_count, counted.full_count, T)
 
@@ -254,9 +264,16 @@ def _check_positions(positions: Positions, curve: Curve) -> None:
 
 
 def _commit() -> str | None:
-    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout of its own."""
+    git = ["git", "-C", str(Path(__file__).parents[1])]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        below, commit = (
+            subprocess.run([*git, *asked], capture_output=True, text=True, check=True).stdout.strip()
+            for asked in (
+                ["rev-parse", "--show-prefix"],
+                ["describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            )
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
+    return None if below else commit  # installed inside another's checkout

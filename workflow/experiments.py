@@ -11,7 +11,7 @@ from ecmlib.budget import stretches
 from ecmlib.budget_record import BudgetRecord, last_of
 from ecmlib.mls_record import MlsProtocol
 from ecmlib.protocol import Positive
-from ecmlib.restart import WeightBits
+from ecmlib.restart import Widths
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
 from ecmlib.validation import Parameters, checked, sorted_out
@@ -41,7 +41,7 @@ class Experiment(NamedTuple):
 
 
 def _plan_mac(architecture: Architecture, parameters: dict[str, Any]) -> CapacityRecord:
-    checked(list[WeightBits], weight_bits=parameters.get("weight_bits", []))
+    checked(Widths, weight_bits=parameters.get("weight_bits", []))
     _, training = sorted_out(("restarts", "weight_bits"), parameters)
     return CapacityRecord(architecture=architecture, protocol=Protocol(**training), restarts=[])
 
