@@ -96,6 +96,25 @@ def test_feedforward_without_pairs_gives_no_verdict() -> None:
     assert feedforward.judge(feedforward.compare(records[:4])) == NOT_MEASURED
 
 
+@pytest.mark.parametrize(
+    ("other", "message"), [({"N": 8}, "N = 8, 16"), ({"lr": 0.01}, r"lr = 0\.001, 0\.01"), ({"seed": 1}, "seed = 0, 1")]
+)
+def test_pairs_that_differ_in_more_than_feed_forward_are_refused(other: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"the frame mixes {message}"):
+        feedforward.compare([*pairs(1, 0.8)[1:], invented({"d": 8, "N": 16, "ff": "identity"} | other, 80)])
+
+
+def test_two_records_of_one_model_are_refused_by_what_differs() -> None:
+    longer = {"max_steps": 4000}
+    with pytest.raises(ValueError, match="the frame mixes max_steps = 2000, 4000"):
+        feedforward.compare([*pairs(1, 0.8), invented({"d": 8, "N": 16, "ff": "train"} | longer, 80)])
+    for compare in (batch_size.compare, critical_batch_sizes):
+        for other, message in (({"H": 2}, "H = 1, 2"), ({"seed": 1}, "seed = 0, 1")):
+            configuration = batch_size.plan([32], [32], [[64]], [1240])[0] | {"T": 8 * 2048}
+            with pytest.raises(ValueError, match=f"the frame mixes {message}"):
+                compare([*batches(1.3, 1.0), invented(configuration | other, 80)])
+
+
 def deeper(exponent_d: float, exponent_P: float) -> list[CapacityRecord]:
     sizes = layers.plan(32, [1, 2, 3, 4], H=1, N=8)
     wobbles = (1, 1.02, 0.98, 1, 0.98, 1.02, 1)
@@ -141,7 +160,6 @@ def test_vocabulary_verdict_follows_the_exponents(exponent: float, bits_constant
             "d": d,
             "K": K,
             "C": d * math.log2(K) ** exponent * wobble,
-            "bits": 100 * d * math.log2(K) ** (exponent + 1) * wobble,
         }
         for d in (16, 32)
         for K, wobble in ((8, 1.01), (32, 0.99), (128, 1.0), (512, 0.99), (2048, 1.01))
@@ -302,6 +320,10 @@ def test_stored_configurations_are_not_measured_again(tmp_path: Path, monkeypatc
         (lambda: measure_all([{"d": 8}, {"d": -1}], results="nowhere"), "d = -1: input should be greater than"),
         (lambda: measure_all([{"d": 8}], results="nowhere", steps=3), "steps = 3: extra inputs are not permitted"),
         (lambda: measure_all([{"d": 8, "N": 2, "K": 2}], results="nowhere"), "T = 16000: at most"),
+        (
+            lambda: noise_scales([4, 4], [8, 0], [10, 10], [10, 10], T=64, K=8, results="nowhere"),
+            "d = 0: input should be greater than",
+        ),
         (lambda: layers.plan(8, 2), "L = 2: input should be a list"),  # type: ignore[arg-type]
         (lambda: layers.plan(8, [0]), "L = 0: input should be greater than"),
         (lambda: batch_size.plan([8], [8], [[512], [16]], [31]), "batch_size = .*: input should have one value for"),

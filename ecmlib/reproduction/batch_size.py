@@ -12,16 +12,18 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
-from ecmlib.laws.points import NO_CHANCE, surviving
+from ecmlib.laws.points import CONDITIONS, NO_CHANCE, SIZES, surviving, unmixed
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
+from ecmlib.restart import SETTINGS
 from ecmlib.results import CapacityRecord
 from ecmlib.validation import Parameters
 
 SATURATION = 512  # batch size after which the paper sees no more growth
 SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged
 EPOCH = 31  # steps between two points of a curve, the paper's epoch at this batch size
+_ONE_MODEL = [*SIZES, *(name for name in CONDITIONS if name != "batch_size")]
 _T, _SIZES, _SEEDS, _ARCHITECTURES = Protocol().T, 7, 3, 2  # of a test: the paper's T, and so many runs for each N
 
 
@@ -58,8 +60,13 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         ``C_epochs``; ``core_hours`` of the run; and ``beyond_guessing``: whether a curve of its N reaches counts that
         guessing does not explain.
         C is the best so far, interpolated between two points of a curve. A capacity below one sequence counts as one.
+
+    Raises
+    ------
+    ValueError
+        See `curves_by_batch_size`.
     """
-    curves = pd.concat([record.curves() for record in records])
+    curves = curves_by_batch_size(records)
     run = ["N", "d", "batch_size", "restart"]
     seconds = pd.concat([record.frame() for record in records]).set_index(run)["core_seconds"].to_dict()
     epochs = curves["max_steps"] * curves["batch_size"] / curves["T"]
@@ -75,6 +82,22 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         row |= {"C_steps": at[0], "C_epochs": at[1], "core_hours": seconds[N, d, batch_size, restart] / 3600}
         rows.append(row | {"beyond_guessing": most > guess_distribution(int(T), int(K)).isf(NO_CHANCE)})
     return pd.DataFrame(rows)
+
+
+def curves_by_batch_size(records: Sequence[CapacityRecord]) -> pd.DataFrame:
+    """Return the curves of all records, a row a point (`CapacityRecord.curves`).
+
+    Raises
+    ------
+    ValueError
+        If records of one N differ in more than batch size and length of training, or two of one batch size differ at
+        all; the message names it.
+    """
+    curves = pd.concat([record.curves() for record in records])
+    for by, same in ((["N"], _ONE_MODEL), (["N", "batch_size"], SETTINGS)):
+        for _, several in curves.groupby(by):
+            unmixed(several, same)
+    return curves
 
 
 def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:

@@ -14,11 +14,11 @@ from scipy import optimize, stats
 from ecmlib.chance import at_least_one, tails
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.files import named_folder
-from ecmlib.laws.points import CONDITIONS, SIZES, surviving, unmixed
+from ecmlib.laws.points import surviving
 from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
 from ecmlib.record import load_files, record_name
-from ecmlib.reproduction.batch_size import SAMPLE, cost_of_a_test, one_for_each
+from ecmlib.reproduction.batch_size import SAMPLE, cost_of_a_test, curves_by_batch_size, one_for_each
 from ecmlib.reproduction.measure import configured, measured
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement
 from ecmlib.results import CapacityRecord
@@ -44,13 +44,16 @@ def critical_batch_sizes(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         A row a N: ``N``, ``T``, ``C`` (the number of sequences: 0.9 of the smallest final capacity of all batch sizes),
         ``B_crit``, ``low``, ``high`` (95 % t interval of its logarithm) and ``core_hours`` of a run. N with fewer than
         three batch sizes are left out.
+
+    Raises
+    ------
+    ValueError
+        See `ecmlib.reproduction.batch_size.curves_by_batch_size`.
     """
-    curves = surviving(pd.concat([record.curves() for record in records]))
+    curves = surviving(curves_by_batch_size(records))
     seconds = pd.concat([record.frame() for record in records]).groupby("N")["core_seconds"].mean()
-    one_model = [*SIZES, *(name for name in CONDITIONS if name != "batch_size")]
     rows = []
     for N, several in curves.groupby("N"):
-        unmixed(several, one_model)
         C = _SHARE * several.groupby("batch_size")["C_best"].max().min()
         reached = several[several["C_best"] >= at_least_one(C)].groupby("batch_size")["step"].min()
         if len(reached) >= 3:
@@ -109,10 +112,12 @@ def noise_scales(
         If nothing may be trained and no record is there.
     """
     one_for_each(N, d=d, steps=steps, every=every)
+    chosen = [
+        configured({**shared, "N": length, "d": width, "max_steps": most, "eval_every": distance}, device)
+        for length, width, most, distance in zip(N, d, steps, every, strict=True)
+    ]
     frames = []
-    for length, width, most, distance in zip(N, d, steps, every, strict=True):
-        point = {"N": length, "d": width, "max_steps": most, "eval_every": distance}
-        architecture, protocol = configured({**shared, **point}, device)
+    for architecture, protocol in chosen:
         path = named_folder(results) / record_name(architecture, protocol)
         if train:
             measure_noise_scale(architecture, protocol, device=device, compiled=compiled, results=results)

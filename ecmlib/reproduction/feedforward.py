@@ -12,8 +12,12 @@ from scipy import stats
 
 from ecmlib.chance import FULL, at_least_one
 from ecmlib.figures.style import new_figure, styled
+from ecmlib.laws.points import CONDITIONS, SIZES, unmixed
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, below, equals, least_squares
+from ecmlib.restart import SETTINGS
 from ecmlib.results import CapacityRecord
+
+_ONE_PAIR = [*SIZES, "seed", *(name for name in CONDITIONS if name not in ("ff", "ff_mult"))]
 
 
 def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
@@ -26,15 +30,22 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         the ratios of C, "train" over "identity", and ``full``, whether one of them counts nine tenths of its library,
         so that their ratio is that of libraries. A capacity below one sequence counts as one. Empty if there is no
         pair.
+
+    Raises
+    ------
+    ValueError
+        If two records of a d differ in more than ``ff`` and the length of training; the message names it.
     """
     curves = pd.concat([record.curves() for record in records])
     rows = []
     for (d, restart), pair in curves.groupby(["d", "restart"]):
+        unmixed(pair, _ONE_PAIR)
         if set(pair["ff"]) != {"train", "identity"} or "diverged" in set(pair["status"]):
             continue
         row = {"d": d, "restart": restart, "equal_steps": pair.groupby("ff")["step"].max().min()}
         row |= {"full": bool((pair["last_count"] >= FULL * pair["T"]).any())}
         for ff, curve in pair.groupby("ff"):
+            unmixed(curve, SETTINGS)
             by_then = curve[curve["step"] <= row["equal_steps"]]
             row |= {f"P_{ff}": curve["P"].iloc[0]}
             at_end, then = curve["C_best"].max(), by_then["C_best"].max()
