@@ -21,6 +21,19 @@ from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
 
+_SAID = (  # of library and held-out sequences, by a row that did not diverge
+    "counted",
+    "counted_held_out",
+    "C",
+    "full_counted",
+    "full_held_out",
+    "bits",
+    "bits_held_out",
+    "memorised",
+    "memorised_net",
+    "memorised_ngram",
+    "bits_per_parameter",
+)
 REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
@@ -137,7 +150,8 @@ class TextRecord(Record):
 
     @property
     def _settings(self) -> dict[str, Any]:
-        return {"architecture": self.architecture, "protocol": self.protocol, "source": self.source}
+        known = {} if self.source is None else {"source": self.source}  # of a plan it is not
+        return {"architecture": self.architecture, "protocol": self.protocol, **known}
 
     @property
     def P(self) -> int:
@@ -158,7 +172,8 @@ class TextRecord(Record):
         the library has more, among those that are not predicted anyway (`beyond_generalising`); ``bits`` and
         ``bits_held_out``, of the model; ``reference_bits`` and ``ngram_bits``, a token of the library for who never saw
         it; ``memorised`` and ``memorised_ngram``, bits of the whole library beyond these references, floored a
-        sequence, and ``memorised_net``, not floored; ``bits_per_parameter``, ``memorised / P``.
+        sequence, and ``memorised_net``, not floored; ``bits_per_parameter``, ``memorised / P``. All are missing of a
+        restart that diverged, but for ``reference_bits`` and ``ngram_bits``.
         """
         references = {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
         common = settings_of(self.architecture, self.protocol) | references
@@ -172,25 +187,26 @@ class TextRecord(Record):
             "core_seconds": restart.provenance.core_seconds,
         }
         if restart.held_out is None or restart.beyond_model is None or restart.beyond_ngram is None:
-            return row
+            return row | dict.fromkeys(_SAID, math.nan)
         T, known = self.protocol.T, restart.held_out.last_count / restart.held_out.n
         counted, full_counted, bits = (
             end_value(self.protocol, restart.step, values)
             for values in (restart.last_count, restart.full_count, restart.bits)
         )
-        return row | {
-            "counted": counted,
-            "counted_held_out": known * T,
-            "C": beyond_generalising(counted, T, known),
-            "full_counted": full_counted,
-            "full_held_out": restart.held_out.full_count / restart.held_out.n * T,
-            "bits": bits,
-            "bits_held_out": restart.held_out.bits,
-            "memorised": restart.beyond_model.floored,
-            "memorised_net": restart.beyond_model.net,
-            "memorised_ngram": restart.beyond_ngram.floored,
-            "bits_per_parameter": restart.beyond_model.floored / self.P,
-        }
+        said = (
+            counted,
+            known * T,
+            beyond_generalising(counted, T, known),
+            full_counted,
+            restart.held_out.full_count / restart.held_out.n * T,
+            bits,
+            restart.held_out.bits,
+            restart.beyond_model.floored,
+            restart.beyond_model.net,
+            restart.beyond_ngram.floored,
+            restart.beyond_model.floored / self.P,
+        )
+        return row | dict(zip(_SAID, said, strict=True))
 
 
 def beyond_generalising(count: float, T: int, known: float) -> float:

@@ -14,6 +14,7 @@ from ecmlib.curve import DivergedError
 from ecmlib.forward import Trainer
 from ecmlib.memorisation import measure_text
 from ecmlib.record import record_name
+from ecmlib.reproduction.designs import design_hits
 from ecmlib.text import Corpus, read_corpus
 from ecmlib.text_record import (
     TextProtocol,
@@ -141,7 +142,11 @@ def test_diverged_restart_has_nothing_to_say_and_a_diverged_reference_stops(corp
     record = measure_text(SMALL, corpus, TextProtocol(**hot | {"content": "uniform"}), **RUN)
     assert record.restarts[0].status == "diverged"
     assert record.restarts[0].held_out is None
+    assert set(record.frame()) == set(of_text.frame())
     assert record.frame()["status"].tolist() == ["diverged"]
+    assert record.frame()[["counted", "C", "bits", "memorised", "bits_per_parameter"]].isna().all(axis=None)
+    sizes = record.frame()[["d", "H", "N", "L", "K", "T"]]
+    assert design_hits(sizes.assign(capacity=5), record.frame())["reached"].tolist() == [False]
     with pytest.raises(DivergedError, match="the reference diverged"):
         measure_text(SMALL, corpus, TextProtocol(**hot), **RUN)
 

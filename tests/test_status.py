@@ -69,7 +69,7 @@ def test_record_of_another_configuration_is_a_failure(jobs: list[Job], tmp_path:
     jobs[0].plan.save(jobs[1].record)
     status = job_status(jobs[1], tmp_path)
     assert (status.state, status.missing) == ("failed", 2)
-    assert "holds another configuration than its grid and its name say" in status.reason
+    assert "holds another configuration (architecture)" in status.reason
 
 
 def test_report_names_what_is_not_on_the_grid_and_says_when_all_is_there(jobs: list[Job], tmp_path: Path) -> None:
@@ -251,3 +251,14 @@ def test_grid_reference_is_measured_by_the_reference_protocol(tmp_path: Path) ->
     plans = [job.plan for job in load_grid("reference").jobs(tmp_path)]
     assert {plan.protocol for plan in plans} == {Protocol.reference(T=2048)}
     assert len(plans) >= 48
+
+
+def test_what_was_measured_of_other_budgets_does_not_finish_a_grid(tmp_path: Path) -> None:
+    values = {"d": 8, "N": 4, "K": 8, "T": 64}
+    (stored,) = Grid(experiment="budget", restarts=1, configurations=[values | {"budgets": [40, 80]}]).jobs(tmp_path)
+    (asked,) = Grid(experiment="budget", restarts=1, configurations=[values | {"budgets": [50, 80]}]).jobs(tmp_path)
+    assert stored.record == asked.record
+    stored.plan.save(stored.record)
+    assert stored.missing() == 1
+    with pytest.raises(ValueError, match=r"holds another configuration \(budgets\)"):
+        asked.missing()

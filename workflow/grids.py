@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,12 +54,8 @@ class Job(NamedTuple):
             If the file is no record, or holds another configuration; the message names it.
         """
         wanted = self.experiment.wanted(self.restarts)
-        if not os.path.lexists(self.record):  # a dangling link is there, and is no record
-            return wanted
-        record = self.experiment.load(self.record)
-        if (record.architecture, record.protocol) != (self.plan.architecture, self.plan.protocol):
-            raise ValueError(f"{self.record}: holds another configuration than its grid and its name say")
-        return max(0, wanted - len(self.experiment.core_seconds(record)))
+        record = self.plan.stored(self.record)
+        return wanted if record is None else max(0, wanted - len(self.experiment.core_seconds(record)))
 
     def is_finished(self) -> bool:
         """Whether nothing is missing. A bad record is not finished: its job will fail and say why."""
