@@ -106,7 +106,7 @@ class Architecture(Parameters):
 
         # x-transformers changes defaults between releases: everything that sets a shape is said here.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs, too
             model = TransformerWrapper(
                 num_tokens=self.K,
                 max_seq_len=self.N,

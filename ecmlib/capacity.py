@@ -12,15 +12,15 @@ import torch
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Part, checkpoint_of, shared
-from ecmlib.forward import Trainer, make_forward, tally
+from ecmlib.forward import Trainer, evaluating, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.restart import Restart, Rounded, Seeds, WeightBits, seeds_of_restart
+from ecmlib.restart import Restart, Rounded, Seeds, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.stack import Stack
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
-from ecmlib.validation import checked
-from ecmlib.workplace import Compiled, Workplace, workplace
+from ecmlib.validation import checked, shown
+from ecmlib.workplace import Compiled, Workplace, refuse_dropout, workplace
 
 
 class Memorised(NamedTuple):
@@ -43,7 +43,7 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     Parameters
     ----------
     model : Module
-        Maps tokens (B, N - 1) to logits (B, N - 1, K), on the library's device.
+        Maps tokens (B, N - 1) to logits (B, N - 1, K), on the library's device; asked under ``eval()``.
     library : LongTensor of shape (T, N)
         Sequences to look for.
     batch_size : int
@@ -57,7 +57,8 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     Raises
     ------
     ValueError
-        If the library is empty or the batch size below 1.
+        If the library is no such tensor, is empty, or has a token that the model does not know; or if the batch size is
+        below 1.
 
     Examples
     --------
@@ -67,8 +68,7 @@ def count_memorised(model: torch.nn.Module, library: torch.Tensor, batch_size: i
     Memorised(last_count=4, full_count=0)
     """
     checked(Positive, batch_size=batch_size)
-    if library.ndim != 2 or not len(library):
-        raise ValueError(f"library of shape {tuple(library.shape)}: input should be T x N, and not empty")
+    _check_library(model, library)
     last, full, _ = tally(make_forward(model), library, min(batch_size, len(library)))
     return Memorised(last, full)
 
@@ -100,7 +100,8 @@ def measure_mac(
     restarts : int
         Runs in all, at least 1; those already in ``results`` are not run again.
     device : {"auto", "cpu", "cuda"}
-        "auto" takes CUDA where there is one.
+        "auto" takes CUDA where there is one. On a CPU this process has one thread from then on, unless the environment
+        says ``OMP_NUM_THREADS`` (`ecmlib.workplace.workplace`).
     compiled : bool or "auto"
         Whether models are made fast, "auto" where it can: by ``torch.compile``, which needs a C++ compiler, or on a GPU
         by recording steps as CUDA graphs.
@@ -108,7 +109,8 @@ def measure_mac(
         Folder of the record; each finished restart is on disk before the next begins, and one in flight is kept every
         few minutes (`ecmlib.checkpoint`), to go on from there after an interruption.
     weight_bits : sequence of int
-        Count again at the end of each restart, with trained matrices rounded to so many bits a weight (1 to 16).
+        Count again at the end of each restart, with trained matrices rounded to so many bits a weight (1 to 16), each
+        number once.
     stack : int
         Restarts trained side by side, as one model with one more dimension: many small models fill a GPU that one
         leaves idle. All of a stack are on disk together. No restart knows of another, but sums are taken in another
@@ -141,9 +143,9 @@ def measure_mac(
     protocol = chosen_protocol(protocol, values)
     T, batch_size = protocol.T, protocol.batch_size
     here = workplace(architecture, T, batch_size, restarts=restarts, stack=stack, device=device, compiled=compiled)
-    if stack > 1 and architecture.dropout > 0:
-        raise ValueError(f"stack = {stack}: input should be 1 with dropout, here {architecture.dropout}")
-    checked(list[WeightBits], weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)
+    if stack > 1:
+        refuse_dropout(architecture)
+    checked(Widths, weight_bits=list(weight_bits) if isinstance(weight_bits, tuple) else weight_bits)
     record, path = CapacityRecord(architecture=architecture, protocol=protocol, restarts=[]).begun_in(results)
     if len(record.restarts) >= restarts:
         return record
@@ -195,6 +197,18 @@ def rounded(matrix: torch.Tensor, bits: int) -> torch.Tensor:
     step = ((high - low) / (2**bits - 1)).clamp_min(torch.finfo(matrix.dtype).tiny)
     coarse: torch.Tensor = low + ((matrix - low) / step).round() * step
     return coarse
+
+
+def _check_library(model: torch.nn.Module, library: object) -> None:
+    if not isinstance(library, torch.Tensor) or library.dtype != torch.long:
+        raise ValueError(f"library = {shown(library)}: input should be a LongTensor of shape (T, N)")
+    if library.ndim != 2 or len(library) < 1 or library.shape[1] < 2:
+        raise ValueError(f"library of shape {tuple(library.shape)}: input should be T x N, T 1 or more and N 2 or more")
+    with torch.no_grad(), evaluating(model):
+        K = model(torch.zeros_like(library[:1, :-1])).shape[-1]
+    least, most = (int(token) for token in library.aminmax())
+    if least < 0 or most >= K:
+        raise ValueError(f"library with tokens {least} to {most}: input should be 0 to K - 1 = {K - 1}")
 
 
 class _Runs:

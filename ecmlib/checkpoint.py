@@ -20,7 +20,7 @@ Tensors = dict[str, torch.Tensor]
 Kept = tuple[dict[str, Any], Tensors]
 State = Callable[[], Kept]
 FOLDER = "in-flight"  # below that of the records; git ignores it
-FORMAT = 2  # to be raised where what runs keep, or how they train, changes so that those kept before cannot go on
+FORMAT = 3  # to be raised where what runs keep, or how they train, changes so that those kept before cannot go on
 _EVERY = 300.0  # seconds between two checkpoints
 
 

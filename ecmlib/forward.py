@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 from typing import Protocol as Interface
@@ -58,7 +59,7 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
     Parameters
     ----------
     model : Module
-        Maps tokens (B, N - 1) to logits (B, N - 1, K). Its dropout, if any, is on in training and off in counting.
+        Maps tokens (B, N - 1) to logits (B, N - 1, K). It counts as it does under ``eval()``, whatever its mode.
     precision : {"float32", "bfloat16"}
         "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
     compiled : bool
@@ -69,9 +70,8 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
     """
     own = dict(model.named_parameters())
     drops = any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in model.modules())
-    logits_of = (
-        make_logits(model, getattr(torch, precision)) if compiled and not drops else _by_modules(model, precision)
-    )
+    by_modules = drops or not compiled
+    logits_of = _by_modules(model, precision) if by_modules else make_logits(model, getattr(torch, precision))
 
     def losses_and_logits(weights: Weights, sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         targets = sequences[:, 1:]
@@ -111,7 +111,19 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
         torch.compiler.reset()  # graphs of earlier models are of no use and count towards a limit
         fused = partial(torch.compile, dynamic=False, fullgraph=True)  # a step in pieces is slower
         made = Forward(fused(losses), fused(judged), fused(step))
-    return made._replace(judged=_without_dropout(model, made.judged)) if drops else made
+    return made._replace(judged=_in_eval(model, made.judged)) if by_modules else made
+
+
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """Put a model under ``eval()``, and each of its parts back into the mode that it had."""
+    training = [part for part in model.modules() if part.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 @torch.no_grad()
@@ -176,18 +188,22 @@ class Trainer:
         self._move = forward.moving(self.weights, self.moments, self.loss)
         self._counted_at_once = self._share_of_library() if forward.recorded else self._batch_size
         self._batches = _shuffled_batches(len(library), self._batch_size, seed, library.device)
-        self._random = torch.Generator().manual_seed(seed).get_state()  # of dropout
+        self._random = torch.Generator(library.device).manual_seed(seed).get_state()  # of dropout
 
     def advance(self, end: int, protocol: Protocol) -> None:
         """Train up to step ``end``, at the learning rates of a protocol."""
         if self.stack is not None:
             self.stack.advance(end, protocol)
             return
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._random)
+        dropping = _generator_of(self.library.device)
+        of_others = dropping.get_state()
+        try:
+            dropping.set_state(self._random)
             while self.step < end:
                 self._take_step(protocol.learning_rate(self.step + 1))
-            self._random = torch.get_rng_state()
+            self._random = dropping.get_state()
+        finally:
+            dropping.set_state(of_others)
 
     def count(self) -> CurvePoint:
         """Count what is memorised now.
@@ -258,6 +274,11 @@ class Trainer:
         self._move(self.batch(), rates)
 
 
+def _generator_of(device: torch.device) -> torch.Generator:
+    """Return the one from which dropout draws on a tensor's device."""
+    return torch.cuda.default_generators[device.index] if device.type == "cuda" else torch.default_generator
+
+
 def _likeliest(logits: torch.Tensor) -> torch.Tensor:
     """Return what ``argmax(-1)`` does, the first of equals, by reductions that a CPU does many numbers at a time."""
     tokens = torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device)
@@ -274,13 +295,10 @@ def _by_modules(model: torch.nn.Module, precision: Precision) -> Logits:
     return logits
 
 
-def _without_dropout(model: torch.nn.Module, judged: Judged) -> Judged:
+def _in_eval(model: torch.nn.Module, judged: Judged) -> Judged:
     def undisturbed(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        model.eval()
-        try:
+        with evaluating(model):
             return judged(sequences)
-        finally:
-            model.train()
 
     return undisturbed
 

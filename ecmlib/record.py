@@ -14,6 +14,7 @@ from ecmlib.files import locked, named_folder, read_json, writable_folder, write
 from ecmlib.migration import SCHEMA_VERSION, migrated
 from ecmlib.validation import Parameters, one_sentence
 
+_LONGEST = 212  # bytes of a record's name: file systems allow 255, and a checkpoint adds restart, time and ending
 _ALWAYS_NAMED = ("d", "H", "N", "L", "K", "T")
 
 
@@ -102,12 +103,17 @@ class Record(Parameters):
         Raises
         ------
         ValueError
-            If the folder holds another measurement under this name.
+            If the folder holds another measurement under this name, or the name is too long.
         OSError
             If nothing can be written there.
         """
         if results is None:
             return self, None
+        if (length := len(self.file_name.encode())) > _LONGEST:
+            raise ValueError(
+                f"{self.file_name}: the name of this configuration's record has {length} bytes, input should have at "
+                f"most {_LONGEST}"
+            )
         path = writable_folder(results) / self.file_name
         return self.stored(path) or self, path
 

@@ -18,7 +18,7 @@ from ecmlib.restart import seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.training import Clock
 from ecmlib.validation import checked, chosen
-from ecmlib.workplace import workplace
+from ecmlib.workplace import refuse_dropout, workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
 
@@ -41,7 +41,7 @@ def epochs_to_shatter(
     Parameters
     ----------
     architecture : Architecture
-        What is measured.
+        What is measured, without dropout.
     protocol : ShatterProtocol, optional
         How many trials, of how large a library and how long; by default the paper's.
     stack : int
@@ -72,6 +72,7 @@ def epochs_to_shatter(
     protocol = chosen(ShatterProtocol, protocol, values)
     stack = min(checked(Positive, stack=stack), protocol.trials)
     here = workplace(architecture, protocol.T, batch_size=protocol.T, stack=stack, device=device, compiled=False)
+    refuse_dropout(architecture)
     record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
         results
     )

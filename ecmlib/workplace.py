@@ -105,6 +105,12 @@ def refuse_impossible(
     LibrarySize(T=T, N=size.N, K=size.K)
 
 
+def refuse_dropout(architecture: Architecture) -> None:
+    """Refuse dropout where models are trained side by side, as one, which draws no masks of its own for each."""
+    if architecture.dropout > 0:
+        raise ValueError(f"dropout = {architecture.dropout}: input should be 0 where models are trained side by side")
+
+
 def resolve_device(device: str) -> torch.device:
     """Turn "auto", "cpu" or "cuda" into a device.
 

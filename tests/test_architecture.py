@@ -121,3 +121,8 @@ def test_no_prediction_sees_its_own_or_a_later_token() -> None:
 def test_bad_value_is_named_with_what_is_allowed(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         Architecture(**values)
+
+
+def test_building_leaves_the_random_state_of_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", pytest.fail)
+    Architecture(d=8).build(3)

@@ -125,6 +125,7 @@ def test_diverged_restart_is_recorded_but_never_counted(tiny: Architecture, quic
         ({"patience_steps": 0}, "patience_steps = 0: input should be greater than or equal to 1"),
         ({"max_steps": 0}, "max_steps = 0: input should be greater than or equal to 1"),
         ({"eval_every": 0}, "eval_every = 0: input should be greater than or equal to 1"),
+        ({"weight_bits": (8, 8)}, r"weight_bits = \[8, 8\]: input should have no number twice"),
         ({"seed": -1}, "seed = -1: input should be greater than or equal to 0"),
         ({"device": "tpu"}, "device = 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
         ({"compiled": "maybe"}, "compiled = 'maybe': input should be 'auto', True or False"),
@@ -194,3 +195,58 @@ def test_rounded_counts_are_of_the_trained_model_and_leave_it_as_it_is(tiny: Arc
     assert stored.rounded == [fine, coarse]
     with pytest.raises(ValueError, match="= 0: input should be greater than or equal to 1"):
         measure_mac(tiny, **settings, weight_bits=[0])
+
+
+class Attending(torch.nn.Module):
+    """Drops attention weights by a function: no part of it is a `torch.nn.Dropout`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = torch.nn.Embedding(8, 16)
+        self.attention = torch.nn.MultiheadAttention(16, 2, dropout=0.5, batch_first=True)
+        self.logits = torch.nn.Linear(16, 8)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.tokens(tokens)
+        return self.logits(x + self.attention(x, x, x, need_weights=False)[0])
+
+
+def test_any_dropout_is_off_when_a_model_is_counted_and_each_part_keeps_its_mode() -> None:
+    torch.manual_seed(0)
+    model, library = Attending(), random_library(200, 4, 8, seed=0)
+    counted = {count_memorised(model, library) for _ in range(3)}
+    assert counted == {count_memorised(model.eval(), library)}
+    assert not any(part.training for part in model.modules())
+    model.attention.train()
+    before = [part.training for part in model.modules()]
+    assert counted == {count_memorised(model, library)}
+    assert [part.training for part in model.modules()] == before
+
+
+@pytest.mark.parametrize(
+    ("library", "message"),
+    [
+        ([[0, 1], [1, 0]], r"library = \[\[0, 1\], \[1, 0\]\]: input should be a LongTensor of shape \(T, N\)"),
+        (torch.zeros(3, 4), r"library = tensor.*: input should be a LongTensor"),
+        (torch.zeros(3, 1, dtype=torch.long), r"library of shape \(3, 1\): input should be T x N, T 1 or more and N 2"),
+        (torch.zeros(0, 4, dtype=torch.long), r"library of shape \(0, 4\): input should be T x N, T 1 or more"),
+        (torch.tensor([[0, 1, 2, 8]]), r"library with tokens 0 to 8: input should be 0 to K - 1 = 7"),
+        (torch.tensor([[0, 9, 2, 3]]), r"library with tokens 0 to 9: input should be 0 to K - 1 = 7"),
+        (torch.tensor([[0, 1, 2, -100]]), r"library with tokens -100 to 2: input should be 0 to K - 1 = 7"),
+    ],
+    ids=str,
+)
+def test_what_is_no_library_is_not_counted(library: Any, message: str, tiny: Architecture) -> None:
+    with pytest.raises(ValueError, match=message):
+        count_memorised(tiny.build(0), library)
+
+
+def test_name_that_is_too_long_for_a_file_is_refused_before_training(
+    tiny: Architecture, quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TRAIN, pytest.fail)
+    unusual = {"lr": 0.0123456789, "plateau_share": 0.123456789, "plateau_tolerance": 0.0123456789, "vary": "library"}
+    unusual |= {"eval_growth": 0.123456789, "seed": 2**63 - 1, "precision": "bfloat16", "optimizer": "muon"}
+    with pytest.raises(ValueError, match=r"\.json: the name .* has 2\d\d bytes, input should have at most 212"):
+        measure_mac(tiny, **quick | unusual, results=tmp_path / "results")
+    assert not (tmp_path / "results").exists()

@@ -9,7 +9,7 @@ import torch
 from conftest import curves, kills_itself
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
-from ecmlib.checkpoint import Checkpoint
+from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.forward import Trainer, make_forward
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
@@ -138,3 +138,11 @@ def test_checkpoint_of_another_configuration_is_not_gone_on_with(
         both: CapacityRecord = measure_mac(tiny, **quick, results=tmp_path)
     assert curves(both)[0] == curves(record)[0]
     assert curves(both) == curves(measure_mac(tiny, **quick))
+
+
+def test_longest_name_of_a_record_leaves_room_for_its_checkpoints(tmp_path: Path) -> None:
+    record = tmp_path / f"{'d' * 207}.json"
+    checkpoint = checkpoint_of(record, 10**9, {})
+    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
+    checkpoint.save()
+    assert len(list((tmp_path / "in-flight").iterdir())) == 2

@@ -32,7 +32,7 @@ def test_stacked_trials_are_those_of_models_trained_alone() -> None:
     assert len(set(alone)) > 3, "trials differ, so that some leave the stack before others"
 
 
-def test_stack_size_changes_no_trial(tmp_path: Path) -> None:
+def test_stack_size_changes_no_trial() -> None:
     assert epochs_to_shatter(SMALL, **QUICK, stack=3).epochs == epochs_to_shatter(SMALL, **QUICK, stack=7).epochs
 
 
@@ -65,4 +65,10 @@ def test_trial_that_takes_too_long_is_censored() -> None:
 def test_bad_parameter_is_named(parameters: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         epochs_to_shatter(SMALL, **{**QUICK, **parameters}, results=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_dropout_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"dropout = 0\.1: input should be 0 where models are trained side by side"):
+        epochs_to_shatter(SMALL.model_copy(update={"dropout": 0.1}), **QUICK, results=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -195,7 +195,7 @@ def test_restart_that_had_ended_before_the_interruption_is_as_it_was(
     ("settings", "message"),
     [
         ({"stack": 0}, "stack = 0: input should be greater than or equal to 1"),
-        ({"stack": 2, "dropout": 0.1}, "stack = 2: input should be 1 with dropout, here 0.1"),
+        ({"stack": 2, "dropout": 0.1}, "dropout = 0.1: input should be 0 where models are trained side by side"),
     ],
 )
 def test_impossible_stack_is_refused(
