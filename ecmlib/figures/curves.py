@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from ecmlib.chance import expected_guesses
 from ecmlib.curve import patience_stop
-from ecmlib.figures.style import PALETTE, new_figure, styled
+from ecmlib.figures.style import new_figure, styled
 from ecmlib.results import CapacityRecord
 
 
@@ -19,22 +17,17 @@ def plot_curves(record: CapacityRecord) -> Figure:
     the dashed line is the level of guessing, T/K.
     """
     protocol, architecture = record.protocol, record.architecture
-    curves = pd.concat(
-        pd.DataFrame({"step": restart.step, "count": restart.last_count, "restart": f"restart {number + 1}"})
-        for number, restart in enumerate(record.restarts)
-    )
     figure, axes = new_figure()
-    sns.lineplot(curves, x="step", y="count", hue="restart", palette=PALETTE, ax=axes, linewidth=1.2)
-    for number, (restart, color, _) in enumerate(styled(record.restarts)):
-        if not restart.step:
-            continue
+    runs = [(number, *run) for number, run in enumerate(styled(record.restarts), 1) if run[0].step]
+    for number, restart, color, _ in runs:
+        axes.plot(restart.step, restart.last_count, color=color, linewidth=1.2, label=f"restart {number}")
+    labels = {"o": "the paper's rule stops", "s": "this run ended"}
+    for _, restart, color, _ in runs:
         stop = patience_stop(restart.step, restart.last_count, protocol.patience_steps)
-        stops = [("o", "the paper's rule stops", stop), ("s", "this run ended", -1)]
-        for marker, meaning, index in stops:
+        for marker, index in (("o", stop), ("s", -1)):
             if index is not None:
-                label = meaning if number == 0 else None
                 at = restart.step[index], restart.last_count[index]
-                axes.plot(*at, marker, color=color, markeredgecolor="black", label=label)
+                axes.plot(*at, marker, color=color, markeredgecolor="black", label=labels.pop(marker, None))
     guesses = expected_guesses(protocol.T, architecture.K)
     axes.axhline(guesses, color="black", linestyle="--", linewidth=0.8, label="guessing, T/K")
     sizes = ", ".join(f"{name}={getattr(architecture, name)}" for name in ("d", "H", "N", "L", "K"))
