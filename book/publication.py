@@ -47,7 +47,8 @@ MEANING = {  # of the tidy table's columns that are neither sizes nor the protoc
     "record": "its file there",
     "P": "trainable parameters",
     "restart": "number of the restart of its configuration, from 0",
-    "status": "complete: all T memorised; plateau; patience: by the paper's rule; max_steps: still rising; diverged",
+    "status": "complete: all T memorised; plateau; patience: by the paper's rule; forecast: sure enough of the rest; "
+    "max_steps: still rising; diverged",
     "restart_seed": "what its weights and batches were drawn from",
     "steps": "training steps done",
     "core_seconds": "processor time, seconds",
@@ -63,7 +64,7 @@ MEANING = {  # of the tidy table's columns that are neither sizes nor the protoc
     "C_paper_rule": "the same, less the guesses expected",
     "paper_rule_step": "step at which the paper's rule stops",
     "full_count": "most sequences of which every token was predicted",
-    "bits": "most bits memorised, of all tokens",
+    "bits": "bits memorised at the end, of all predictions",
     "bits_per_parameter": "bits / P",
 }
 
