@@ -36,7 +36,7 @@ def test_hidden_gradient_has_an_infinite_noise_scale() -> None:
     assert simple_noise_scale(SquaredNorms([1.0], [1.0]), SAMPLING) == 0
 
 
-def test_estimating_leaves_the_training_as_it_is(tiny: Architecture, tmp_path: Path) -> None:
+def test_estimating_leaves_the_training_as_it_is(tiny: Architecture) -> None:
     record = measure_noise_scale(tiny, **QUICK)
     run = {name: QUICK[name] for name in ("T", "max_steps", "eval_every", "compiled")}
     restart = measure_mac(tiny, **run, restarts=1, progress=False).restarts[0]

@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ecmlib import Architecture, CapacityRecord, Protocol, load_results, measure_mac
@@ -17,14 +18,16 @@ def test_saved_record_is_loaded_unchanged(record: CapacityRecord, tmp_path: Path
     assert CapacityRecord.load(tmp_path / "deep" / "record.json") == record
 
 
-def test_capacities_follow_from_the_curves(record: CapacityRecord) -> None:
+def test_capacities_follow_from_the_curves(tiny: Architecture, quick: dict[str, Any]) -> None:
     T, K, N = 64, 8, 4
+    record = measure_mac(tiny, **quick | {"lr": 0.01, "max_steps": 200})
     best = max(max(restart.last_count) for restart in record.restarts)
     assert record.C_plateau_raw == best
     assert record.C_plateau == pytest.approx((best - T / K) / (1 - 1 / K))
     assert record.C_paper_rule_raw <= record.C_plateau_raw
-    lowest = min(min(restart.bits) for restart in record.restarts)
-    assert record.bits == pytest.approx(max(0, (N - 1) * T * (3 - lowest)))
+    at_the_end = [np.mean(restart.bits[-3:]) for restart in record.restarts]  # the last tenth: at steps 180 to 200
+    assert record.bits == pytest.approx((N - 1) * T * (3 - np.mean(at_the_end)))
+    assert record.bits > 50
     assert record.bits_per_parameter == record.bits / record.P
 
 

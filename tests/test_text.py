@@ -124,7 +124,7 @@ def test_poor_text_ends_the_drawing_of_controls() -> None:
         (b"", "there is no text in it"),
         (b" \n\t", "there is no text in it"),
         (b"\x7fELF\x02\x01\x00", "a binary file, or text in another encoding than UTF-8.* 0x02 at byte 4"),
-        ("Tag".encode("utf-16"), "such as UTF-16 .control character 0x00 at byte 3"),
+        ("Tag".encode("utf-16"), ".* such as UTF-16 .control character 0x00 at byte 3"),
         ("die T\u00fcr".encode("latin-1"), r"input should be UTF-8 \(0xfc at byte 5 is not\); iconv"),
         (
             b"\xef\xbb\xbfabab abab",
@@ -136,7 +136,8 @@ def test_poor_text_ends_the_drawing_of_controls() -> None:
 def test_bad_text_is_refused_with_its_reason(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"({re.escape(str(path))}.*)?{message}"):
+    of_file = "" if message.startswith("K = ") else re.escape(f"text = {str(path)!r}: ")
+    with pytest.raises(ValueError, match=f"^{of_file}{message}"):
         read_corpus(path, K)
 
 
