@@ -22,7 +22,8 @@ from ecmlib.curve import Curve
 from ecmlib.files import write_atomically
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.restart import Provenance, Restart, seeds_of_restart
+from ecmlib.provenance import Provenance
+from ecmlib.restart import Restart, seeds_of_restart
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent

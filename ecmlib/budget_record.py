@@ -23,7 +23,8 @@ from ecmlib.curve import (
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.record import Record
-from ecmlib.restart import CAPACITIES, Provenance, Seconds, capacities, check_seed, settings_of
+from ecmlib.provenance import Provenance, Seconds
+from ecmlib.restart import CAPACITIES, capacities, check_seed, settings_of
 from ecmlib.validation import Parameters, said_of, shown
 
 

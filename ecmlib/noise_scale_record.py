@@ -14,8 +14,8 @@ from ecmlib.chance import tails
 from ecmlib.curve import Count, check_counts
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol, applied
+from ecmlib.provenance import Provenance
 from ecmlib.record import Record
-from ecmlib.restart import Provenance
 from ecmlib.validation import Parameters, said_of
 
 SquaredNorm = Annotated[float, Field(ge=0, allow_inf_nan=False)]

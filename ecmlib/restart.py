@@ -1,13 +1,9 @@
-"""One restart: new weights trained to the end, its curve, what that means, and with what it was measured."""
+"""One restart: new weights trained to the end, its curve, and what that means."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from collections.abc import Sequence
-from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -26,7 +22,8 @@ from ecmlib.curve import (
     last_tenth,
     patience_stop,
 )
-from ecmlib.protocol import Positive, Protocol
+from ecmlib.protocol import Protocol
+from ecmlib.provenance import Provenance
 from ecmlib.validation import Parameters, checked, said_of
 
 Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
@@ -47,7 +44,6 @@ CAPACITIES = (  # what `capacities` says
     "paper_rule_step",
     "full_count",
 )
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 WeightBits = Annotated[int, Field(ge=1, le=16)]  # to which a trained weight is rounded
 _PARTS = ("library", "weights", "order")
 
@@ -59,22 +55,6 @@ def _distinct(values: list[int]) -> list[int]:
 
 
 Widths = Annotated[list[WeightBits], AfterValidator(_distinct)]
-
-
-class Provenance(Parameters):
-    """With what a restart was measured.
-
-    ``compiled`` is no part of a configuration, nor of a record's name: it changes the order of sums, and so the tenth
-    digit of bits and, along a run, single counts; no capacity by more than seeds do (``results/precision``).
-    """
-
-    commit: str | None
-    versions: dict[str, str]
-    device: str
-    threads: Positive
-    compiled: bool
-    seconds: Seconds  # on the clock
-    core_seconds: Seconds  # of all cores together, whatever else ran
 
 
 class Rounded(Parameters):
@@ -230,20 +210,6 @@ def check_restarts(restarts: Sequence[Restart], protocol: Protocol, K: int) -> N
                 _check_rounded(restart.rounded, protocol.T)
 
 
-def provenance(device: str, threads: int, compiled: bool, seconds: float, core_seconds: float) -> Provenance:
-    """Say with what this process has just measured."""
-    return Provenance(
-        commit=_commit(),
-        versions={"python": sys.version.split()[0]}
-        | {name: version(name) for name in ("ecmlib", "tokenizers", "torch", "x-transformers")},
-        device=device,
-        threads=threads,
-        compiled=compiled,
-        seconds=round(seconds, 3),
-        core_seconds=round(core_seconds, 3),
-    )
-
-
 def _check_rounded(rounded: Sequence[Rounded], T: int) -> None:
     checked(Widths, weight_bits=[counted.weight_bits for counted in rounded])
     for counted in rounded:
@@ -261,19 +227,3 @@ def _check_positions(positions: Positions, curve: Curve) -> None:
         )
     if not math.isclose(mean := math.fsum(positions.bits) / len(positions.bits), curve.bits[-1], rel_tol=1e-6):
         raise ValueError(f"bits are {mean:g} on average: the curve ends at {curve.bits[-1]:g}")
-
-
-def _commit() -> str | None:
-    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout of its own."""
-    git = ["git", "-C", str(Path(__file__).parents[1])]
-    try:
-        below, commit = (
-            subprocess.run([*git, *asked], capture_output=True, text=True, check=True).stdout.strip()
-            for asked in (
-                ["rev-parse", "--show-prefix"],
-                ["describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            )
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return None if below else commit  # installed inside another's checkout

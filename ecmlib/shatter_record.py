@@ -10,8 +10,8 @@ from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive
+from ecmlib.provenance import Provenance
 from ecmlib.record import Record
-from ecmlib.restart import Provenance
 from ecmlib.validation import Parameters
 
 

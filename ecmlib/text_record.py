@@ -16,8 +16,9 @@ from ecmlib.curve import Bits, Count, check_counts
 from ecmlib.files import named_folder
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
+from ecmlib.provenance import Provenance
 from ecmlib.record import Record, load_folder
-from ecmlib.restart import Provenance, Restart, check_restarts, end_value, seed_of_restart, settings_of
+from ecmlib.restart import Restart, check_restarts, end_value, seed_of_restart, settings_of
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
 

@@ -17,7 +17,8 @@ from ecmlib.forecast import Forecast, shipped_forecaster
 from ecmlib.forward import Forward, Trainer, make_forward
 from ecmlib.library import random_library
 from ecmlib.protocol import Protocol
-from ecmlib.restart import Positions, Provenance, Restart, Seeds, Status, provenance
+from ecmlib.provenance import Provenance, provenance
+from ecmlib.restart import Positions, Restart, Seeds, Status
 
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
 

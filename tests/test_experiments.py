@@ -16,12 +16,13 @@ import ecmlib.reproduction.measure as measuring
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.evidence import Evidence
+from ecmlib.provenance import provenance
 from ecmlib.record import record_name
 from ecmlib.reproduction import batch_size, feedforward, layers, stopping, vocabulary
 from ecmlib.reproduction.critical_batch import critical_batch_sizes, judge_noise_scale, noise_scales
 from ecmlib.reproduction.measure import combinations, measure_all
 from ecmlib.reproduction.stats import NOT_MEASURED
-from ecmlib.restart import Restart, provenance, seeds_of_restart
+from ecmlib.restart import Restart, seeds_of_restart
 
 T = 4096
 PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)

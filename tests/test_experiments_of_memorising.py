@@ -9,13 +9,14 @@ import pytest
 from ecmlib import Architecture, MlsRecord, ShatterRecord, epochs_to_shatter, random_library
 from ecmlib.mls_record import MlsProtocol, MlsTrial
 from ecmlib.protocol import Protocol
+from ecmlib.provenance import provenance
 from ecmlib.reproduction import mac_and_mls, parameters, shattering
 from ecmlib.reproduction.distributions import FITS
 from ecmlib.reproduction.mac_and_mls import plot_mac_and_mls
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.shattering import plot_quantiles, plot_reach
 from ecmlib.reproduction.stats import NOT_MEASURED
-from ecmlib.restart import Status, provenance, seed_of_restart
+from ecmlib.restart import Status, seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol
 
 PROVENANCE = provenance("cpu", threads=1, compiled=False, seconds=1, core_seconds=1)

@@ -7,8 +7,9 @@ from ecmlib import Architecture, Protocol
 from ecmlib.budget_record import BudgetRecord, BudgetRun
 from ecmlib.curve import Curve, CurvePoint
 from ecmlib.forecast import Forecast, Forecaster, evidence, shipped_forecaster
+from ecmlib.provenance import Provenance
 from ecmlib.reproduction.forecast import beyond, cases, coverage, examine, savings, taught_apart, teach
-from ecmlib.restart import Provenance, Restart, seeds_of_restart
+from ecmlib.restart import Restart, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import ended, forecast_of
 

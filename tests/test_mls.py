@@ -9,8 +9,9 @@ from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
 from ecmlib.checkpoint import Checkpoint
 from ecmlib.forward import Trainer
 from ecmlib.mls_record import MlsProtocol, MlsTrial
+from ecmlib.provenance import Provenance
 from ecmlib.record import record_name
-from ecmlib.restart import Provenance, Status, seed_of_restart
+from ecmlib.restart import Status, seed_of_restart
 
 PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=0)
 SMALL = Architecture(d=8, N=3, K=8, head_dim=4)

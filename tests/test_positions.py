@@ -9,8 +9,9 @@ import pytest
 from ecmlib import Architecture, CapacityRecord, Protocol, random_library
 from ecmlib.laws.demand import knowable_bits, knowable_by_position
 from ecmlib.laws.detection import detected
+from ecmlib.provenance import Provenance
 from ecmlib.reproduction.positions import by_position, last_beside_all, plot_positions
-from ecmlib.restart import Positions, Provenance, Restart, seeds_of_restart
+from ecmlib.restart import Positions, Restart, seeds_of_restart
 
 HERE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0.0, core_seconds=0.0)
 N, K = 4, 8

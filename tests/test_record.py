@@ -15,8 +15,8 @@ from conftest import KINDS, curves, spoiled
 
 from ecmlib import Architecture, CapacityRecord, load_results, measure_mac
 from ecmlib.files import writable_folder, write_atomically
+from ecmlib.provenance import provenance
 from ecmlib.record import read_folder
-from ecmlib.restart import provenance
 
 SAMPLES = sorted(Path("tests/records").glob("*/*/*.json"))
 
@@ -250,6 +250,6 @@ def test_commit_is_that_of_a_checkout_of_this_code_and_of_no_other(
     commits = {}
     for place in ("ecmlib", "venv/site-packages/ecmlib"):
         (tmp_path / place).mkdir(parents=True)
-        monkeypatch.setattr("ecmlib.restart.__file__", str(tmp_path / place / "restart.py"))
+        monkeypatch.setattr("ecmlib.provenance.__file__", str(tmp_path / place / "provenance.py"))
         commits[place] = provenance("cpu", 1, False, 1.0, 1.0).commit
     assert commits == {"ecmlib": head, "venv/site-packages/ecmlib": None}

@@ -13,7 +13,8 @@ from status import CostModel, _all_records, _seconds_here, ended_alike, in_fligh
 
 from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol, measure_mac
 from ecmlib.progress import Cost
-from ecmlib.restart import Provenance, Restart, seed_of_restart
+from ecmlib.provenance import Provenance
+from ecmlib.restart import Restart, seed_of_restart
 from ecmlib.shatter_record import ShatterRecord
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from ecmlib import Architecture, SignalLaw
 from ecmlib.laws.points import SIZES
+from ecmlib.provenance import Provenance
 from ecmlib.reproduction.stats import NOT_MEASURED, Statement
 from ecmlib.reproduction.text import by_content, compare, errors_by_content, growth, law_errors, paired
 from ecmlib.reproduction.text_claims import judge, statements
 from ecmlib.reproduction.text_figures import plot_contents, plot_growth, plot_law
-from ecmlib.restart import Provenance, seed_of_restart, seeds_of_restart
+from ecmlib.restart import seed_of_restart, seeds_of_restart
 from ecmlib.text import TextSource, TokenizerSettings
 from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
 

@@ -1,0 +1,62 @@
+"""With what a run was measured: code, versions, machine and time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from ecmlib.protocol import Positive
+from ecmlib.validation import Parameters
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Provenance(Parameters):
+    """With what a restart was measured.
+
+    ``compiled`` is no part of a configuration, nor of a record's name: it changes the order of sums, and so the tenth
+    digit of bits and, along a run, single counts; no capacity by more than seeds do (``results/precision``).
+    """
+
+    commit: str | None
+    versions: dict[str, str]
+    device: str
+    threads: Positive
+    compiled: bool
+    seconds: Seconds  # on the clock
+    core_seconds: Seconds  # of all cores together, whatever else ran
+
+
+def provenance(device: str, threads: int, compiled: bool, seconds: float, core_seconds: float) -> Provenance:
+    """Say with what this process has just measured."""
+    return Provenance(
+        commit=_commit(),
+        versions={"python": sys.version.split()[0]}
+        | {name: version(name) for name in ("ecmlib", "tokenizers", "torch", "x-transformers")},
+        device=device,
+        threads=threads,
+        compiled=compiled,
+        seconds=round(seconds, 3),
+        core_seconds=round(core_seconds, 3),
+    )
+
+
+def _commit() -> str | None:
+    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout of its own."""
+    git = ["git", "-C", str(Path(__file__).parents[1])]
+    try:
+        below, commit = (
+            subprocess.run([*git, *asked], capture_output=True, text=True, check=True).stdout.strip()
+            for asked in (
+                ["rev-parse", "--show-prefix"],
+                ["describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return None if below else commit  # installed inside another's checkout
