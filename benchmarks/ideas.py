@@ -25,8 +25,9 @@ from torch.nn import functional
 from ecmlib import Architecture, Protocol, engine, forward, random_library
 from ecmlib.engine import Weights
 from ecmlib.files import write_atomically
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
 from ecmlib.stack import Stack
+from ecmlib.trainer import Trainer
 from ecmlib.workplace import WORKER_ENVIRONMENT
 
 FOLDER = Path(__file__).parent

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from ecmlib import Architecture, Protocol, count_memorised, random_library
 from ecmlib.architecture import FEED_FORWARD_WIDTH
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
+from ecmlib.trainer import Trainer
 from ecmlib.workplace import can_compile
 
 WARM_STEPS = 3  # steps before the clock starts

@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ecmlib import Architecture, Protocol, random_library
 from ecmlib.files import write_atomically
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
+from ecmlib.trainer import Trainer
 from ecmlib.workplace import WORKER_ENVIRONMENT, can_compile
 
 FOLDER = Path(__file__).parent

@@ -16,7 +16,7 @@ from ecmlib.architecture import Architecture
 from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets, ends_of, last_of
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged
-from ecmlib.forward import Trainer
+from ecmlib.trainer import Trainer
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import seeds_of_restart

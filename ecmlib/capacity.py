@@ -12,12 +12,13 @@ import torch
 
 from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Part, checkpoint_of, shared
-from ecmlib.forward import Trainer, evaluating, make_forward, tally
+from ecmlib.forward import evaluating, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
 from ecmlib.restart import Restart, Rounded, Seeds, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.stack import Stack
+from ecmlib.trainer import Trainer
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.validation import checked, shown
 from ecmlib.workplace import Compiled, Workplace, refuse_dropout, workplace

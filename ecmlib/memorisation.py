@@ -13,12 +13,13 @@ from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
 from ecmlib.contents import Split, split_content
 from ecmlib.curve import DivergedError
-from ecmlib.forward import Trainer, judge_all
+from ecmlib.forward import judge_all
 from ecmlib.ngram import Array, ngram_bits
 from ecmlib.progress import Bar, announce
 from ecmlib.restart import Restart, Seeds, seed_of_restart, seeds_of_restart
 from ecmlib.text import Corpus
 from ecmlib.text_record import REFERENCE, Reference, TextProtocol, TextRecord, TextRestart, Told, Unintended
+from ecmlib.trainer import Trainer
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
 from ecmlib.workplace import Compiled, Workplace, workplace
 

@@ -54,7 +54,7 @@ class Bar(tqdm):  # type: ignore[type-arg]
 
 
 class Timed(Interface):
-    """What is asked of a trainer (`ecmlib.forward.Trainer`), or of a stack of them (`ecmlib.stack.Stack`)."""
+    """What is asked of a trainer (`ecmlib.trainer.Trainer`), or of a stack of them (`ecmlib.stack.Stack`)."""
 
     @property
     def step(self) -> int:

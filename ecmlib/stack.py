@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import torch
 
 from ecmlib.curve import CurvePoint
-from ecmlib.forward import Trainer
 from ecmlib.optimizer import Moments, rates_of
 from ecmlib.protocol import Protocol
+from ecmlib.trainer import Trainer
 
 
 class Stack:

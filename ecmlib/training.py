@@ -14,11 +14,12 @@ from ecmlib.chance import guess_corrected
 from ecmlib.checkpoint import Checkpoint, Part, Tensors
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged, on_plateau, patience_stop
 from ecmlib.forecast import Forecast, shipped_forecaster
-from ecmlib.forward import Forward, Trainer, make_forward
+from ecmlib.forward import Forward, make_forward
 from ecmlib.library import random_library
 from ecmlib.protocol import Protocol
 from ecmlib.provenance import Provenance, provenance
 from ecmlib.restart import Positions, Restart, Seeds, Status
+from ecmlib.trainer import Trainer
 
 _BETWEEN_CHECKPOINTS = 50  # steps after which is asked whether one is due: seconds, minutes for the largest models
 

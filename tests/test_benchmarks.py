@@ -18,7 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ecmlib import Architecture, Protocol, engine, forward, random_library
 from ecmlib.engine import make_logits
-from ecmlib.forward import Trainer, _shuffled_batches, make_forward
+from ecmlib.forward import make_forward
+from ecmlib.trainer import Trainer, _shuffled_batches
 from ecmlib.training import follow
 from ecmlib.workplace import can_compile
 

@@ -10,7 +10,8 @@ from conftest import curves, kills_itself
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
+from ecmlib.trainer import Trainer
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "the paper's": {},

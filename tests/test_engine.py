@@ -14,8 +14,9 @@ from torch.utils._pytree import tree_map
 
 from ecmlib import Architecture, Protocol, forward, random_library
 from ecmlib.engine import make_logits
-from ecmlib.forward import Trainer, _likeliest, make_forward
+from ecmlib.forward import _likeliest, make_forward
 from ecmlib.optimizer import fresh_moments, rates_of, update
+from ecmlib.trainer import Trainer
 
 SIZES: list[dict[str, Any]] = [
     {"d": 8, "H": 1, "head_dim": 16},

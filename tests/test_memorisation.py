@@ -11,7 +11,6 @@ from conftest import prose
 from ecmlib import Architecture, Protocol, memorisation
 from ecmlib.chance import guess_corrected
 from ecmlib.curve import DivergedError
-from ecmlib.forward import Trainer
 from ecmlib.memorisation import measure_text
 from ecmlib.record import record_name
 from ecmlib.reproduction.designs import design_hits
@@ -24,6 +23,7 @@ from ecmlib.text_record import (
     cannot_be_told_apart,
     load_text_records,
 )
+from ecmlib.trainer import Trainer
 
 K, N, T = 48, 6, 64
 SMALL = Architecture(d=16, H=1, N=N, K=K, head_dim=8)
@@ -137,7 +137,9 @@ def test_what_another_process_has_measured_meanwhile_is_not_measured_again(
     assert TextRecord.load(tmp_path / whole.file_name) == measured
 
 
-def test_diverged_restart_has_nothing_to_say_and_a_diverged_reference_stops(corpus: Corpus) -> None:
+def test_diverged_restart_has_nothing_to_say_and_a_diverged_reference_stops(
+    corpus: Corpus, of_text: TextRecord
+) -> None:
     hot = QUICK | {"lr": 1e6, "schedule": "constant"}
     record = measure_text(SMALL, corpus, TextProtocol(**hot | {"content": "uniform"}), **RUN)
     assert record.restarts[0].status == "diverged"

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from ecmlib import Architecture, MlsRecord, Protocol, measure_mls
 from ecmlib.checkpoint import Checkpoint
-from ecmlib.forward import Trainer
 from ecmlib.mls_record import MlsProtocol, MlsTrial
 from ecmlib.provenance import Provenance
 from ecmlib.record import record_name
 from ecmlib.restart import Status, seed_of_restart
+from ecmlib.trainer import Trainer
 
 PROVENANCE = Provenance(commit=None, versions={}, device="cpu", threads=1, compiled=False, seconds=0, core_seconds=0)
 SMALL = Architecture(d=8, N=3, K=8, head_dim=4)
@@ -81,7 +81,7 @@ def test_measured_library_is_memorised_and_the_next_is_not(
     assert 2 <= record.memorised <= 32
     assert all(trial.best_count == trial.T for trial in record.trials if trial.status == "complete")
     assert all(trial.best_count < trial.T for trial in record.trials if trial.status != "complete")
-    monkeypatch.setattr("ecmlib.forward.Trainer.advance", pytest.fail)
+    monkeypatch.setattr("ecmlib.trainer.Trainer.advance", pytest.fail)
     assert measure_mls(SMALL, **QUICK, compiled=False, results=tmp_path, progress=False) == record, (
         "nothing is tried again"
     )

@@ -10,9 +10,10 @@ import pytest
 from conftest import curves
 
 from ecmlib import Architecture, Protocol, measure_mac, progress
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
 from ecmlib.library import random_library
 from ecmlib.progress import Cost, duration, measured_cost
+from ecmlib.trainer import Trainer
 
 
 def test_cost_counts_the_steps_and_the_looks_of_every_stretch() -> None:

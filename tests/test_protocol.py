@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
 from ecmlib.restart import end_value, seeds_of_restart
+from ecmlib.trainer import Trainer
 from ecmlib.training import follow
 
 schedules = st.builds(

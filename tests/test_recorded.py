@@ -10,13 +10,14 @@ import torch
 from conftest import prose
 
 from ecmlib import Architecture, Protocol, measure_mac
-from ecmlib.forward import Forward, Trainer, make_forward
+from ecmlib.forward import Forward, make_forward
 from ecmlib.library import random_library
 from ecmlib.memorisation import measure_text
 from ecmlib.recorded import Recorded
 from ecmlib.stack import Stack
 from ecmlib.text import read_corpus
 from ecmlib.text_record import TextProtocol
+from ecmlib.trainer import Trainer
 
 TINY = Architecture(d=8, N=4, K=8, head_dim=4)
 PROTOCOL = Protocol(T=64, batch_size=24, max_steps=40, min_steps=40, eval_every=5)
@@ -76,7 +77,7 @@ def test_a_text_is_measured_as_without_recordings(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("ecmlib.training.make_forward", recording)
     monkeypatch.setattr("ecmlib.forward.Recorded", partial(Recorded, record=record_by_calling))
-    monkeypatch.setattr("ecmlib.forward._ROOM", 50 * size.K * (size.N - 1))  # counted in other shares than trained on
+    monkeypatch.setattr("ecmlib.trainer._ROOM", 50 * size.K * (size.N - 1))  # counted in other shares than trained on
     assert measured() == plain
 
 
@@ -127,7 +128,7 @@ def test_what_is_recorded_counts_the_same_in_equal_shares_of_the_library(monkeyp
     plain = _trainer(3)
     model = TINY.build(3)
     widest = 4 * TINY.d  # of the feed-forward block
-    monkeypatch.setattr("ecmlib.forward._ROOM", 30 * widest * (TINY.N - 1))
+    monkeypatch.setattr("ecmlib.trainer._ROOM", 30 * widest * (TINY.N - 1))
     asked = []
 
     def judged(sequences: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,8 +11,9 @@ from conftest import curves
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library, training
 from ecmlib.checkpoint import Checkpoint
 from ecmlib.forecast import Forecast
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
 from ecmlib.stack import Stack
+from ecmlib.trainer import Trainer
 from ecmlib.workplace import can_compile
 
 PROTOCOLS: dict[str, dict[str, Any]] = {

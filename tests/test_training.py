@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ecmlib import Architecture, Protocol, random_library
 from ecmlib.curve import CurvePoint, on_plateau, patience_stop, plateau_stop
-from ecmlib.forward import Trainer, make_forward
+from ecmlib.forward import make_forward
+from ecmlib.trainer import Trainer
 from ecmlib.training import ended, follow
 from ecmlib.workplace import can_compile, resolve_device
 
