@@ -15,8 +15,9 @@ from ecmlib.checkpoint import Checkpoint, Part, checkpoint_of, shared
 from ecmlib.forward import evaluating, make_forward, tally
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Positive, Protocol, chosen_protocol
-from ecmlib.restart import Restart, Rounded, Seeds, Widths, seeds_of_restart
+from ecmlib.restart import Restart, Seeds, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
+from ecmlib.rounding import with_rounded
 from ecmlib.stack import Stack
 from ecmlib.trainer import Trainer
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
@@ -163,43 +164,6 @@ def measure_mac(
     return record
 
 
-def count_rounded(trainer: Trainer, weight_bits: Sequence[int]) -> list[Rounded]:
-    """Count what a trained model still holds when its weights have fewer bits; nothing is trained, or changed.
-
-    Parameters
-    ----------
-    trainer : Trainer
-        Of the model, at the end of its training.
-    weight_bits : sequence of int
-        Widths to round to (`rounded`). Vectors (gains and biases) stay as they are: they are few.
-    """
-    trained, counted = trainer.state(), []
-    for bits in weight_bits:
-        coarse = {
-            name: rounded(value, bits) if name in trainer.trained and value.ndim == 2 else value
-            for name, value in trained.items()
-        }
-        trainer.restore(coarse)
-        point = trainer.count()
-        counted.append(
-            Rounded(weight_bits=bits, last_count=point.last_count, full_count=point.full_count, bits=point.bits)
-        )
-    trainer.restore(trained)
-    return counted
-
-
-def rounded(matrix: torch.Tensor, bits: int) -> torch.Tensor:
-    """Round each row of a matrix to the nearest of 2**bits levels, evenly from the row's least to its largest number.
-
-    >>> rounded(torch.tensor([[0.0, 0.2, 0.6, 1.0]]), bits=1)
-    tensor([[0., 0., 1., 1.]])
-    """
-    low, high = matrix.aminmax(dim=1, keepdim=True)
-    step = ((high - low) / (2**bits - 1)).clamp_min(torch.finfo(matrix.dtype).tiny)
-    coarse: torch.Tensor = low + ((matrix - low) / step).round() * step
-    return coarse
-
-
 def _check_library(model: torch.nn.Module, library: object) -> None:
     if not isinstance(library, torch.Tensor) or library.dtype != torch.long:
         raise ValueError(f"library = {shown(library)}: input should be a LongTensor of shape (T, N)")
@@ -256,12 +220,6 @@ class _Runs:
     ) -> Generator[None, None, Restart]:
         name, most = f"restart {number + 1}/{self._restarts}", self._protocol.max_steps
         bar = Bar(total=most, unit="step", desc=name, disable=not self._progress)
-        finish = partial(_with_rounded, trainer, self._weight_bits)
+        finish = partial(with_rounded, trainer, self._weight_bits)
         seed, compiled = seeds.weights, self._here.compiled
         return steps_of_restart(trainer, self._protocol, self._K, seed, compiled, bar, own, runs, finish)
-
-
-def _with_rounded(trainer: Trainer, weight_bits: Sequence[int], restart: Restart) -> Restart:
-    if not weight_bits or restart.status == "diverged":
-        return restart
-    return restart.model_copy(update={"rounded": count_rounded(trainer, weight_bits)})

@@ -58,7 +58,7 @@ Widths = Annotated[list[WeightBits], AfterValidator(_distinct)]
 
 
 class Rounded(Parameters):
-    """What a trained model holds when its matrices have so many bits a weight (`ecmlib.capacity.count_rounded`)."""
+    """What a trained model holds when its matrices have so many bits a weight (`ecmlib.rounding.count_rounded`)."""
 
     weight_bits: WeightBits
     last_count: Count

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecmlib import Architecture, CapacityRecord, count_memorised, load_results, measure_mac, random_library
-from ecmlib.capacity import rounded
+from ecmlib.rounding import rounded
 
 TRAIN = "ecmlib.training.Trainer.advance"
 
