@@ -13,14 +13,14 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from ecmlib.architecture import Architecture
-from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets, ends_of, last_of
+from ecmlib.budget_record import Branch, BudgetRecord, BudgetRun, check_budgets, ends_of, last_of, of_budget
 from ecmlib.checkpoint import Checkpoint, Tensors, checkpoint_of
 from ecmlib.curve import CurvePoint, DivergedError, columns, has_diverged
-from ecmlib.trainer import Trainer
 from ecmlib.progress import Bar, announce
 from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import seeds_of_restart
-from ecmlib.training import Clock, Trainers, follow
+from ecmlib.trainer import Trainer
+from ecmlib.training import Clock, Trainers, follow, forecast_of
 from ecmlib.workplace import Compiled, workplace
 
 
@@ -94,7 +94,7 @@ def measure_budgets(
 
 def stretches(protocol: Protocol, budgets: list[int]) -> list[tuple[int, int]]:
     """Return where the trunk, and each branch, begins and ends."""
-    protocols = [protocol.until(budget) for budget in budgets]
+    protocols = [of_budget(protocol, budget) for budget in budgets]
     return [(0, protocols[-1].stable_until), *((each.stable_until, each.max_steps) for each in protocols)]
 
 
@@ -123,7 +123,7 @@ class _Flight:
         """Train through the budgets that are not finished yet."""
         try:
             for budget in self._budgets[len(self.branches) :]:
-                self._train(self._protocol.until(budget), bar)
+                self._train(of_budget(self._protocol, budget), K, bar)
                 if self.branches and self.branches[-1].last_count[-1] == self._protocol.T:
                     return "complete"
         except DivergedError:
@@ -132,19 +132,19 @@ class _Flight:
         lost = self._protocol.loss == "all" and any(has_diverged(end, K) for end in ends)
         return "diverged" if lost else "max_steps"
 
-    def _train(self, protocol: Protocol, bar: tqdm[Any]) -> None:
+    def _train(self, protocol: Protocol, K: int, bar: tqdm[Any]) -> None:
         if not self._branch:
             for _ in follow(self._trainer, protocol, protocol.stable_until, self.trunk, self._checkpoint):
-                self._show(bar)
+                self._show(K, bar)
         if protocol.schedule != "constant":
-            self._follow_branch(protocol, bar)
+            self._follow_branch(protocol, K, bar)
 
-    def _follow_branch(self, protocol: Protocol, bar: tqdm[Any]) -> None:
+    def _follow_branch(self, protocol: Protocol, K: int, bar: tqdm[Any]) -> None:
         if not self._branch:
             self._branch, self._fork = [self.trunk[-1]], self._trainer.state()
             self._fork_seconds = self.clock.read()[1]
         for _ in follow(self._trainer, protocol, protocol.max_steps, self._branch, self._checkpoint):
-            self._show(bar)
+            self._show(K, bar)
         now = self.clock.read()[1]
         curve = columns(self._branch).model_dump()
         alone = now - self._spent
@@ -153,9 +153,15 @@ class _Flight:
         self._trainer.restore(self._fork)
         self._branch, self._fork = [], {}
 
-    def _show(self, bar: tqdm[Any]) -> None:
+    def _show(self, K: int, bar: tqdm[Any]) -> None:
+        if bar.disable:
+            return
         last = (self._branch or self.trunk)[-1]
-        bar.set_postfix(count=last.last_count, budget=self._budgets[min(len(self.branches), len(self._budgets) - 1)])
+        budget = next((budget for budget in self._budgets[len(self.branches) :] if budget >= last.step), last.step)
+        shown: dict[str, int | str] = {"count": last.last_count, "budget": budget}
+        if (forecast := forecast_of(self._protocol, K, self.trunk)) is not None:  # of the longest budget
+            shown["forecast"] = f"{forecast.low:.0f}-{forecast.high:.0f}"
+        bar.set_postfix(shown, refresh=False)
         bar.update(self._done(last.step) - bar.n)
 
     def _done(self, step: int) -> int:

@@ -18,14 +18,19 @@ from ecmlib.curve import (
     check_curve,
     check_not_diverged,
     columns,
+    has_diverged,
+    last_tenth,
+    patience_stop,
     plateau_stop,
 )
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
-from ecmlib.record import Record
 from ecmlib.provenance import Provenance, Seconds
-from ecmlib.restart import CAPACITIES, capacities, check_seed, settings_of
+from ecmlib.record import Record
+from ecmlib.restart import CAPACITIES, OF_RUN, SETTINGS, capacities, check_seed, settings_of
 from ecmlib.validation import Parameters, said_of, shown
+
+_BY_RULES = ("C_plateau_rule", "C_plateau_rule_end", "C_paper_rule_end")  # what two stopping rules would have found
 
 
 class Branch(Curve):
@@ -78,7 +83,7 @@ class BudgetRecord(Record):
         for number, branch in enumerate(run.branches):
             with said_of(f"branches.{number}"):
                 check_curve(branch, protocol.T, branch.budget)
-                start = protocol.until(branch.budget).stable_until
+                start = of_budget(protocol, branch.budget).stable_until
                 if not branch.step or branch.points[0] not in trunk.points or branch.step[0] != start:
                     raise ValueError(f"step: a branch of budget {branch.budget} begins on the trunk, at step {start}")
                 if branch.step[-1] != branch.budget:
@@ -99,27 +104,35 @@ class BudgetRecord(Record):
         return ""
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a restart and budget that it reached.
+        """Return one row a restart and budget that it reached without diverging, whatever became of longer ones.
 
         Columns are those of `ecmlib.results.CapacityRecord.frame`, where ``max_steps`` is the budget and
         ``core_seconds`` what a run of this budget alone costs, and ``C_plateau_rule``: the best count, less its
-        guesses, until the protocol's plateau rule would have ended the run. At a constant rate every budget is the
-        beginning of one curve.
+        guesses, until the protocol's plateau rule would have ended the run; ``C_plateau_rule_end`` and
+        ``C_paper_rule_end``: the mean over the last tenth of the steps until either rule would have ended it, without
+        the luck of a curve's best point. At a constant rate every budget is the beginning of one curve.
         """
         rows = []
         for number, run in enumerate(self.restarts):
-            for budget, curve, core_seconds in _curves(run, self.budgets):
-                protocol = self.protocol.model_copy(update={"max_steps": budget})
+            status = "max_steps" if run.status == "diverged" else run.status  # of budgets before it did
+            for budget, curve, core_seconds in self._finished(run):
+                protocol = of_budget(self.protocol, budget)
+                of_run = (number, run.seed, status, curve.step[-1], core_seconds, run.provenance.device)
                 rows.append(
                     settings_of(self.architecture, protocol)
-                    | {"restart": number, "restart_seed": run.seed, "status": run.status, "steps": curve.step[-1]}
-                    | {"core_seconds": core_seconds}
+                    | dict(zip(OF_RUN, of_run, strict=True))
                     | capacities(curve, self.architecture, protocol)
-                    | {"C_plateau_rule": _by_plateau_rule(curve, self.architecture.K, protocol)}
+                    | dict(zip(_BY_RULES, _by_rules(curve, self.architecture.K, protocol), strict=True))
                 )
-        columns_ = [*Architecture.model_fields, *Protocol.model_fields, "P", "restart", "status", *CAPACITIES]
-        columns_.append("C_plateau_rule")
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns_)
+        return pd.DataFrame(rows, columns=[*SETTINGS, *OF_RUN, *CAPACITIES, *_BY_RULES])
+
+    def _finished(self, run: BudgetRun) -> list[tuple[int, Curve, float]]:
+        """Return the budgets that a run has reached, as `_curves` does, but for those that diverged themselves."""
+        on_trunk = self.protocol.schedule == "constant" and run.trunk.step
+        reached = _curves(run, self.budgets) if on_trunk or run.branches else []
+        if run.status != "diverged" or self.protocol.loss == "last":  # else positions that are not trained worsen
+            return reached
+        return [each for each in reached if not has_diverged(each[1].points, self.architecture.K)]
 
 
 def last_of(budgets: object) -> int:
@@ -145,7 +158,15 @@ def check_budgets(budgets: list[int], protocol: Protocol) -> None:
         raise ValueError(f"budgets = {budgets}: input should rise, and end with max_steps = {protocol.max_steps}")
     if protocol.stop != "plateau":
         raise ValueError(f"stop = {protocol.stop!r}: a budget is trained to its end")
-    protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
+    if protocol.schedule == "constant" and protocol.eval_every > budgets[0]:
+        raise ValueError(f"eval_every = {protocol.eval_every}: nothing is counted by step {budgets[0]} of {budgets}")
+    if protocol.schedule != "constant":
+        protocol.until(budgets[0])  # the shortest one has the least room for its warm-up
+
+
+def of_budget(protocol: Protocol, budget: int) -> Protocol:
+    """Return the protocol of a run of one budget, which `check_budgets` has found to fit."""
+    return protocol.model_copy(update={"max_steps": budget})
 
 
 def ends_of(trunk: Curve, branches: Sequence[Branch]) -> list[list[CurvePoint]]:
@@ -156,8 +177,6 @@ def ends_of(trunk: Curve, branches: Sequence[Branch]) -> list[list[CurvePoint]]:
 
 def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]]:
     """Return each budget that a run has reached, with its curve and the core-seconds that it alone would have cost."""
-    if run.status == "diverged":
-        return []
     if run.branches:
         return [
             (branch.budget, columns([*run.trunk.until(branch.step[0]).points, *branch.points[1:]]), branch.core_seconds)
@@ -171,7 +190,11 @@ def _curves(run: BudgetRun, budgets: list[int]) -> list[tuple[int, Curve, float]
     ]
 
 
-def _by_plateau_rule(curve: Curve, K: int, protocol: Protocol) -> float:
+def _by_rules(curve: Curve, K: int, protocol: Protocol) -> tuple[float, ...]:
+    """Say what the plateau rule would have found, at its best and at its end, and the paper's at its end."""
+    T, steps, counts = protocol.T, curve.step, curve.last_count
     rule = protocol.min_steps, protocol.plateau_share, protocol.plateau_tolerance
-    stop = plateau_stop(curve.step, curve.last_count, *rule)
-    return guess_corrected(max(curve.last_count[: None if stop is None else stop + 1]), protocol.T, K)
+    stops = plateau_stop(steps, counts, *rule), patience_stop(steps, counts, protocol.patience_steps)
+    plateau, paper = (len(steps) if stop is None else stop + 1 for stop in stops)
+    ends = (last_tenth(steps[:end], counts[:end]) for end in (plateau, paper))
+    return tuple(guess_corrected(count, T, K) for count in (max(counts[:plateau]), *ends))
