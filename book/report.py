@@ -21,7 +21,7 @@ from ecmlib.laws.comparison import CELLS
 from ecmlib.laws.points import SIZES, configurations, scored
 from ecmlib.laws.scores import relative_errors
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction.bits import FLAT, at_largest_loads, by_width
+from ecmlib.reproduction.bits import FLAT, FULL_WIDTH, at_largest_loads, by_width
 from ecmlib.reproduction.designs import (
     OF_ANY,
     OF_SMALLER,
@@ -31,10 +31,14 @@ from ecmlib.reproduction.designs import (
     SPARE,
     drawn_designs,
 )
-from ecmlib.reproduction.stats import bootstrapped
+from ecmlib.reproduction.stats import bootstrapped, least_squares
 from ecmlib.reproduction.text_claims import statements
 
 GRIDS = Path(__file__).parents[1] / "workflow" / "grids"
+FLOOR = (  # of bits after rounding; to be filled with the widest width
+    "That no bit is left at {} bits a weight and fewer is a floor: a rounded model is surer of wrong tokens than one "
+    "that guesses, so that its bits can be none while its most likely token is still right."
+)
 LAW_PARAMETERS = {  # of our law: how the book writes each, and what it is
     "bits_ff": ("b_ff", "bits in a weight of the feed-forward block"),
     "bits_att": ("b_att", "bits in a free number of attention"),
@@ -234,12 +238,28 @@ def levelling_in_words(table: pd.DataFrame) -> str:
     largest = at_largest_loads(table)
     if largest.empty:
         return "Whether bits a parameter level off is not measured yet."
-    held, rise = largest["bits_per_parameter"], largest["rise"]
+    held, rise, level = largest["bits_per_parameter"], largest["rise"], largest["level"].astype(bool)
+    two = sorted(largest.loc[level & (largest["loads"] == 2), "d"].astype(int))
+    alone = f" (at d = {' and '.join(map(str, two))} that rests on two loads alone)" if two else ""
     return (
         f"At their largest loads, {_range(largest['load'], '.0f')} library bits a parameter, {len(largest)} models of "
         f"{_range(largest['P'], ',')} parameters hold {held.mean():.2f} bits a parameter ({_range(held, '.2f')}). That "
         f"is {rise.mean():.2f} times what they hold at the load before ({_range(rise, '.2f')}); "
-        f"{largest['level'].sum()} of {len(largest)} have levelled off, that is, rise by less than {percent(FLAT - 1)}."
+        f"{level.sum()} of {len(largest)} have levelled off, that is, rise by less than {percent(FLAT - 1)}"
+        f"{alone}.{_over_sizes(largest)}"
+    )
+
+
+def _over_sizes(largest: pd.DataFrame) -> str:
+    """Say whether larger models hold more bits a parameter; nothing of fewer than three sizes."""
+    if largest["P"].nunique() < 3:
+        return ""
+    sizes = {"one": np.ones(len(largest)), "doublings": np.log2(largest["P"])}
+    slope = least_squares(largest["bits_per_parameter"], sizes)["doublings"]
+    if slope.contains(0):
+        return f" Whether that changes with P cannot be told: by {slope} bits a parameter for each doubling of P."
+    return (
+        f" Larger models hold {'more' if slope.value > 0 else 'less'}: {slope} bits a parameter for each doubling of P."
     )
 
 
@@ -254,12 +274,21 @@ def rounding_in_words(table: pd.DataFrame) -> str:
     widths = by_width(table)
     if widths.empty:
         return "How many bits of weight a memorised bit needs is not measured yet."
-    best = widths.sort_values("per_bit").iloc[0]
-    kept = ", ".join(f"{percent(row['kept'])} at {row['weight_bits']:.0f}" for _, row in widths.iterrows())
+    best, bare = (widths.sort_values(name).iloc[0] for name in ("per_bit", "per_bit_bare"))
+    sequences, bits = (
+        ", ".join(f"{percent(row[name])} at {row['weight_bits']:.0f}" for _, row in widths.iterrows())
+        for name in ("kept_count", "kept")
+    )
+    floor = widths.loc[widths["kept"] == 0, "weight_bits"].astype(int).tolist()
     return (
-        f"Models that are offered more than they hold keep {kept} bits a weight (medians of {best['models']:.0f}). "
-        f"A memorised bit needs the fewest bits of weight at {best['weight_bits']:.0f} bits a weight: "
-        f"{best['per_bit']:.1f} ({best['per_bit_least']:.1f} to {best['per_bit_most']:.1f})."
+        f"Models that are offered more than they hold keep {sequences} bits a weight of their sequences, and "
+        f"{bits} of their bits (medians of {best['models']:.0f}). "
+        + (f"{FLOOR.format(max(floor))} " if floor else "")
+        + f"A memorised bit needs the fewest bits of weight at {best['weight_bits']:.0f} bits a weight: "
+        f"{best['per_bit']:.1f} ({best['per_bit_least']:.1f} to {best['per_bit_most']:.1f}), with the least and "
+        f"largest number of each row and all vectors, which are kept at {FULL_WIDTH} bits a number; the rounded "
+        f"weights alone take {bare['per_bit_bare']:.1f} ({bare['per_bit_bare_least']:.1f} to "
+        f"{bare['per_bit_bare_most']:.1f}), at {bare['weight_bits']:.0f}."
     )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecmlib.architecture import Architecture
+from ecmlib.chance import guess_corrected
 from ecmlib.figures.style import new_figure, styled
 from ecmlib.laws.points import CONDITIONS, configurations
 from ecmlib.results import CapacityRecord
@@ -20,6 +22,7 @@ BITS_PER_PARAMETER = {  # what others found
 KIND = ["embeddings", "d", "K"]  # of models whose libraries grow
 ENOUGH = 4.0  # library bits a parameter from which a model, not what it is offered, sets what it holds
 FLAT = 1.05  # a rise to the next load by less is none
+FULL_WIDTH = 32  # bits of a number that is not rounded
 
 
 def offered_load(frame: pd.DataFrame) -> pd.Series:
@@ -52,10 +55,23 @@ def at_largest_loads(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The same columns, and ``level``: whether the ``rise`` to this load is less than `FLAT`.
+        The same columns, ``loads``, how many the model was offered, and ``level``: whether the ``rise`` to this load is
+        less than `FLAT`.
     """
-    largest = table.loc[table.groupby(KIND)["load"].idxmax()]
+    loads = table.groupby(KIND)["load"]
+    largest = table.assign(loads=loads.transform("size")).loc[loads.idxmax()]
     return largest[(largest["load"] >= ENOUGH) & largest["rise"].notna()].assign(level=lambda of: of["rise"] < FLAT)
+
+
+def kept_whole(architecture: Architecture) -> tuple[int, int]:
+    """Count the numbers that are kept beside rounded weights: two a row of each trained matrix, and all of vectors."""
+    d, heads, width = architecture.d, architecture.H * architecture.head_dim, architecture.ff_mult * architecture.d
+    rows, vectors = 3 * heads + d, d  # of attention: queries, keys and values, their way out; the norm's gains
+    if architecture.ff == "train":
+        rows, vectors = rows + width + d, vectors + width + 2 * d
+    vocabularies = {"frozen": 0, "trained": 2, "tied": 1}[architecture.embeddings]
+    embedded = vocabularies * architecture.K + (architecture.N if vocabularies else 0)
+    return 2 * (architecture.L * rows + embedded), architecture.L * vectors + d
 
 
 def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
@@ -64,24 +80,37 @@ def rounding(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a restart and width: `KIND`, ``P``, ``load``, ``weight_bits``, ``bits`` that are left, ``kept``, their
-        share of what the model memorised, missing if that was nothing, and ``per_bit``: bits of weight for each
-        memorised bit.
+        A row a restart and width: `KIND`, ``P``, ``load``, ``weight_bits``, ``bits`` that are left, 0 at least: a
+        rounded model can tell less than guesses; ``kept``, their share of what the model memorised, and
+        ``kept_count``, that of the sequences, less guesses, both missing if that was nothing; ``per_bit``: bits of
+        weight for each memorised bit, with what is kept beside rounded weights (`kept_whole`) at `FULL_WIDTH` bits a
+        number, and ``per_bit_bare``, without it.
     """
     rows = []
     for record in records:
         size, protocol = record.architecture, record.protocol
         offered = (size.N - 1) * protocol.T * np.log2(size.K)
+        beside, vectors = kept_whole(size)
         kind = {name: getattr(size, name) for name in KIND} | {"P": record.P, "load": offered / record.P}
         for restart in record.restarts:
             whole = offered * (1 - restart.bits[-1] / np.log2(size.K)) if restart.bits else 0.0
+            counted = guess_corrected(restart.last_count[-1], protocol.T, size.K) if restart.last_count else 0.0
             for coarse in restart.rounded:
                 left = max(0.0, offered * (1 - coarse.bits / np.log2(size.K)))
-                kept = left / whole if whole > 0 else np.nan
-                per_bit = coarse.weight_bits * record.P / left if left else np.inf
-                share = {"weight_bits": coarse.weight_bits, "bits": left, "kept": kept, "per_bit": per_bit}
-                rows.append(kind | share)
-    return pd.DataFrame(rows, columns=[*KIND, "P", "load", "weight_bits", "bits", "kept", "per_bit"])
+                weights = coarse.weight_bits * (record.P - vectors)
+                stored = weights + FULL_WIDTH * (beside + vectors)
+                rows.append(
+                    kind
+                    | {"weight_bits": coarse.weight_bits, "bits": left, "kept": _share(left, whole)}
+                    | {"kept_count": _share(guess_corrected(coarse.last_count, protocol.T, size.K), counted)}
+                    | {"per_bit": stored / left if left else np.inf, "per_bit_bare": weights / left if left else np.inf}
+                )
+    columns = [*KIND, "P", "load", "weight_bits", "bits", "kept", "kept_count", "per_bit", "per_bit_bare"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole > 0 else np.nan
 
 
 def by_width(table: pd.DataFrame) -> pd.DataFrame:
@@ -90,15 +119,15 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a width ``weight_bits``, widest first: ``models``; the median share ``kept`` with the least and most; the
-        median bits of weight ``per_bit`` memorised with the least and most.
+        A row a width ``weight_bits``, widest first: ``models``; the median shares ``kept`` and ``kept_count`` with the
+        least and most; the median bits of weight ``per_bit`` and ``per_bit_bare`` memorised with the least and most.
     """
     widths = table[table["load"] >= ENOUGH].groupby("weight_bits")
     summed = widths.agg(
         models=("kept", "size"),
         **{
             f"{name}{suffix}": (name, statistic)
-            for name in ("kept", "per_bit")
+            for name in ("kept", "kept_count", "per_bit", "per_bit_bare")
             for suffix, statistic in (("", "median"), ("_least", "min"), ("_most", "max"))
         },
     )
@@ -123,12 +152,16 @@ def plot_levelling(table: pd.DataFrame, references: Mapping[str, float] = BITS_P
 
 
 def plot_rounding(table: pd.DataFrame) -> Figure:
-    """Draw the share of memorised bits that survives over the width of a weight, median and range (`by_width`)."""
+    """Draw the shares of bits and sequences that survive over the width of a weight, median and range (`by_width`)."""
     figure, axes = new_figure()
     widths = by_width(table).sort_values("weight_bits")
-    axes.fill_between(widths["weight_bits"], widths["kept_least"], widths["kept_most"], alpha=0.2)
-    axes.plot(widths["weight_bits"], widths["kept"], marker="o")
-    axes.set(xlabel="bits a weight", ylabel="share of memorised bits kept", ylim=(0, 1.05))
+    for (name, label), color, marker in styled([("kept_count", "sequences"), ("kept", "bits")]):
+        axes.fill_between(
+            widths["weight_bits"], widths[f"{name}_least"], widths[f"{name}_most"], color=color, alpha=0.2
+        )
+        axes.plot(widths["weight_bits"], widths[name], color=color, marker=marker, label=label)
+    axes.set(xlabel="bits a weight", ylabel="share kept of what was memorised", ylim=(0, 1.05))
+    axes.legend(fontsize="small")
     return figure
 
 
