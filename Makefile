@@ -13,6 +13,7 @@ PICTURED := results/precision/d16_H1_N8_L1_K128_T2048_max_steps10000_precisionbf
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 # What `make experiments` gives to notebooks: no parameter `train` may stay True.
 RENDER_mac := -p d 16 -p N 8 -p T 2048 -p max_steps 10000 -p precision bfloat16 -p results results/precision
+RENDER_budget := -p results results/budget
 RENDER_text := -p results results/text-tiny
 # The fits in full take many minutes, and write the laws in results/: papermill notebooks/fit.ipynb runs/fit.ipynb.
 RENDER_fit := -p starts 5 -p bootstraps 20 -p folds 4 -p results runs/law

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,18 +7,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ecmlib import Architecture, Protocol
+from ecmlib.budget import measure_budgets
+from ecmlib.laws.points import SIZES
 from ecmlib.reproduction.budget import (
     beside_limits,
     compare,
+    distinct,
     gains,
     judge,
     largest_limits,
+    load_budgets,
     plot_budgets,
     plot_steps_90,
+    refuse_mixture,
     same_protocol,
     shares,
 )
-from ecmlib.reproduction.limits import foretelling, limits, of_best_form
+from ecmlib.reproduction.limits import CURVE, SAME, foretelling, limits, of_best_form
 
 BUDGETS = np.array([1250, 2500, 5000, 10000, 20000, 40000, 80000, 160000])
 PAPER = {"optimizer": "adam", "lr": 0.001, "schedule": "constant"}
@@ -30,6 +37,7 @@ def rows(bits: np.ndarray, d: int = 16, **protocol: Any) -> pd.DataFrame:
     sizes = {"d": d, "H": 1, "N": 8, "L": 1, "K": 128, "T": 2048, "P": 1000 * d, "restart": 0, "status": "max_steps"}
     curve = {"max_steps": BUDGETS[: len(bits)], "bits": bits, "bits_per_parameter": bits / (1000 * d), "C": bits / 10}
     marks = {"full": False, "lost": False, "C_paper_rule": bits[0] / 10, "C_plateau_rule": bits[1] / 10}
+    marks |= {"C_paper_rule_end": bits[0] / 11, "C_plateau_rule_end": bits[1] / 11}
     return pd.DataFrame(curve).assign(**sizes, **marks, **(protocol or MUON))
 
 
@@ -119,26 +127,62 @@ def test_forms_agree_where_both_know_a_limit_and_their_intervals_overlap() -> No
         assert [bool(fit["agreed"]) for fit in both] == [agreed, agreed]
 
 
+def foretold(**told: list[float]) -> pd.DataFrame:
+    """Invent what forms told of curves that all hold 100; NaN: nothing."""
+    curve = {name: 1 for name in CURVE} | {"quantity": "bits", "held": 100.0}
+    rows = [curve | {"form": form, "d": d, "told": one} for form, each in told.items() for d, one in enumerate(each)]
+    return pd.DataFrame(rows).assign(error=lambda of: np.abs(np.log(of["told"] / of["held"])))
+
+
 def test_forms_are_compared_over_the_curves_of_which_all_say_something() -> None:
-    row = {name: 1 for name in ("d", "H", "N", "L", "K", "T", "P", "optimizer", "lr", "schedule")} | {
-        "quantity": "bits"
-    }
-    fits = [("a", 0.1, 90.0, 1), ("b", 0.2, 110.0, 1), ("a", 0.3, 80.0, 2), ("b", 0.1, 99.0, 2), ("b", 9.0, 1.0, 3)]
-    fitted = pd.DataFrame([row | {"form": form, "error": e, "told": told, "d": d} for form, e, told, d in fits])
-    fitted = pd.concat([fitted.assign(held=100.0), pd.DataFrame([row | {"form": "a", "d": 3, "held": 100.0}])])
-    told = foretelling(fitted).set_index("form")
-    assert told["error"].to_dict() == pytest.approx({"b": 0.15, "a": 0.2})
+    told = foretelling(foretold(a=[90, 80, np.nan], b=[112, 99, 1])).set_index("form")
+    assert told["error"].to_dict() == pytest.approx({"b": -np.log(0.99 / 1.12) / 2, "a": -np.log(0.9 * 0.8) / 2})
     assert told.index.tolist() == ["b", "a"], "the best is first"
     assert told["curves"].tolist() == [2, 2]
     assert told["nearest"].tolist() == [1, 1]
     assert told["too_little"].tolist() == [1, 2]
 
 
+def test_one_collapsed_run_decides_no_form() -> None:
+    told = foretelling(foretold(a=[95, 105, 95, 105, 900], b=[90, 110, 90, 110, 100])).set_index("form")
+    assert told.index[0] == "a"
+    assert told["error"].to_dict() == pytest.approx({"a": -np.log(0.95), "b": np.log(1.1)})
+
+
+def test_form_that_leans_is_not_the_best_however_near() -> None:
+    near, wide = [99.0] * 12, [95.0, 105.0] * 6
+    told = foretelling(foretold(near=near, wide=wide)).set_index("form")
+    assert told["leans"].to_dict() == {"wide": False, "near": True}
+    assert told.index[0] == "wide"
+    assert told["behind"].isna().to_dict() == {"wide": True, "near": False}
+    behind = told.loc["near", ["behind", "behind_low", "behind_high"]].to_numpy(float)
+    assert behind == pytest.approx(-0.04, abs=0.003), "nearer by as much for every curve"
+    assert foretelling(foretold(near=near, far=[80.0] * 12))["form"].iloc[0] == "near", "where all lean, the nearest"
+
+
 def test_noise_widens_the_interval_until_no_limit_is_known() -> None:
     random = np.random.default_rng(0)
-    clean = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.3)
+    clean = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.4)
     noisy = clean * np.exp(0.1 * random.standard_normal(len(BUDGETS)))
     assert [bool(bits_of(rows(bits), POWER)["known"]) for bits in (clean, noisy)] == [True, False]
+
+
+def test_limit_far_beyond_all_budgets_is_not_known_however_narrow_its_interval() -> None:
+    for exponent, known in ((0.4, True), (0.3, False)):  # 90 % of it take 88,000 and 392,000 steps
+        fit = bits_of(rows(9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -exponent)), POWER)
+        assert fit["high"] / fit["low"] < 1.01
+        assert bool(fit["known"]) == known
+        assert np.isnan(fit["steps_90"]) != known
+
+
+def test_each_quantity_has_the_form_that_foretells_it() -> None:
+    curves = [rows((1 + d / 100) * 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5), d) for d in range(8, 48, 4)]
+    counts = (1 + np.arange(8, 48, 4) / 100)[:, None] * 900 * (1 - 0.6 * np.exp(-BUDGETS / 9000))
+    fitted = limits(pd.concat([curve.assign(C=C) for curve, C in zip(curves, counts, strict=True)]))
+    assert of_best_form(fitted).groupby("quantity")["form"].unique().str[0].to_dict() == {
+        "bits": POWER,
+        "C": EXPONENTIAL,
+    }
 
 
 def test_full_or_guessed_budgets_are_not_fitted() -> None:
@@ -165,11 +209,75 @@ def test_share_is_of_the_best_protocol_and_only_where_the_library_is_not_full() 
     assert found["d"].tolist() == [16, 24]
     assert found["share"].tolist() == pytest.approx([0.5 * curve[0] / curve[-2]] * 2)
     assert found["plateau"].tolist() == pytest.approx([0.05 * curve[1]] * 2)
+    assert (11 * found["plateau_end"]).tolist() == pytest.approx((10 * found["plateau"]).tolist())
+    assert (11 * found["found_end"]).tolist() == pytest.approx((10 * found["found"]).tolist())
     assert found["max_steps"].tolist() == [BUDGETS[-2]] * 2
     assert found["protocol"].unique().tolist() == ["Muon 0.01, decay"]
     assert shares(compare(measured[0])).empty
     worse = shares(compare(pd.concat([rows(curve, 16, **PAPER), rows(0.5 * curve, 16, **MUON)])))
     assert worse[["protocol", "max_steps"]].to_numpy().tolist() == [["Adam 0.001", BUDGETS[-1]]], "the paper's, too"
+
+
+def test_most_is_held_by_the_run_with_most_bits_not_by_the_luckiest_count() -> None:
+    curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
+    lucky = rows(0.9 * curve, **MUON | {"lr": 0.03}).assign(C=10 * curve)
+    (found,) = shares(compare(pd.concat([rows(0.5 * curve, **PAPER), rows(curve), lucky]))).to_dict("records")
+    assert found["most"] == pytest.approx(curve[-1] / 10)
+    assert found["protocol"] == "Muon 0.01, decay"
+
+
+def test_run_that_two_records_hold_counts_once() -> None:
+    curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
+    all_differ, alike = ({"seed": 0, "vary": vary, "precision": "float32"} for vary in ("all", "weights+order"))
+    settings_ = {name: 0 for name in SAME}
+    long = rows(curve).assign(**settings_ | all_differ)
+    first = pd.concat([long, long.head(3), long.assign(**alike)])
+    assert len(distinct(first)) == len(curve), "the first restart is the same, whatever varies"
+    second = pd.concat([long.assign(restart=1), long.assign(restart=1, **alike)])
+    table = compare(distinct(pd.concat([first, second])))
+    assert table["restarts"].unique().tolist() == [3], "the second has a library of its own, or not"
+
+
+@pytest.mark.parametrize(("name", "values"), [("precision", ["float32", "bfloat16"]), ("seed", [0, 1])])
+def test_what_else_differs_is_not_averaged(name: str, values: list[object]) -> None:
+    curve = 9e3 * (1 - 0.6 * (BUDGETS / 1000) ** -0.5)
+    both = pd.concat([rows(curve).assign(**{name: value}) for value in values])
+    for read in (compare, limits):
+        with pytest.raises(ValueError, match=f"the frame mixes {name} = "):
+            read(both)
+
+
+def test_mixture_is_refused_before_it_is_trained(tmp_path: Path) -> None:
+    kept, values = Architecture(d=4, H=1, N=4, K=8, head_dim=4), {"T": 32, "schedule": "wsd", "compiled": False}
+    measure_budgets(kept, [10, 20], progress=False, results=tmp_path, **values)
+    protocol = Protocol(T=32, schedule="wsd", max_steps=40)
+    refuse_mixture(tmp_path, kept, protocol)
+    refuse_mixture(tmp_path, kept, protocol.model_copy(update={"decay_share": 0.2, "lr": 0.02}))
+    refuse_mixture(tmp_path / "none", kept, protocol)
+    for change in ({"decay_share": 0.2}, {"batch_size": 8}, {"warmup_steps": 3}, {"seed": 1}):
+        (name,) = change
+        with pytest.raises(ValueError, match=f"^results = '{tmp_path}': with what it holds: the frame mixes {name} = "):
+            refuse_mixture(tmp_path, kept, protocol.model_copy(update=change))
+    with pytest.raises(ValueError, match="mixes embeddings = frozen, trained"):
+        refuse_mixture(tmp_path, kept.model_copy(update={"embeddings": "trained"}), protocol)
+
+
+def test_longer_budgets_of_a_measured_run_are_no_second_restart(tmp_path: Path) -> None:
+    size, values = Architecture(d=4, H=1, N=4, K=8, head_dim=4), {"T": 32, "schedule": "wsd", "compiled": False}
+    for budgets in ([10, 20], [10, 20, 40]):
+        measure_budgets(size, budgets, progress=False, results=tmp_path, **values)
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    table = compare(load_budgets(tmp_path))
+    assert table[["max_steps", "restarts"]].to_numpy().tolist() == [[10, 1], [20, 1], [40, 1]]
+
+
+def test_nothing_that_survived_is_an_empty_table() -> None:
+    diverged = rows(np.arange(1.0, 7.0)).assign(status="diverged")
+    for nothing in (diverged, pd.DataFrame()):
+        table = compare(nothing)
+        assert (table[SIZES] == 1).all(axis=1).sum() == 0
+        assert shares(table).empty
+        assert judge(table, of_best_form(limits(nothing))).verdict == "not measured yet"
 
 
 def test_gain_is_over_the_cells_that_tell_something_under_both() -> None:

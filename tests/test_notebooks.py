@@ -79,6 +79,17 @@ def test_notebook_runs_end_to_end(path: Path, shell: InteractiveShell, tmp_path:
     assert shown["text/html"]
 
 
+def test_budget_notebook_shows_what_is_there_and_says_what_is_not(shell: InteractiveShell, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    assert "0 architectures measured" in run(shell, "budget", tmp_path, train=False)["text"]
+    run(shell, "budget", tmp_path)
+    said = run(shell, "budget", tmp_path, train=False, d=128)["text"]
+    assert "1 architectures measured; 0 budgets of the one asked for." in said
+    with pytest.raises(ValueError, match=r"the frame mixes decay_share = 0\.2, 0\.3"):
+        run(shell, "budget", tmp_path, decay_share=0.2)
+    assert len(list((tmp_path / "results").glob("*.json"))) == 1, "it was trained"
+
+
 def test_papermill_leaves_a_record_and_a_picture(tmp_path: Path) -> None:
     done = papermill("mac", tmp_path)
     assert done.returncode == 0, done.stderr

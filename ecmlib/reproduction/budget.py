@@ -9,17 +9,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ecmlib.architecture import Architecture
 from ecmlib.budget_record import BudgetRecord
 from ecmlib.figures.style import new_figure, new_panels, scale_by_doublings, shared_legend, styled
+from ecmlib.files import named_folder
 from ecmlib.laws.points import SIZES, configurations, scored, surviving, unmixed
+from ecmlib.protocol import Protocol
 from ecmlib.record import load_folder
 from ecmlib.reproduction.bits import offered_load
-from ecmlib.reproduction.limits import CURVE, PROTOCOL
+from ecmlib.reproduction.limits import CURVE, PROTOCOL, SAME
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, mean
+from ecmlib.restart import seeds_of_restart, settings_of
+from ecmlib.validation import said_of
+
+_MEASURED = ["C", "bits", "bits_per_parameter"]
+_BY_RULES = ["C_paper_rule", "C_plateau_rule", "C_paper_rule_end", "C_plateau_rule_end"]
 
 
 def load_budgets(folder: str | Path) -> pd.DataFrame:
     """Read the budget records of a folder: a row a restart and budget (`ecmlib.budget_record.BudgetRecord.frame`).
+
+    Runs that are there twice, since one record has other budgets than another, count once (`distinct`).
 
     Raises
     ------
@@ -32,7 +42,15 @@ def load_budgets(folder: str | Path) -> pd.DataFrame:
         For each file that is no such record, with the reason. It is left out.
     """
     frames = [record.frame() for record in load_folder(folder, BudgetRecord) if record.restarts]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return distinct(pd.concat(frames, ignore_index=True)) if frames else pd.DataFrame()
+
+
+def distinct(runs: pd.DataFrame) -> pd.DataFrame:
+    """Leave out of rows a restart and budget what is the same run again: same cell, and seeds of all that varies."""
+    kinds = [Protocol(seed=seed, vary=vary) for seed, vary in zip(runs["seed"], runs["vary"], strict=True)]
+    seeds = [str(seeds_of_restart(*one)) for one in zip(kinds, runs["restart"], strict=True)]
+    of_run = runs[[*CURVE, *SAME, "max_steps"]].assign(seeds=seeds)
+    return runs[~of_run.duplicated()].reset_index(drop=True)
 
 
 def same_protocol(budgets: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
@@ -43,6 +61,20 @@ def same_protocol(budgets: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     return budgets[alike]
 
 
+def refuse_mixture(results: str | Path, architecture: Architecture, protocol: Protocol) -> None:
+    """Refuse, before it is trained, what `compare` could not tell from other measurements of a folder.
+
+    Raises
+    ------
+    ValueError
+        Naming the folder, and what differs: what protocols have in common but for their name (`PROTOCOL`).
+    """
+    folder, asked = named_folder(results), pd.DataFrame([settings_of(architecture, protocol)])
+    runs = load_budgets(folder) if folder.is_dir() else pd.DataFrame()
+    with said_of(f"results = {str(results)!r}: with what it holds"):
+        unmixed(pd.concat([same_protocol(runs, asked), asked]), SAME)
+
+
 def compare(frame: pd.DataFrame) -> pd.DataFrame:
     """Average the restarts of each architecture, protocol and budget.
 
@@ -51,15 +83,22 @@ def compare(frame: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `SIZES`, what an architecture is made of besides, ``P``, ``load`` (library bits a parameter), the protocol's
         `PROTOCOL`, ``max_steps`` (the budget), the means ``C``, ``bits`` and ``bits_per_parameter`` over ``restarts``,
-        ``C_sd`` (between restarts), ``full`` (any) and ``lost`` (all), and the best counts until the paper's rule and
-        the plateau rule of the main grid would have ended a run, ``C_paper_rule`` and ``C_plateau_rule``.
+        ``C_sd`` (between restarts), ``full`` (any) and ``lost`` (all), and, where the frame has them, the best counts
+        until the paper's rule and the plateau rule of the main grid would have ended a run, ``C_paper_rule`` and
+        ``C_plateau_rule``, and the means of the last tenth before, ``C_paper_rule_end`` and ``C_plateau_rule_end``.
+
+    Raises
+    ------
+    ValueError
+        If a protocol's runs differ in what they should have in common, such as the precision or the seed.
     """
     runs, cell = surviving(frame), [*SIZES, *PROTOCOL, "max_steps"]
     if runs.empty:
-        return pd.DataFrame()
+        marks = ["lost", "full", "restarts", "C_sd", "load"]
+        return pd.DataFrame(columns=[*CURVE, "max_steps", *_MEASURED, *_BY_RULES, *marks])
     for _, alike in runs.groupby(PROTOCOL):
-        unmixed(alike)
-    means = configurations(runs, ["C", "bits", "bits_per_parameter", "C_paper_rule", "C_plateau_rule"], (), PROTOCOL)
+        unmixed(alike, SAME)
+    means = configurations(runs, [*_MEASURED, *(name for name in _BY_RULES if name in runs)], (), PROTOCOL)
     spread = runs.groupby(cell).agg(C_sd=("C", "std"), full=("full", "any")).reset_index()
     table = means.drop(columns=["complete", "spread"]).merge(spread, on=cell)
     return table.assign(load=offered_load(table))
@@ -72,24 +111,28 @@ def shares(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row an architecture that is measured under the paper's protocol and another one, and whose library is not
-        full: ``found``, the capacity under the paper's rule; ``plateau``, that under the main grid's; ``most``, the
-        largest capacity of any protocol, the paper's too, at any budget; ``share`` of ``found`` in it, and the
+        full: ``found``, the capacity under the paper's rule; ``plateau``, that under the main grid's, both the best
+        counts of noisy curves, and ``found_end`` and ``plateau_end``, the means of the last tenth before these rules
+        stop; ``most``, the capacity at the end of the run that memorises the most bits, by any protocol, the paper's
+        too, at any budget: the largest of many counts would be partly luck; ``share`` of ``found`` in it, and the
         ``protocol`` and ``max_steps`` of the most.
     """
     rows = []
-    for key, runs in table[~table["lost"]].groupby(SIZES):
+    for key, runs in table[~table["lost"].astype(bool)].groupby(SIZES):
         papers = runs[(runs["optimizer"] == "adam") & (runs["schedule"] == "constant") & (runs["lr"] == 1e-3)]
         if papers.empty or len(papers) == len(runs) or runs["full"].any():
             continue
-        best = runs.sort_values("C").iloc[-1]
+        best = runs.sort_values("bits").iloc[-1]
         longest = papers.sort_values("max_steps").iloc[-1]
         rows.append(
             dict(zip(SIZES, key, strict=True))
-            | {"found": longest["C_paper_rule"], "plateau": longest["C_plateau_rule"], "most": best["C"]}
+            | {"found": longest["C_paper_rule"], "plateau": longest["C_plateau_rule"]}
+            | {"found_end": longest["C_paper_rule_end"], "plateau_end": longest["C_plateau_rule_end"]}
+            | {"most": best["C"]}
             | {"share": longest["C_paper_rule"] / best["C"], "protocol": protocol_name(best)}
             | {"max_steps": best["max_steps"]}
         )
-    columns = [*SIZES, "found", "plateau", "most", "share", "protocol", "max_steps"]
+    columns = [*SIZES, "found", "plateau", "found_end", "plateau_end", "most", "share", "protocol", "max_steps"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -13,13 +13,15 @@ from scipy import stats
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from ecmlib.chance import tails
-from ecmlib.laws.points import SIZES, surviving, unmixed
-from ecmlib.reproduction.stats import Estimate
+from ecmlib.laws.points import CONDITIONS, SIZES, surviving, unmixed
+from ecmlib.reproduction.stats import LEVEL, Estimate, bootstrapped
 
 PROTOCOL = ["optimizer", "lr", "schedule"]  # what tells protocols apart in these tables
 CURVE = [*SIZES, "P", *PROTOCOL]  # what tells curves apart
+SAME = [*CONDITIONS, "precision", "seed"]  # what the runs of a curve have in common
 QUANTITIES = ["bits", "C"]  # that grow
-SURE = 2.0  # a limit is known where its interval is narrower than this factor, from end to end
+SURE = 2.0  # a limit is known where its interval is narrower than this factor, from end to end ...
+FAR = 2.0  # ... and 90 % of it come within so many times the longest budget
 _FEWEST = 6  # budgets without which no form is fitted
 _FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90", "outgrown"]
 Steps = NDArray[np.float64]
@@ -66,7 +68,9 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         are fitted to the means of restarts. Budgets at which the library is full in any restart, or none can be told
         from guessing, say nothing of the model and are left out.
     level : float
-        Of the limits' intervals: Student's t of the limit's logarithm, from the fit's covariance.
+        Of the limits' intervals: Student's t of the limit's logarithm, from the fit's covariance. These take the form
+        for granted, so that a limit far beyond all budgets can look sure: it is known only if 90 % of it come within
+        `FAR` times the longest of them.
 
     Returns
     -------
@@ -74,15 +78,15 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         A row a curve (`CURVE`), quantity (`QUANTITIES`) and form: ``budgets`` fitted, ``longest`` of them and what is
         ``held`` there; ``told``, what the form says of it when fitted to the shorter ones alone, and ``error``, the
         mean over restarts of ``|ln(told / held)|``; of the fit to all budgets ``limit`` with ``low`` and ``high``
-        (missing without one), ``reached``, the share of it that is held, ``known``, whether the interval is narrow
-        enough to speak of a limit, and ``steps_90``, the steps to 90 % of a known one; ``outgrown``, 1 where the
-        longest budget holds more than the upper end of the limit that is known without it, else 0, missing if none is
-        known; ``agreed``, whether all forms that have a limit know it, in intervals that overlap.
+        (missing without one), ``reached``, the share of it that is held, ``known``, whether the interval is narrow and
+        the limit near enough to speak of one, and ``steps_90``, the steps to 90 % of a known one; ``outgrown``, 1 where
+        the longest budget holds more than the upper end of the limit that is known without it, else 0, missing if none
+        is known; ``agreed``, whether all forms that have a limit know it, in intervals that overlap.
     """
     columns = [*CURVE, "quantity", "budgets", "longest", "held", *_FIT, "agreed"]
     rows: list[dict[str, Any]] = []
     for key, of_curve in surviving(runs).groupby(CURVE) if len(runs) else ():
-        by_budget = unmixed(of_curve).groupby("max_steps")
+        by_budget = unmixed(of_curve, SAME).groupby("max_steps")
         telling = by_budget.filter(lambda each: not each["full"].any() and not each["lost"].all())
         means = telling.groupby("max_steps")[QUANTITIES].mean()
         if len(means) < _FEWEST:
@@ -101,31 +105,51 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def foretelling(fitted: pd.DataFrame) -> pd.DataFrame:
     """Compare forms by how well they foretell, over the curves of which each of them says something.
 
+    Errors are medians over curves: one run that has collapsed outweighs all others in a mean.
+
     Returns
     -------
     DataFrame
-        A row a quantity and form of what `limits` returns, best first: ``error``, its mean over ``curves``;
-        ``nearest``, of how many it is the nearest; ``too_little``, of how many it says too little.
+        A row a quantity and form of what `limits` returns: ``error``, its median over ``curves``; ``nearest``, of how
+        many it is the nearest; ``too_little``, of how many it says too little, and ``leans``, whether these are more or
+        fewer than a form has that errs to both sides alike (binomial, 95 %): such a form levels off too early or too
+        late. The best of a quantity is first: the least error of those that do not lean, if there are any.
+        ``behind`` is by how much another is further off than the best, a median of paired differences over curves, with
+        ``behind_low`` and ``behind_high``.
     """
-    columns = ["quantity", "form", "error", "curves", "nearest", "too_little"]
+    columns = ["quantity", "form", "error", "curves", "nearest", "too_little", "leans"]
     tables = []
     for quantity, of_quantity in fitted.groupby("quantity", sort=False):
         by_form = of_quantity.assign(less=of_quantity["told"] < of_quantity["held"]).set_index([*CURVE, "form"])
         errors = by_form["error"].unstack().dropna()
+        too_little = by_form["less"].unstack().loc[errors.index].sum()
         of_forms = {
-            "error": errors.mean(),
+            "error": errors.median(),
             "nearest": errors.idxmin(axis=1).value_counts().reindex(errors.columns, fill_value=0),
-            "too_little": by_form["less"].unstack().loc[errors.index].sum(),
+            "too_little": too_little,
+            "leans": [_leans(int(less), len(errors)) for less in too_little],
         }
-        table = pd.DataFrame(of_forms).sort_values("error").rename_axis("form").reset_index()
-        tables.append(table.assign(quantity=quantity, curves=len(errors))[columns])
+        table = pd.DataFrame(of_forms).sort_values(["leans", "error"]).rename_axis("form").reset_index()
+        table = table.assign(quantity=quantity, curves=len(errors))[columns]
+        behind = pd.DataFrame([_behind(errors[form] - errors[table["form"].iloc[0]]) for form in table["form"]])
+        tables.append(table.join(behind.set_axis(["behind", "behind_low", "behind_high"], axis=1)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def of_best_form(fitted: pd.DataFrame) -> pd.DataFrame:
-    """Keep, of what `limits` returns, the form that foretells bits best over all curves: they are less noisy than C."""
-    of_bits = foretelling(fitted[fitted["quantity"] == "bits"])
-    return fitted[fitted["form"].isin(of_bits["form"].head(1))].reset_index(drop=True)
+    """Keep, of what `limits` returns, for each quantity the form that foretells it best (`foretelling`)."""
+    best = foretelling(fitted).groupby("quantity").head(1)[["quantity", "form"]]
+    return fitted.merge(best, on=["quantity", "form"]).reset_index(drop=True)
+
+
+def _leans(too_little: int, curves: int) -> bool:
+    return curves > 0 and float(stats.binomtest(too_little, curves).pvalue) < 1 - LEVEL
+
+
+def _behind(differences: pd.Series[float]) -> Estimate:
+    if not differences.any() or len(differences) < 2:  # the best itself, or no bootstrap
+        return Estimate(np.nan, np.nan, np.nan)
+    return bootstrapped(np.median, differences)
 
 
 def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[str, Any]:
@@ -134,18 +158,18 @@ def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[st
         told = float(form.curve(S[-1], *unseen[0]))
         if told > 0:
             fit |= {"told": told, "error": float(np.mean(np.abs(np.log(told / held))))}
-        before = _limit(form, unseen, len(S) - 1, level)
+        before = _limit(form, unseen, S[:-1], level)
         if before and before.known:
             fit |= {"outgrown": float(y[-1] > before.limit.high)}
-    if (parameters := _parameters(form, S, y)) is None or (here := _limit(form, parameters, len(S), level)) is None:
+    if (parameters := _parameters(form, S, y)) is None or (here := _limit(form, parameters, S, level)) is None:
         return fit
-    (limit, known), found = here, parameters[0]
+    limit, known, steps_90 = here
     return fit | {
         "limit": limit.value,
         "low": limit.low,
         "high": limit.high,
         "reached": float(y[-1] / limit.value),
-        "steps_90": _steps_to(0.9, form, found) if known else np.nan,
+        "steps_90": steps_90 if known else np.nan,
         "known": known,
     }
 
@@ -168,17 +192,19 @@ def _agreed(fits: Sequence[dict[str, Any]]) -> bool:
 class _Limit(NamedTuple):
     limit: Estimate
     known: bool
+    steps_90: float
 
 
-def _limit(form: Form, fitted: Fitted, n: int, level: float) -> _Limit | None:
-    """Return the limit of a form fitted to ``n`` budgets; None if it has none, or none that is one."""
+def _limit(form: Form, fitted: Fitted, S: Steps, level: float) -> _Limit | None:
+    """Return the limit of a form fitted to budgets ``S``; None if it has none, or none that is one."""
     if not form.has_limit:
         return None
     found, covariance = fitted
-    limit = _estimated(found, covariance, n, level)
+    limit = _estimated(found, covariance, len(S), level)
     if not 0 < limit.value < np.inf or found[1] <= 0 or found[2] <= 0:  # falls, or grows without limit: another form
         return None
-    return _Limit(limit, limit.low > 0 and limit.high / limit.low < SURE)
+    steps_90 = _steps_to(0.9, form, found)
+    return _Limit(limit, limit.low > 0 and limit.high / limit.low < SURE and steps_90 <= FAR * S[-1], steps_90)
 
 
 def _estimated(found: Steps, covariance: NDArray[np.float64], n: int, level: float) -> Estimate:
@@ -193,5 +219,5 @@ def _estimated(found: Steps, covariance: NDArray[np.float64], n: int, level: flo
 def _steps_to(share: float, form: Form, found: Sequence[float] | Steps) -> float:
     _, lacking, rate = found
     if form.curve is _power:
-        return float(1000 * (lacking / (1 - share)) ** (1 / rate))
+        return float(1000 * np.exp(min(np.log(lacking / (1 - share)) / rate, 700.0)))
     return float(1000 * rate * np.log(lacking / (1 - share)))
