@@ -182,7 +182,7 @@ READING: dict[str, tuple[dict[str, Any], str]] = {
     "external": ({}, "two-million"),
     "feedforward": ({}, "feedforward"),
     "fit": ({"wider_grids": []}, "mac-cpu"),
-    "forecast": ({}, "mac-cpu"),
+    "forecast": ({"budgets": ""}, "mac-cpu"),
     "layers": ({}, "layers"),
     "mls": ({"d": [8, 12]}, "mls"),
     "shatter": ({"bootstraps": 2}, "shatter"),

@@ -21,7 +21,7 @@ EXACT = Forecaster(level=0.8, low=[0.9] + [0.0] * 7, middle=[1.0] + [0.0] * 7, h
 def record(power: float, seed: int, T: int = 2048, noise: float = 0.02, plateau: int | None = None) -> CapacityRecord:
     """Invent a run that ends on a plateau after so many steps, or at ``max_steps``."""
     random = np.random.default_rng(seed)
-    size, protocol = Architecture(d=8, N=4, K=128), Protocol(T=T, max_steps=10_000)
+    size, protocol = Architecture(d=8 + seed, N=4, K=128), Protocol(T=T, max_steps=10_000)
     C = 20 * (np.array(STEPS) / 300) ** power * np.exp(noise * random.normal(size=len(STEPS)))
     steps = STEPS if plateau is None else [step for step in STEPS if step <= plateau]
     counts = np.clip(C * (1 - 1 / 128) + T / 128, 0, T - 1).astype(int).tolist()[: len(steps)]
@@ -131,18 +131,38 @@ def test_run_ends_when_its_forecast_is_sure_enough() -> None:
         Protocol(T=2048, schedule="wsd", stop="forecast")
 
 
-def test_each_budget_is_asked_for_from_every_shorter_one() -> None:
-    invented, budgets = record(power=0.7, seed=0, noise=0.0, T=20_000), [400, 2000, 4000, 10_000]
+def trunk(power: float, seed: int, budgets: list[int]) -> BudgetRecord:
+    """Invent a record of budgets at a constant rate, without noise."""
+    invented = record(power, seed, noise=0.0, T=20_000)
     (restart,) = invented.restarts
     curve = Curve(**{name: getattr(restart, name) for name in Curve.model_fields})
     run = BudgetRun(seed=restart.seed, status="max_steps", trunk=curve, branches=[], provenance=restart.provenance)
-    budget_record = BudgetRecord(
-        architecture=invented.architecture, protocol=invented.protocol, budgets=budgets, restarts=[run]
-    )
-    told = beyond([budget_record], EXACT)
+    return BudgetRecord(architecture=invented.architecture, protocol=invented.protocol, budgets=budgets, restarts=[run])
+
+
+def test_each_budget_is_asked_for_from_every_shorter_one() -> None:
+    budgets = [400, 2000, 4000, 10_000]
+    told = beyond([record(0.7, 1), trunk(0.7, 0, budgets), trunk(0.7, 0, budgets)], {0: EXACT, 1: EXACT})
+    assert len(told) == 6, "no curve of other records, and none that nobody is taught apart from"
     assert set(zip(told["seen"], told["at"], strict=True)) == {
         (seen, at) for seen in budgets for at in budgets if seen < at
     }
     assert (told["value"] / told["came"]).to_numpy() == pytest.approx(1, rel=0.05)
     assert ((told["low"] < told["came"]) & (told["came"] < told["high"])).all()
-    assert beyond([], EXACT).empty
+    assert beyond([], {}).empty
+
+
+def test_trunks_of_budgets_teach_and_cost_nothing() -> None:
+    records = [*(record(0.5, seed) for seed in range(4)), trunk(0.5, 4, [400, 10_000])]
+    questions = cases(records)
+    assert set(questions["curve"]) == set(range(5))
+    assert savings(records, {}, [0.03])["runs"].item() == 4
+    assert set(taught_apart(questions)) == set(range(5))
+
+
+def test_no_forecaster_has_seen_the_architecture_that_it_is_asked_of() -> None:
+    records = [record(power, seed) for power in (0.2, 0.9) for seed in range(6)]
+    apart = taught_apart(cases(records))
+    assert all(apart[seed] == apart[seed + 6] for seed in range(6))
+    with pytest.raises(ValueError, match="records: 4 architectures with a curve of a constant rate"):
+        taught_apart(cases(records[:4] + records[6:10]))

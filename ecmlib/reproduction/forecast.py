@@ -14,9 +14,9 @@ from pydantic import Field, model_validator
 from sklearn.linear_model import QuantileRegressor
 from sklearn.model_selection import GroupKFold
 
-from ecmlib.budget_record import BudgetRecord
+from ecmlib.budget_record import BudgetRecord, BudgetRun
 from ecmlib.chance import guess_corrected, tails
-from ecmlib.curve import last_tenth
+from ecmlib.curve import Curve, last_tenth
 from ecmlib.figures.style import COLORS, new_panels
 from ecmlib.files import named_folder, writable_folder
 from ecmlib.forecast import Forecaster, evidence
@@ -40,6 +40,8 @@ class Choices(Parameters):
     ----------
     results : list of str
         Folders of records.
+    budgets : str
+        Folder of budget records, whose trunks at a constant rate go on for longer; none if empty.
     level : float
         Of the intervals, between 0 and 1.
     within : list of float
@@ -49,6 +51,7 @@ class Choices(Parameters):
     """
 
     results: Annotated[list[str], Field(min_length=1)]
+    budgets: str = ""
     level: Annotated[float, Field(gt=0, lt=1)] = LEVEL
     within: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
     save: str = ""
@@ -62,20 +65,21 @@ class Choices(Parameters):
         return self
 
 
-def cases(records: Sequence[CapacityRecord]) -> pd.DataFrame:
-    """Cut every measured curve of a constant rate at several steps, and ask for several later ones.
+def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
+    """Cut every measured curve of a constant rate, or trunk of budgets, at several steps; ask for several later ones.
 
     Returns
     -------
     DataFrame
-        A row a question: ``curve`` (a number for all restarts of a record: they are alike), ``seen``, the last step
+        A row a question: ``curve`` (the number of the record, for all its restarts: they are alike), ``architecture``
+        (alike, too: what it is, in words), ``seen``, the last step
         known; ``at``, the step asked for; ``base``, the count when cut; ``growth``, the logarithm of the true later
         one over it; ``T``; and the numbers of `ecmlib.forecast.evidence`.
     """
     rows = []
     for number, record in enumerate(records):
-        for restart, C in _curves(record):
-            steps = restart.step
+        for curve, C in _curves(record):
+            steps = curve.step
             for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN):
                 cut = int(np.searchsorted(steps, seen, side="right"))
                 for at in np.geomspace(1.1 * seen, steps[-1], _AHEAD):
@@ -85,7 +89,8 @@ def cases(records: Sequence[CapacityRecord]) -> pd.DataFrame:
                     later = int(np.searchsorted(steps, at, side="right"))
                     truth = last_tenth(steps[:later], C[:later])
                     rows.append(
-                        {"curve": number, "seen": steps[cut - 1], "at": at, "base": known[0], "T": record.protocol.T}
+                        {"curve": number, "architecture": str(record.architecture)}
+                        | {"seen": steps[cut - 1], "at": at, "base": known[0], "T": record.protocol.T}
                         | {"growth": np.log(max(truth, 1.0) / known[0])}
                         | dict(zip(_NUMBERS, known[1], strict=True))
                     )
@@ -105,21 +110,21 @@ def teach(questions: pd.DataFrame, level: float = LEVEL) -> Forecaster:
 
 
 def taught_apart(questions: pd.DataFrame, level: float = LEVEL) -> dict[int, Forecaster]:
-    """Return, for each curve, a forecaster that has seen none of it: curves are left out in five groups.
+    """Return, for each curve, a forecaster that has seen none of its architecture: these are left out in five groups.
 
     Raises
     ------
     ValueError
-        If there are too few curves for that.
+        If there are too few architectures for that.
     """
-    curves = 0 if questions.empty else questions["curve"].nunique()
-    if curves < _FOLDS:
+    architectures = 0 if questions.empty else questions["architecture"].nunique()
+    if architectures < _FOLDS:
         raise ValueError(
-            f"records: {curves} with a curve of a constant rate that goes on after step {_FROM} and holds more than "
-            f"guesses; to teach and to test apart takes {_FOLDS}"
+            f"records: {architectures} architectures with a curve of a constant rate that goes on after step {_FROM} "
+            f"and holds more than guesses; to teach and to test apart takes {_FOLDS}"
         )
     apart: dict[int, Forecaster] = {}
-    for rest, held in GroupKFold(_FOLDS).split(questions, groups=questions["curve"]):
+    for rest, held in GroupKFold(_FOLDS).split(questions, groups=questions["architecture"]):
         forecaster = teach(questions.iloc[rest], level)
         apart |= dict.fromkeys(questions["curve"].iloc[held].unique().tolist(), forecaster)
     return apart
@@ -154,8 +159,15 @@ def examine(questions: pd.DataFrame, apart: dict[int, Forecaster]) -> pd.DataFra
     ).reset_index()
 
 
-def beyond(records: Sequence[BudgetRecord], forecaster: Forecaster) -> pd.DataFrame:
-    """Ask a forecaster for every later budget of curves at a constant rate, seen up to each shorter one.
+def beyond(records: Sequence[CapacityRecord | BudgetRecord], apart: dict[int, Forecaster]) -> pd.DataFrame:
+    """Ask for every later budget of trunks at a constant rate, seen up to each shorter one.
+
+    Parameters
+    ----------
+    records : sequence
+        Those of `cases`; only trunks of budgets are asked.
+    apart : dict
+        What `taught_apart` returns: of each record a forecaster that has not seen it.
 
     Returns
     -------
@@ -164,14 +176,14 @@ def beyond(records: Sequence[BudgetRecord], forecaster: Forecaster) -> pd.DataFr
         what ``came``. Where it is too early to say anything, there is no row.
     """
     rows = []
-    for record in records:
-        T, K = record.protocol.T, record.architecture.K
-        runs = [run for run in record.restarts if not run.branches and run.status != "diverged"]
-        for trunk, at in itertools.product((run.trunk for run in runs), record.budgets):
-            steps, C = trunk.step, [guess_corrected(count, T, K) for count in trunk.last_count]
+    for number, record in enumerate(records):
+        if not isinstance(record, BudgetRecord) or number not in apart:
+            continue
+        for (trunk, C), at in itertools.product(_curves(record), record.budgets):
+            steps = trunk.step
             ends = {budget: int(np.searchsorted(steps, budget, side="right")) for budget in record.budgets}
             for seen in (budget for budget in record.budgets if budget < at <= steps[-1]):
-                told = forecaster.forecast(steps[: ends[seen]], C[: ends[seen]], T, at)
+                told = apart[number].forecast(steps[: ends[seen]], C[: ends[seen]], record.protocol.T, at)
                 if told is not None:
                     came = last_tenth(steps[: ends[at]], C[: ends[at]])
                     rows.append({"seen": seen, "at": at, **told._asdict(), "came": came})
@@ -179,12 +191,15 @@ def beyond(records: Sequence[BudgetRecord], forecaster: Forecaster) -> pd.DataFr
 
 
 def savings(
-    records: Sequence[CapacityRecord], apart: dict[int, Forecaster], within: Sequence[float] = (0.03, 0.05, 0.1)
+    records: Sequence[CapacityRecord | BudgetRecord],
+    apart: dict[int, Forecaster],
+    within: Sequence[float] = (0.03, 0.05, 0.1),
 ) -> pd.DataFrame:
     """Say what ``stop="forecast"`` would have saved of measured runs, what it would have cost more, and its error.
 
     Asked is what such a run asks (`ecmlib.training.forecast_of`): the count at ``max_steps``. No plateau ends it, so
-    where its forecast does not, it goes on after the plateau rule has ended the measured one.
+    where its forecast does not, it goes on after the plateau rule has ended the measured one. Trunks of budgets, which
+    nothing was to end, are left out.
 
     Returns
     -------
@@ -201,6 +216,7 @@ def savings(
             _ending(apart.get(number), record.protocol, restart, C, width)
             for number, record in enumerate(records)
             for restart, C in _curves(record)
+            if isinstance(restart, Restart)
         ]
         runs = pd.DataFrame(ends, columns=["core_hours", "saved", "more", "error"], dtype=float)
         rows.append(
@@ -249,10 +265,14 @@ def _ending(
     return {"core_hours": hours, "saved": 0.0, "more": more, "error": np.nan}
 
 
-def _curves(record: CapacityRecord) -> list[tuple[Restart, list[float]]]:
-    """Return the restarts at a constant rate that did not diverge, each with its capacities along the curve."""
+def _curves(record: CapacityRecord | BudgetRecord) -> Sequence[tuple[Curve, list[float]]]:
+    """Return the curves at a constant rate that did not diverge, each with its capacities along it."""
     if record.protocol.schedule != "constant":
         return []
     T, K = record.protocol.T, record.architecture.K
-    counted = [restart for restart in record.restarts if restart.status != "diverged"]
-    return [(restart, [guess_corrected(count, T, K) for count in restart.last_count]) for restart in counted]
+    curves = [_whole(run) for run in record.restarts if run.status != "diverged"]
+    return [(curve, [guess_corrected(count, T, K) for count in curve.last_count]) for curve in curves]
+
+
+def _whole(run: Restart | BudgetRun) -> Curve:
+    return run.trunk if isinstance(run, BudgetRun) else run
