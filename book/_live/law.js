@@ -74,13 +74,14 @@ class Law {
     };
   }
 
-  // Capacities that one training run may have.
+  // Capacities that one training run may have; each residual is drawn as often as any other.
   predictiveDraws(sizes) {
     const scatter = this.scatterAround(sizes);
-    return Float64Array.from(this.draws, (parameters, draw) => {
-      const predicted = Math.max(this.capacity(parameters, sizes), 1);
-      return Math.min(predicted * Math.exp(scatter[draw % scatter.length]), sizes.T);
-    });
+    const predicted = this.draws.map((parameters) => Math.max(this.capacity(parameters, sizes), 1));
+    const n = Math.ceil(predicted.length / scatter.length) * scatter.length;
+    return Float64Array.from({ length: n }, (_, draw) =>
+      Math.min(predicted[draw % predicted.length] * Math.exp(scatter[draw % scatter.length]), sizes.T),
+    );
   }
 
   // Residuals of the measurements whose libraries were about as full: sorted, the means of neighbours, and both ends; in
