@@ -6,6 +6,7 @@
 
 const SIZES = ["d", "H", "N", "L", "K", "T"];
 const HEAD_DIM = 64; // size of one attention head, in every model measured
+const NARROWEST = 7; // runs, to either side of a prediction, that stand for its scatter at least
 const ENOUGH = 1 - 1e-9; // of a target: rounding makes ties of what is equal
 const GUESSING = 1.645; // deviations of guessing below which a capacity says nothing (ecmlib/laws/design.py)
 const LESS_THAN_EVEN = 0.499; // the largest probability below one half, of three digits
@@ -96,9 +97,12 @@ class Law {
     const window = this.neighbours;
     const rounded = Math.round(this.fullness(this.parameters, sizes) * 1e6) / 1e6;
     const position = this.centres.findIndex((centre) => centre >= rounded);
-    const first = Math.max((position === -1 ? n : position) - Math.floor(window / 2), 0);
-    const place = (i) => (first + i < n ? first + i : 2 * n - 1 - first - i);
-    const nearest = Array.from({ length: window }, (_, i) => this.residuals[place(i)]).sort((one, other) => one - other);
+    const before = position === -1 ? n : position;
+    const widest = Math.max(Math.floor(window / 2), 1);
+    const reach = Math.min(Math.max(n - before, Math.min(NARROWEST, widest)), widest);
+    const place = (i) => Math.max(before - reach, 0) + Math.floor((i * reach) / widest);
+    const reflected = (at) => (at < n ? at : 2 * n - 1 - at);
+    const nearest = Array.from({ length: window }, (_, i) => this.residuals[reflected(place(i))]).sort((one, other) => one - other);
     const pair = (i) => (deviation * (nearest[Math.max(i - 1, 0)] + nearest[Math.min(i, window - 1)])) / 2;
     return Array.from({ length: window + 1 }, (_, i) => pair(i));
   }

@@ -12,6 +12,7 @@ from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.validation import Parameters
 
 _EXPONENT = 0.8  # of n residuals n^0.8 are neighbours: so many balance noise against smoothing
+_NARROWEST = 7  # runs, to either side of a prediction, that stand for its scatter at least
 
 
 class Evidence(Parameters):
@@ -91,13 +92,15 @@ class Evidence(Parameters):
         Of n sorted residuals the mean of each neighbouring pair and both ends: a fresh residual falls below each of
         these n + 1 values as often as its rank says, while quantiles of the n themselves are too narrow.
 
-        At the full end the window is reflected, not shifted: of a library that asks for far less than the model holds,
-        those that ask for nearly as much say nothing.
+        Of a library that asks for far less than the model holds, those that ask for nearly as much say nothing: towards
+        the full end the window reaches no further down than there are fuller libraries, but seven runs, and is
+        reflected, not shifted, at the end.
         """
         centre, residual = np.array(self.calibration).T
-        window = self.neighbours
+        window, widest = self.neighbours, max(self.neighbours // 2, 1)
         # Rounding makes ties of what differs in the last digits only, such as predictions at saturation.
         position = np.searchsorted(centre, np.round(fullness, 6))
-        place = np.maximum(position - window // 2, 0)[:, None] + np.arange(window)
+        reach = np.clip(len(centre) - position, min(_NARROWEST, widest), widest)
+        place = np.maximum(position - reach, 0)[:, None] + np.arange(window) * reach[:, None] // widest
         nearest = np.sort(residual[np.where(place < len(centre), place, 2 * len(centre) - 1 - place)], axis=1)
         return np.asarray((nearest[:, [0, *range(window)]] + nearest[:, [*range(window), -1]]) / 2)
