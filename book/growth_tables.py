@@ -12,6 +12,8 @@ from ecmlib.reproduction.budget import largest_limits, protocol_name
 from ecmlib.reproduction.limits import CURVE, FORMS, PROTOCOL
 from ecmlib.reproduction.stats import Estimate
 
+_QUANTITIES = {"bits": "bits", "C": "sequences"}
+
 
 def side_by_side(fitted: pd.DataFrame, what: str, quantity: str = "bits") -> pd.DataFrame:
     """Set the forms of growth beside each other: a row a curve of `ecmlib.reproduction.limits.limits`.
@@ -59,9 +61,11 @@ def known_limits(limited: pd.DataFrame, budgets: pd.DataFrame) -> pd.DataFrame:
 def rules_beside_limits(found: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFrame:
     """Add to what two rules find (`ecmlib.reproduction.budget.shares`) its shares of the largest known limit.
 
-    The limit's interval gives each share its ends, in columns that end in "low" and "high".
+    The limit's interval gives each share its ends, in columns that end in "low" and "high". A limit whose upper end is
+    less than what some protocol holds is that of its protocol, not of the architecture, and not known here.
     """
-    largest = largest_limits(limited, "C")
+    largest = largest_limits(limited, "C").merge(found[[*SIZES, "most"]], on=SIZES)
+    largest = largest[largest["high"] >= largest.pop("most")]
     kept = [*SIZES, "limit", "low", "high", "written"]
     both = found.merge(largest.assign(written=_written(largest))[kept], on=SIZES, how="left")
     of_limit = {
@@ -69,8 +73,80 @@ def rules_beside_limits(found: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFr
         for rule in ("found", "plateau")
         for end, limit in (("", "limit"), (", low", "high"), (", high", "low"))
     }
-    shown = both.assign(**of_limit, limit=both["written"].fillna("not known")).drop(columns=["low", "high", "written"])
+    shown = both.assign(**of_limit, limit=both["written"].astype(object).fillna("not known")).drop(
+        columns=["low", "high", "written"]
+    )
     return _short(shown.rename(columns={"share": "found of most"}))
+
+
+def restarts_in_words(budgets: pd.DataFrame) -> str:
+    """Say how often each architecture and protocol was trained (`ecmlib.reproduction.budget.compare`)."""
+    often = budgets.groupby(CURVE)["restarts"].max()
+    if (repeated := int((often > 1).sum())) == 0:
+        return "each architecture is trained once under each protocol"
+    return f"{repeated} of {len(often)} pairs of architecture and protocol are trained more than once, the others once"
+
+
+def forms_in_words(foretold: pd.DataFrame) -> str:
+    """Say which form foretells each quantity best, and whether others can be told from it (`foretelling`)."""
+    return " ".join(_forms(name, foretold[foretold["quantity"] == quantity]) for quantity, name in _QUANTITIES.items())
+
+
+def _forms(name: str, forms: pd.DataFrame) -> str:
+    if forms.empty:
+        return f"Of the {name} nothing is foretold."
+    best, *others = [row for _, row in forms.iterrows()]
+    return f"For the {name} it is the {best['form']}: " + "; ".join(_behind(row) for row in others) + "."
+
+
+def _behind(row: Any) -> str:
+    behind = Estimate(*(100 * row[["behind", "behind_low", "behind_high"]].to_numpy(float)))
+    shown = f"{behind.value:.1f} ({behind.low:.1f} to {behind.high:.1f}) points"
+    alike = behind.contains(0)
+    apart = "cannot be told from it by that" if alike else "can be told from it by that"
+    text = f"the {row['form']} is off by {shown} more and {apart}"
+    if not row["leans"]:
+        return text
+    side = "too little" if 2 * row["too_little"] > row["curves"] else "too much"
+    many = row["too_little"] if side == "too little" else row["curves"] - row["too_little"]
+    return f"{text}, {'but' if alike else 'and'} says {side} of {many} of {row['curves']} curves"
+
+
+def orders_in_words(budgets: pd.DataFrame) -> str:
+    """Say whether counts order protocols of one architecture as bits do, after the longest budget that most have."""
+    shared = budgets.groupby("max_steps")[PROTOCOL[0]].transform("size")
+    last = budgets[shared == shared.max()]
+    last = last[last["max_steps"] == last["max_steps"].max()]
+    by_bits, by_counts = (
+        [protocol_name(row) for _, row in last.sort_values(quantity, ascending=False).iterrows()]
+        for quantity in ("bits", "C")
+    )
+    steps = f"After {last['max_steps'].iloc[0]:,} steps"
+    if by_bits == by_counts:
+        return f"{steps} bits and counts order the protocols alike: {_listed(by_bits)}."
+    return f"{steps} the order by bits is {_listed(by_bits)}; by counts, of one run each, it is {_listed(by_counts)}."
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(name.replace(", decay", " with decay") for name in names)
+
+
+def steps_in_words(limited: pd.DataFrame, budgets: pd.DataFrame) -> str:
+    """Say whether known limits of the bits take longer where a library offers more, and what else differs there."""
+    known = limited[limited["known"] & (limited["quantity"] == "bits")].merge(
+        budgets[[*CURVE, "load"]].drop_duplicates(), on=CURVE
+    )
+    each = known.groupby(SIZES)[["load", "P", "steps_90"]].median()
+    if len(each) < 3:
+        return "Too few limits are known to say how long they take over size and load."
+    of_steps, of_size = (each["load"].corr(each[other], method="spearman") for other in ("steps_90", "P"))
+    more = "longer" if of_steps > 0 else "shorter"
+    return (
+        f"Over {len(each)} architectures with a known limit, the more a library offers to each parameter, the {more} "
+        f"it takes, by rank (Spearman's correlation {of_steps:.2f}, medians of protocols); so few "
+        f"establish no law, and since load depends on size among them ({of_size:.2f}), neither can "
+        "be told to be the cause."
+    )
 
 
 def with_ends(table: pd.DataFrame, *names: str) -> pd.DataFrame:

@@ -1,7 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from growth_tables import known_limits, reference_in_words, rules_beside_limits, side_by_side, with_ends
+from growth_tables import (
+    forms_in_words,
+    known_limits,
+    orders_in_words,
+    reference_in_words,
+    restarts_in_words,
+    rules_beside_limits,
+    side_by_side,
+    steps_in_words,
+    with_ends,
+)
 
 from ecmlib.reproduction.limits import FORMS
 
@@ -54,6 +64,62 @@ def test_rules_stand_beside_the_limit_of_the_count() -> None:
     assert written["found of limit"].tolist() == ["0.40 (0.36 to 0.44)", "not known"]
     assert not any("low" in name or "high" in name for name in written)
     assert shown["limit"].to_dict() == {16: "100 (90 to 110)", 24: "not known"}
+    beyond = rules_beside_limits(found.assign(most=111.0), limited)
+    assert beyond["limit"].unique().tolist() == ["not known"], "another protocol holds more"
+
+
+def test_how_often_each_was_trained_is_counted() -> None:
+    once = pd.DataFrame([CURVE | {"max_steps": steps, "restarts": 1} for steps in (10, 20)])
+    assert restarts_in_words(once) == "each architecture is trained once under each protocol"
+    both = pd.concat([once, once.assign(d=24, restarts=[3, 1])])
+    assert restarts_in_words(both).startswith("1 of 2 pairs of architecture and protocol are trained more than once")
+
+
+def test_forms_are_said_to_lean_and_to_be_apart_or_not() -> None:
+    row = {"quantity": "bits", "curves": 17, "too_little": 8, "leans": False}
+    none = dict.fromkeys(["behind", "behind_low", "behind_high"], np.nan)
+    alike = {"behind": 0.002, "behind_low": -0.012, "behind_high": 0.044, "leans": True}
+    apart = {"behind": 0.031, "behind_low": 0.01, "behind_high": 0.05}
+    forms = pd.DataFrame(
+        [
+            row | none | {"form": "A"},
+            row | alike | {"form": "B", "too_little": 15},
+            row | alike | {"form": "C", "too_little": 2},
+            row | apart | {"form": "D"},
+        ]
+    )
+    said = forms_in_words(forms)
+    assert said.startswith("For the bits it is the A: the B is off by 0.2 (-1.2 to 4.4) points more and cannot be told")
+    assert "from it by that, but says too little of 15 of 17 curves; the C" in said
+    assert "but says too much of 15 of 17 curves; the D" in said
+    assert "the D is off by 3.1 (1.0 to 5.0) points more and can be told from it by that." in said
+    assert said.endswith("Of the sequences nothing is foretold.")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"), [([9, 8], "alike: Muon 0.01 with decay, Adam 0.01"), ([8, 9], "by counts")]
+)
+def test_order_by_counts_is_that_by_bits_or_not(counts: list[int], said: str) -> None:
+    last = [CURVE | {"max_steps": 20, "bits": 100, "C": counts[0]}]
+    last += [CURVE | {"max_steps": 20, "bits": 90, "C": counts[1], "optimizer": "adam"}]
+    table = pd.DataFrame(
+        [*last, last[0] | {"max_steps": 40, "C": 0}, *(row | {"max_steps": 10, "C": 0} for row in last)]
+    )
+    words = orders_in_words(table)
+    assert words.startswith("After 20 steps")
+    assert said in words
+    assert words.split("order by bits is ")[-1].startswith("Muon") or "alike" in words
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"), [([10, 20, 30], "the longer it takes"), ([30, 20, 10], "the shorter it takes")]
+)
+def test_steps_to_limits_are_ranked_over_loads(steps: list[int], said: str) -> None:
+    limited = pd.DataFrame([fit(d=d, P=100 * d, steps_90=each) for d, each in enumerate(steps, 1)])
+    budgets = limited.assign(load=lambda of: 9.0 - 4 * (of["d"] == 1) + of["d"])
+    assert said in steps_in_words(limited, budgets)
+    assert "load depends on size among them (1.00)" in steps_in_words(limited, budgets)
+    assert steps_in_words(limited.head(2), budgets).startswith("Too few limits")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ QUANTITIES = ["bits", "C"]  # that grow
 SURE = 2.0  # a limit is known where its interval is narrower than this factor, from end to end ...
 FAR = 2.0  # ... and 90 % of it come within so many times the longest budget
 _FEWEST = 6  # budgets without which no form is fitted
-_FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90", "outgrown"]
+_FIT = ["form", "told", "error", "limit", "low", "high", "reached", "known", "steps_90", "far_90", "outgrown"]
 Steps = NDArray[np.float64]
 Fitted = tuple[Steps, NDArray[np.float64]]  # a form's parameters and their covariance
 
@@ -79,9 +79,10 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         ``held`` there; ``told``, what the form says of it when fitted to the shorter ones alone, and ``error``, the
         mean over restarts of ``|ln(told / held)|``; of the fit to all budgets ``limit`` with ``low`` and ``high``
         (missing without one), ``reached``, the share of it that is held, ``known``, whether the interval is narrow and
-        the limit near enough to speak of one, and ``steps_90``, the steps to 90 % of a known one; ``outgrown``, 1 where
-        the longest budget holds more than the upper end of the limit that is known without it, else 0, missing if none
-        is known; ``agreed``, whether all forms that have a limit know it, in intervals that overlap.
+        the limit near enough to speak of one, ``steps_90``, the steps to 90 % of a known one, and ``far_90``, to that
+        of any; ``outgrown``, 1 where the longest budget holds more than the upper end of the limit that is known
+        without it, else 0, missing if none is known; ``agreed``, whether all forms that have a limit know it, in
+        intervals that overlap.
     """
     columns = [*CURVE, "quantity", "budgets", "longest", "held", *_FIT, "agreed"]
     rows: list[dict[str, Any]] = []
@@ -170,6 +171,7 @@ def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[st
         "high": limit.high,
         "reached": float(y[-1] / limit.value),
         "steps_90": steps_90 if known else np.nan,
+        "far_90": steps_90,
         "known": known,
     }
 
