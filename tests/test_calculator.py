@@ -18,10 +18,11 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from ecmlib import Architecture, Protocol, measure_mac
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import predicted, smallest_architectures
+from ecmlib.laws.design import smallest_architectures
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import LAWS, load_law
+from ecmlib.laws.worth import predicted
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")

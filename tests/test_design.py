@@ -25,17 +25,13 @@ from prove_designs import (
 from ecmlib import Architecture, Protocol, load_law, load_results, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import (
-    best_design,
-    capacity_over_parameters,
-    predicted,
-    smallest_architectures,
-)
+from ecmlib.laws.design import best_design, smallest_architectures
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.text_design import bits_a_token, smallest_for_text
 from ecmlib.laws.text_law import shipped_text_law
+from ecmlib.laws.worth import capacity_over_parameters, predicted
 from ecmlib.reproduction.designs import (
     GRIDS_OF_DESIGNS,
     OF_ANY,

@@ -20,11 +20,12 @@ import pandas as pd
 import yaml
 
 from ecmlib.laws.base import Law
-from ecmlib.laws.design import best_design, predicted, smallest_architectures
+from ecmlib.laws.design import best_design, smallest_architectures
 from ecmlib.laws.points import SIZES
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.text_design import smallest_for_text
 from ecmlib.laws.text_law import TextLaw
+from ecmlib.laws.worth import predicted
 from ecmlib.protocol import Protocol
 from ecmlib.reproduction.designs import (
     GRIDS_OF_DESIGNS,

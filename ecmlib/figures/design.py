@@ -18,7 +18,7 @@ def plot_capacity_over_parameters(frame: pd.DataFrame, published: pd.DataFrame |
     Parameters
     ----------
     frame : DataFrame
-        As `ecmlib.laws.design.capacity_over_parameters` returns it, for one N and one L.
+        As `ecmlib.laws.worth.capacity_over_parameters` returns it, for one N and one L.
     published : DataFrame, optional
         Columns H, P and C of the paper's law, drawn dotted.
     """

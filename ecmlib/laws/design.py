@@ -1,9 +1,8 @@
-"""Which architecture holds a wanted number of sequences, and what its parameters are worth: design with a law."""
+"""Which architecture holds a wanted number of sequences: design with a law."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.architecture import HEAD_DIM, Architecture
+from ecmlib.architecture import HEAD_DIM
 from ecmlib.chance import count_deviation
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.registry import load_law
+from ecmlib.laws.worth import combinations, largest_library, predicted
 from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.protocol import Positive
 from ecmlib.validation import LARGEST, Parameters, shown
@@ -106,13 +106,13 @@ def smallest_architectures(
         raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
     if T is None:
         LibrarySize(T=1, N=N, K=K)
-        T = _largest_library(law, N, K)
+        T = largest_library(law, N, K)
     choices: dict[str, Any] = {"L": tuple(L), "H": tuple(H), "head_dim": head_dim}
     told: dict[str, Any] = {"token_bits": token_bits, "max_steps": max_steps}
     target = _Target(capacity=capacity, N=N, K=K, T=T, probability=probability, **told, **choices)
     target.refuse_impossible(law)
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
-    widest = _combinations(sizes).assign(**{name: value for name, value in told.items() if value is not None})
+    widest = combinations(sizes).assign(**{name: value for name, value in told.items() if value is not None})
     reached = target.reached(widest, law)
     if not reached.any():
         raise ValueError(target.refusal(widest, law))
@@ -136,54 +136,6 @@ def best_design(candidates: pd.DataFrame) -> pd.Series[Any]:
     """Choose among `smallest_architectures`: least P inside the law's fitted region or, if none is, least P."""
     inside = candidates[~candidates["outside_region"]]
     return (candidates if inside.empty else inside).iloc[0]
-
-
-def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame:
-    """Add to a frame of d, H, N, L, K, T what a law says: C, its interval, P, MPP and outside_region.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A row an architecture; of its components (`ecmlib.laws.points.COMPONENTS`), ``max_steps`` and ``token_bits``
-        what there are columns of.
-    law : Law
-        Predicts capacities.
-    level : float
-        Share of single training runs inside C_low to C_high, percentiles of the law's predictive draws.
-
-    Returns
-    -------
-    DataFrame
-        A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
-        outside_region (whether the law was not fitted on such sizes and steps).
-    """
-    C, C_low, C_high = law.predict_interval(frame, level)
-    P = _parameters(frame)
-    beyond = law.evidence.outside(frame) != ""
-    return frame.assign(C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=beyond)
-
-
-def capacity_over_parameters(
-    law: Law,
-    d: Iterable[int],
-    H: Iterable[int],
-    N: Iterable[int],
-    L: Iterable[int] = (1,),
-    K: int = 128,
-    T: int | None = None,
-) -> pd.DataFrame:
-    """Predict every combination of the sizes: what capacity P parameters buy (paper, Fig. 11).
-
-    Returns
-    -------
-    DataFrame
-        As `predicted`, a row a combination, sorted by L, N, H and P. T is by default the largest that was fitted on and
-        that exists, for each N.
-    """
-    frame = _combinations({"d": d, "H": H, "N": N, "L": L, "K": [K]})
-    frame["T"] = [_largest_library(law, length, K) for length in frame["N"]] if T is None else T
-    frame = predicted(frame, law)
-    return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
 
 
 class _Target(Parameters):
@@ -256,24 +208,6 @@ class _Target(Parameters):
 def _three_digits(probability: float) -> float:
     """Round a probability down."""
     return float(np.floor(1000 * probability) / 1000)
-
-
-def _largest_library(law: Law, N: int, K: int) -> int:
-    """Return the largest library that the law was fitted on and that N and K give."""
-    return int(min(int(law.region["T"][1]), distinct_beginnings(N, K)))
-
-
-def _combinations(values: Mapping[str, Iterable[int]]) -> pd.DataFrame:
-    return pd.DataFrame(itertools.product(*values.values()), columns=list(values))
-
-
-def _parameters(frame: pd.DataFrame) -> list[int]:
-    """Count P, of all that the frame says of each architecture."""
-    said = frame[[name for name in Architecture.model_fields if name in frame]]
-    whole = said.astype({name: int for name in (*"dHNLK", "head_dim", "ff_mult") if name in said})
-    return [
-        Architecture(**{str(name): value for name, value in row.items()}).n_params for row in whole.to_dict("records")
-    ]
 
 
 def _smallest_d(candidates: pd.DataFrame, target: _Target, law: Law) -> NDArray[np.int64]:
