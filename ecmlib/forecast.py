@@ -101,5 +101,5 @@ def evidence(steps: Sequence[int], capacities: Sequence[float], T: int, at: floa
 
 @cache
 def shipped_forecaster() -> Forecaster:
-    """Return the forecaster that ships with the package, taught by the curves of the main grid."""
+    """Return the forecaster that ships with the package, taught by our curves of constant rates."""
     return Forecaster(**read_json(shipped_file("forecast.json", "law")))

@@ -18,12 +18,11 @@ from ecmlib.reproduction.budget import (
     judge,
     largest_limits,
     load_budgets,
-    plot_budgets,
-    plot_steps_90,
     refuse_mixture,
     same_protocol,
     shares,
 )
+from ecmlib.reproduction.budget_figures import plot_budgets, plot_steps_90
 from ecmlib.reproduction.limits import CURVE, SAME, foretelling, limits, of_best_form
 
 BUDGETS = np.array([1250, 2500, 5000, 10000, 20000, 40000, 80000, 160000])

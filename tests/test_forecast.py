@@ -8,7 +8,8 @@ from ecmlib.budget_record import BudgetRecord, BudgetRun
 from ecmlib.curve import Curve, CurvePoint
 from ecmlib.forecast import Forecast, Forecaster, evidence, shipped_forecaster
 from ecmlib.provenance import Provenance
-from ecmlib.reproduction.forecast import beyond, cases, coverage, examine, savings, taught_apart, teach
+from ecmlib.reproduction.forecast import beyond, cases, coverage, examine, taught_apart, teach
+from ecmlib.reproduction.forecast_savings import savings
 from ecmlib.restart import Restart, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.training import ended, forecast_of

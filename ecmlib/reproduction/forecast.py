@@ -20,7 +20,6 @@ from ecmlib.curve import Curve, last_tenth
 from ecmlib.figures.style import COLORS, new_panels
 from ecmlib.files import named_folder, writable_folder
 from ecmlib.forecast import Forecaster, evidence
-from ecmlib.protocol import Protocol
 from ecmlib.reproduction.stats import Estimate, mean
 from ecmlib.restart import Restart
 from ecmlib.results import CapacityRecord
@@ -78,7 +77,7 @@ def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
     """
     rows = []
     for number, record in enumerate(records):
-        for curve, C in _curves(record):
+        for curve, C in curves_of(record):
             steps = curve.step
             for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN):
                 cut = int(np.searchsorted(steps, seen, side="right"))
@@ -179,7 +178,7 @@ def beyond(records: Sequence[CapacityRecord | BudgetRecord], apart: dict[int, Fo
     for number, record in enumerate(records):
         if not isinstance(record, BudgetRecord) or number not in apart:
             continue
-        for (trunk, C), at in itertools.product(_curves(record), record.budgets):
+        for (trunk, C), at in itertools.product(curves_of(record), record.budgets):
             steps = trunk.step
             ends = {budget: int(np.searchsorted(steps, budget, side="right")) for budget in record.budgets}
             for seen in (budget for budget in record.budgets if budget < at <= steps[-1]):
@@ -188,44 +187,6 @@ def beyond(records: Sequence[CapacityRecord | BudgetRecord], apart: dict[int, Fo
                     came = last_tenth(steps[: ends[at]], C[: ends[at]])
                     rows.append({"seen": seen, "at": at, **told._asdict(), "came": came})
     return pd.DataFrame(rows, columns=["seen", "at", "value", "low", "high", "came"])
-
-
-def savings(
-    records: Sequence[CapacityRecord | BudgetRecord],
-    apart: dict[int, Forecaster],
-    within: Sequence[float] = (0.03, 0.05, 0.1),
-) -> pd.DataFrame:
-    """Say what ``stop="forecast"`` would have saved of measured runs, what it would have cost more, and its error.
-
-    Asked is what such a run asks (`ecmlib.training.forecast_of`): the count at ``max_steps``. No plateau ends it, so
-    where its forecast does not, it goes on after the plateau rule has ended the measured one. Trunks of budgets, which
-    nothing was to end, are left out.
-
-    Returns
-    -------
-    DataFrame
-        A row a width: ``within``; ``runs``, and ``core_hours`` they took; what would have been ``saved`` of these by
-        the share of runs that would have ``ended`` before, and what the share that would have gone on for ``longer``
-        costs ``more`` at most, if it goes to ``max_steps``; ``error``, the mean of ``|forecast / count - 1|`` over
-        those that would have ended before and whose count at ``max_steps`` is ``known``: measured, or the whole
-        library.
-    """
-    rows = []
-    for width in within:
-        ends = [
-            _ending(apart.get(number), record.protocol, restart, C, width)
-            for number, record in enumerate(records)
-            for restart, C in _curves(record)
-            if isinstance(restart, Restart)
-        ]
-        runs = pd.DataFrame(ends, columns=["core_hours", "saved", "more", "error"], dtype=float)
-        rows.append(
-            {"within": width, "runs": len(runs)}
-            | runs[["core_hours", "saved", "more"]].sum().to_dict()
-            | {"ended": (runs["saved"] > 0).mean(), "longer": (runs["more"] > 0).mean()}
-            | {"error": runs["error"].mean(), "known": runs["error"].count()}
-        )
-    return pd.DataFrame(rows)
 
 
 def coverage(table: pd.DataFrame) -> Estimate:
@@ -247,25 +208,7 @@ def plot_examination(table: pd.DataFrame, level: float = LEVEL) -> Figure:
     return figure
 
 
-def _ending(
-    forecaster: Forecaster | None, protocol: Protocol, restart: Restart, C: list[float], width: float
-) -> dict[str, float]:
-    """Say what a run took, what a forecast would have saved of it or cost more, and how wrong it would have been."""
-    steps, hours = restart.step, restart.provenance.core_seconds / 3600
-    cut_short = restart.status not in ("complete", "max_steps")  # what it holds at max_steps is not known
-    for cut in range(len(steps)):
-        if forecaster is None:
-            break
-        told = forecaster.forecast(steps[: cut + 1], C[: cut + 1], protocol.T, protocol.max_steps)
-        if told is not None and told.within <= width:
-            true = C[-1] if restart.status == "complete" else last_tenth(steps, C)
-            error = np.nan if cut_short or cut == len(steps) - 1 else abs(told.value / max(true, 1.0) - 1)
-            return {"core_hours": hours, "saved": hours * (1 - steps[cut] / steps[-1]), "more": 0.0, "error": error}
-    more = hours * (protocol.max_steps / steps[-1] - 1) if cut_short else 0.0
-    return {"core_hours": hours, "saved": 0.0, "more": more, "error": np.nan}
-
-
-def _curves(record: CapacityRecord | BudgetRecord) -> Sequence[tuple[Curve, list[float]]]:
+def curves_of(record: CapacityRecord | BudgetRecord) -> Sequence[tuple[Curve, list[float]]]:
     """Return the curves at a constant rate that did not diverge, each with its capacities along it."""
     if record.protocol.schedule != "constant":
         return []
