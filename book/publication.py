@@ -99,6 +99,12 @@ def tidy(results: Path = RESULTS) -> pd.DataFrame:
     return rows[[*named, *(column for column in rows if column not in named)]]
 
 
+def published(results: Path = RESULTS) -> list[Path]:
+    """Return the files of records and laws, without locks and runs that are still going on."""
+    files = (path for path in results.rglob("[!.]*") if path.is_file())
+    return sorted(path for path in files if "in-flight" not in path.parts)
+
+
 def dictionary(rows: pd.DataFrame) -> pd.DataFrame:
     """Say what each column of `tidy` means, and of which values it is."""
     described = MEANING | _documented(Architecture) | _documented(Protocol)
@@ -191,8 +197,7 @@ def _sizes(of: tuple[Path, CapacityRecord]) -> tuple[int, ...]:
 
 def _files(folder: Path, listed: set[Path]) -> str:
     """List what of a folder is no capacity record."""
-    paths = [path for path in sorted(folder.rglob("*.*")) if path not in listed and not path.name.startswith(".")]
-    names = [path.relative_to(folder.parent).as_posix() for path in paths if path.is_file()]
+    names = [path.relative_to(folder.parent).as_posix() for path in published(folder) if path not in listed]
     items = "".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
     return f"<ul>{items}</ul>" if items else ""
 
@@ -220,7 +225,10 @@ def _copy(app: Sphinx, failed: Exception | None) -> None:
     if failed or app.builder.format != "html":
         return
     site = Path(app.outdir)
-    shutil.copytree(ROOT / "results", site / "records", dirs_exist_ok=True)
+    for path in published(ROOT / "results"):
+        copy = site / "records" / path.relative_to(ROOT / "results")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     (site / "notebooks").mkdir(exist_ok=True)
     for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
         shutil.copy(notebook, site / "notebooks")
@@ -231,7 +239,7 @@ def _copy(app: Sphinx, failed: Exception | None) -> None:
     rows.to_csv(site / "capacities.csv", index=False)
     dictionary(rows).to_csv(site / "dictionary.csv", index=False)
     with zipfile.ZipFile(site / "results.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(path for path in (ROOT / "results").rglob("*") if path.is_file()):
+        for path in published(ROOT / "results"):
             archive.write(path, path.relative_to(ROOT))
         for name in ("capacities.csv", "dictionary.csv"):
             archive.write(site / name, f"results/{name}")

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ecmlib.files import write_atomically
+from ecmlib.files import flush_to_disk, write_atomically
 
 Tensors = dict[str, torch.Tensor]
 Kept = tuple[dict[str, Any], Tensors]
@@ -51,7 +51,8 @@ class Checkpoint:
         Warns
         -----
         UserWarning
-            If what is there was kept by another run or by other code: it is deleted, and the run begins anew.
+            If what is there was kept by another run or by other code, or cannot be read: it is deleted, and the run
+            begins anew.
         """
         if self._path is None or not self._path.exists():
             return None
@@ -60,9 +61,10 @@ class Checkpoint:
             if kept["identity"] == self._identity:
                 return kept["progress"], load_file(self._path.parent / kept["tensors"])
             other = [name for name, value in self._identity.items() if kept["identity"].get(name) != value]
+            why = f"of another {', '.join(other) or 'run'}"
         except (ValueError, TypeError, KeyError, AttributeError, OSError, SafetensorError):
-            return None  # a run that starts anew loses minutes, not a measurement
-        warnings.warn(f"{self._path}: discarded, of another {', '.join(other) or 'run'}", stacklevel=2)
+            why = "not whole"  # a run that starts anew loses minutes, not a measurement
+        warnings.warn(f"{self._path}: discarded, {why}", stacklevel=2)
         self.clear()
         return None
 
@@ -84,6 +86,7 @@ class Checkpoint:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.with_suffix(f".{time.time_ns()}.safetensors")
         save_file(tensors, file)
+        flush_to_disk(file)  # before the JSON names it
         kept = {"identity": self._identity, "progress": progress, "tensors": file.name}
         write_atomically(self._path, json.dumps(kept))
         self._delete_tensors(but=file)

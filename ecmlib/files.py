@@ -95,7 +95,7 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)  # temporary files are made for their owner alone
         temporary.replace(path)
-        _flush_directory(path.parent)
+        flush_to_disk(path.parent)  # the new name, too: the file's content alone may be lost with the power
     except OSError as error:
         raise OSError(f"{path}: could not be written ({error.strerror or error}); it is as it was") from None
     finally:
@@ -103,15 +103,15 @@ def write_atomically(path: Path, text: str) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def flush_to_disk(path: Path) -> None:
+    """Have what was written to a file or a folder outlast a loss of power."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def locked(folder: Path) -> FileLock:
     """Lock a folder of records against other writers; the lock ends with the process that has it."""
     return FileLock(folder / ".lock", timeout=60)
-
-
-def _flush_directory(folder: Path) -> None:
-    """Flush the new name, too: the file's content alone may be lost with the power."""
-    directory = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -1,5 +1,6 @@
 import itertools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,21 @@ def test_spoilt_checkpoint_is_as_none(how: str, tmp_path: Path) -> None:
     assert found is not None
     assert found[0] == {"step": 3}
     spoil(path, how)
-    assert Checkpoint(path, {"seed": 1}).load() is None
+    with pytest.warns(UserWarning, match=r"run\.0\.json: discarded, not whole"):
+        assert Checkpoint(path, {"seed": 1}).load() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensors_are_flushed_before_the_file_that_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    flush = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file: (flushed.append(Path(f"/proc/self/fd/{file}").resolve().suffix), flush(file))
+    )
+    checkpoint = Checkpoint(tmp_path / "run.0.json", {})
+    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
+    checkpoint.save()
+    assert flushed == [".safetensors", ".tmp", ""]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from publication import dictionary, points, records, tidy
+from publication import dictionary, points, published, records, tidy
 
 from ecmlib import Protocol
 from ecmlib.files import read_json
@@ -19,6 +19,21 @@ def test_every_training_run_of_every_capacity_record_is_a_row_and_every_column_i
     assert (explained["meaning"].str.len() > 3).all()
     meaning = explained.set_index("column")["meaning"]
     assert meaning["min_steps"] != meaning["max_steps"]
+
+
+def test_runs_that_go_on_and_locks_are_not_published(tmp_path: Path) -> None:
+    for name in (
+        "README.md",
+        ".lock",
+        "mac/a.json",
+        "mac/.lock",
+        "mac/in-flight/a.0.json",
+        "mac/in-flight/a.0.1.safetensors",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in published(tmp_path)] == ["README.md", "mac/a.json"]
+    assert len(published(RESULTS)) > 800
 
 
 def test_points_of_live_pictures_lead_to_their_records() -> None:
