@@ -79,6 +79,15 @@ def rules_beside_limits(found: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFr
     return _short(shown.rename(columns={"share": "found of most"}))
 
 
+def with_sizes_in_one(table: pd.DataFrame) -> pd.DataFrame:
+    """Write d, H, N and L in one column, the first, so that a table is less wide."""
+    sizes = ["d", "H", "N", "L"]
+    written = table[sizes].astype(str).agg(", ".join, axis=1)
+    rest = table.drop(columns=sizes)
+    rest.insert(0, ", ".join(sizes), written)
+    return rest
+
+
 def restarts_in_words(budgets: pd.DataFrame) -> str:
     """Say how often each architecture and protocol was trained (`ecmlib.reproduction.budget.compare`)."""
     often = budgets.groupby(CURVE)["restarts"].max()

@@ -11,6 +11,7 @@ from growth_tables import (
     side_by_side,
     steps_in_words,
     with_ends,
+    with_sizes_in_one,
 )
 
 from ecmlib.reproduction.limits import FORMS
@@ -134,3 +135,8 @@ def test_reference_says_whether_it_reaches_the_limit(share: float, high: float, 
     assert f"it holds {share:.2f} (0.70 to {high:.2f}) of the limit" in words
     assert "about 46,000 steps to 90\N{NO-BREAK SPACE}%" in words
     assert "is not known" in reference_in_words(pd.DataFrame())
+
+
+def test_sizes_stand_in_one_column() -> None:
+    table = pd.DataFrame({"d": [16], "H": [1], "N": [8], "L": [2], "T": [2048], "found": [70.0]})
+    assert with_sizes_in_one(table).to_dict("list") == {"d, H, N, L": ["16, 1, 8, 2"], "T": [2048], "found": [70.0]}
