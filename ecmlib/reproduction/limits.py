@@ -104,7 +104,7 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 
 def foretelling(fitted: pd.DataFrame) -> pd.DataFrame:
-    """Compare forms by how well they foretell, over the curves of which each of them says something.
+    """Compare forms by how well they foretell, over the curves of which each of them says something, or over all.
 
     Errors are medians over curves: one run that has collapsed outweighs all others in a mean.
 
@@ -122,7 +122,8 @@ def foretelling(fitted: pd.DataFrame) -> pd.DataFrame:
     tables = []
     for quantity, of_quantity in fitted.groupby("quantity", sort=False):
         by_form = of_quantity.assign(less=of_quantity["told"] < of_quantity["held"]).set_index([*CURVE, "form"])
-        errors = by_form["error"].unstack().dropna()
+        told = by_form["error"].unstack().dropna(how="all")
+        errors = told.dropna() if told.notna().all(axis=1).any() else told
         too_little = by_form["less"].unstack().loc[errors.index].sum()
         of_forms = {
             "error": errors.median(),
