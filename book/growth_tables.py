@@ -8,7 +8,7 @@ import pandas as pd
 from pages import percent
 
 from ecmlib.laws.points import SIZES
-from ecmlib.reproduction.budget import largest_limits, protocol_name
+from ecmlib.reproduction.budget import largest_limits, protocol_name, with_load
 from ecmlib.reproduction.limits import CURVE, FORMS, PROTOCOL
 from ecmlib.reproduction.stats import Estimate
 
@@ -50,8 +50,7 @@ def known_limits(limited: pd.DataFrame, budgets: pd.DataFrame) -> pd.DataFrame:
     limited, budgets : DataFrame
         What `ecmlib.reproduction.limits.of_best_form` and `ecmlib.reproduction.budget.compare` return.
     """
-    rows = limited.assign(limit=_written(limited))[limited["known"]]
-    rows = rows.merge(budgets[[*CURVE, "load"]].drop_duplicates(), on=CURVE)
+    rows = with_load(limited.assign(limit=_written(limited))[limited["known"]], budgets)
     wide = rows.pivot(index=[*CURVE, "load"], columns="quantity", values=["limit", "reached", "steps_90"])
     asked = [(what, quantity) for quantity in ("bits", "C") for what in ("limit", "reached", "steps_90")]
     shown = wide.reindex(columns=asked).set_axis([f"{quantity}: {what}" for what, quantity in asked], axis=1)
@@ -142,9 +141,7 @@ def _listed(names: list[str]) -> str:
 
 def steps_in_words(limited: pd.DataFrame, budgets: pd.DataFrame) -> str:
     """Say whether known limits of the bits take longer where a library offers more, and what else differs there."""
-    known = limited[limited["known"] & (limited["quantity"] == "bits")].merge(
-        budgets[[*CURVE, "load"]].drop_duplicates(), on=CURVE
-    )
+    known = with_load(limited[limited["known"] & (limited["quantity"] == "bits")], budgets)
     each = known.groupby(SIZES)[["load", "P", "steps_90"]].median()
     if len(each) < 3:
         return "Too few limits are known to say how long they take over size and load."

@@ -107,6 +107,13 @@ def by_hand(law: SignalLaw, d: int, H: int, N: int, K: int, T: int) -> pd.DataFr
     return pd.DataFrame(rows, columns=["quantity", "computed as", "value"], dtype=object)
 
 
+def coverage_table(held: pd.DataFrame) -> pd.DataFrame:
+    """Write `intervals_by_group`, or several of them in one, as a table of the book."""
+    shares = {column: held[column].map(percent) for column in ("covered", "low", "high")}
+    names = {"covered": "inside", "low": "at least", "high": "at most", "width": "upper / lower end"}
+    return held.assign(**shares).reset_index().rename(columns=names)
+
+
 def coverage_in_words(table: pd.DataFrame, least: float = 0.85, most: float = 0.95) -> str:
     """Say in which groups of `intervals_by_group` intervals hold too seldom or too often, and where that is sure."""
     counted = table.assign(held=(table["covered"] * table["runs"]).round().astype(int), runs=table["runs"].astype(int))

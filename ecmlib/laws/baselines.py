@@ -15,10 +15,7 @@ from ecmlib.laws.fitting import Array, FitLoss, FitOptions
 from ecmlib.laws.points import ONE_SETTING, fittable, scored, weights
 
 _INPUTS = ["d", "H", "N"]
-_MOST = 8  # degree
-
-
-Degree = Annotated[int, Field(ge=0, le=_MOST)]
+Degree = Annotated[int, Field(ge=0, le=8)]
 
 
 class PolynomialOptions(FitOptions):

@@ -80,8 +80,7 @@ def configurations(
         A row a configuration, budgets of training apart: d, H, N, L, K, T, ``max_steps``, P and `COMPONENTS` where the
         frame has them, ``by``, ``target``, ``lost``, if the frame has it (whether every restart ended in guessing),
         ``restarts``, ``spread``, the standard deviation over restarts of the logarithm of the first target (missing if
-        there is one), and ``complete``: whether the first target reached T,
-        in which case the capacity is at least T.
+        there is one), and ``complete``: whether the first target reached T, in which case the capacity is at least T.
 
     Raises
     ------

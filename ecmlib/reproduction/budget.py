@@ -164,6 +164,11 @@ def largest_limits(limited: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return known.loc[known.groupby(SIZES)["limit"].idxmax()].reset_index(drop=True)
 
 
+def with_load(limited: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Add to limits (`ecmlib.reproduction.limits.of_best_form`) the ``load`` of their curves in what `compare` says."""
+    return limited.merge(table[[*CURVE, "load"]].drop_duplicates(), on=CURVE)
+
+
 def beside_limits(results: pd.DataFrame, limited: pd.DataFrame, quantity: str = "bits") -> pd.DataFrame:
     """Compare what architectures hold with the largest limit that is known of each (`largest_limits`).
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.figures.style import new_figure, new_panels, scale_by_doublings, shared_legend, styled
 from ecmlib.laws.points import SIZES
-from ecmlib.reproduction.budget import protocol_name
+from ecmlib.reproduction.budget import protocol_name, with_load
 from ecmlib.reproduction.limits import CURVE, PROTOCOL
 
 
@@ -21,8 +21,7 @@ def plot_steps_90(limited: pd.DataFrame, table: pd.DataFrame) -> Figure:
     table : DataFrame
         What `compare` returns.
     """
-    known = limited[limited["known"] & (limited["quantity"] == "bits")]
-    known = known.merge(table[[*CURVE, "load"]].drop_duplicates(), on=CURVE)
+    known = with_load(limited[limited["known"] & (limited["quantity"] == "bits")], table)
     figure, panels = new_panels(2, share_x=False)
     for (_, curves), color, marker in styled(known.groupby(PROTOCOL, sort=False)):
         for axes, across in zip(panels, ("P", "load"), strict=True):

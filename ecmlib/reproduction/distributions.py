@@ -13,9 +13,8 @@ from scipy import optimize, stats
 from scipy.special import gammaln
 
 Counts = NDArray[np.int64]
-_NO_MORE = (
-    1e-3  # share of the mean: of a variance that exceeds it by less, a likelihood of thousands of counts says nothing
-)
+# Share of the mean: of a variance that exceeds it by less, a likelihood of thousands of counts says nothing.
+_NO_MORE = 1e-3
 _LEAST_SIGMA = 1e-6  # of counts that are all the same
 
 
