@@ -34,7 +34,7 @@ CELLS = "cells scored"  # row of the table that counts them
 NARROW = 32  # largest d of the fit that is asked about larger ones
 
 
-class Choices(Parameters):
+class ComparisonChoices(Parameters):
     """What a comparison of laws may be asked for, checked before hours of fits.
 
     Parameters

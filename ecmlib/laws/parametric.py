@@ -157,6 +157,7 @@ class ParametricLaw(Law):
             return cls.formula(whole(found), sizes)
 
         told = weights(points, options.target, cls.nearness)
+        # A law without T learns from full cells where counts end, as the paper's does; one with T knows.
         full = points["full"].to_numpy() if "T" in cls.variables else None
         optimum = minimise(predict, measured, proposals[:, free], (low, high), options.loss, told, full)
         found = optimum.parameters

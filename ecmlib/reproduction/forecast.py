@@ -32,7 +32,7 @@ _FOLDS = 5
 _NUMBERS = [f"x{i}" for i in range(8)]  # of `ecmlib.forecast.evidence`
 
 
-class Choices(Parameters):
+class ForecastChoices(Parameters):
     """What an examination of forecasts may be asked for, checked before anything is read.
 
     Parameters

@@ -24,7 +24,7 @@ Cue = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-class Choices(Parameters):
+class HopfieldChoices(Parameters):
     """What experiments on Hopfield networks may be asked for, checked before the first network.
 
     Parameters

@@ -27,7 +27,7 @@ PAPER = 310  # steps of patience: ten of the paper's epochs
 CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
 
 
-class Choices(Parameters):
+class StoppingChoices(Parameters):
     """What a replay may be asked for, checked before anything is read.
 
     Parameters
@@ -57,7 +57,7 @@ def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> 
     ValueError
         If a patience is less than 1, or if there is no run to stop.
     """
-    Choices(patience_steps=list(patience_steps))
+    StoppingChoices(patience_steps=list(patience_steps))
     rows = []
     for record in records:
         T, K = record.protocol.T, record.architecture.K
