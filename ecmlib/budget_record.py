@@ -114,9 +114,9 @@ class BudgetRecord(Record):
         """
         rows = []
         for number, run in enumerate(self.restarts):
-            status = "max_steps" if run.status == "diverged" else run.status  # of budgets before it did
             for budget, curve, core_seconds in self._finished(run):
                 protocol = of_budget(self.protocol, budget)
+                status = "complete" if curve.last_count[-1] == protocol.T else "max_steps"
                 of_run = (number, run.seed, status, curve.step[-1], core_seconds, run.provenance.device)
                 rows.append(
                     settings_of(self.architecture, protocol)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import numpy as np
+from pydantic import Field
 from scipy import stats
 
+from ecmlib.validation import checked
+
 FULL = 0.9  # share of the library from which its size, not the model, sets the count
+Level = Annotated[float, Field(gt=0, lt=1)]  # of an interval
 Capacities = TypeVar("Capacities")  # a number, an array or a Series
 
 
@@ -44,8 +48,7 @@ def tails(level: float) -> tuple[float, float]:
     ValueError
         If the level is not between 0 and 1.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level = {level}: should be between 0 and 1")
+    checked(Level, level=level)
     return (1 - level) / 2, (1 + level) / 2
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ecmlib.protocol import Seed
 from ecmlib.validation import LARGEST, Parameters, checked, refuse_beyond_memory
 
 if TYPE_CHECKING:
     import torch
 
 Tokens = NDArray[np.int64]
-_Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class LibrarySize(Parameters):
@@ -72,7 +72,7 @@ def random_library(T: int, N: int, K: int, seed: int) -> torch.Tensor:
     import torch  # reading records, which checks sizes, need not wait for it
 
     LibrarySize(T=T, N=N, K=K)
-    checked(_Seed, seed=seed)
+    checked(Seed, seed=seed)
     refuse_beyond_memory(8 * T * N, f"T = {T}, N = {N}: the library")
     # NumPy promises the raw stream of a bit generator for ever, but not what its distributions make of it.
     # The remainder of 64 random bits is uniform to within K / 2^64.
@@ -90,7 +90,7 @@ def distinct(draw: Callable[[int], Tokens], n: int, rounds: int | None = None) -
         From the number of sequences that are missing to as many new ones or more, an array of shape (missing, N); of
         those that differ the first n are taken.
     """
-    sequences = first_of_each_prefix(draw(n))
+    sequences = first_of_each_prefix(draw(n))[:n]
     for _ in itertools.count(1) if rounds is None else range(1, rounds):
         if len(sequences) == n:
             break

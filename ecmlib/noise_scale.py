@@ -77,8 +77,9 @@ def measure_noise_scale(
     generator = torch.Generator().manual_seed(seeds.weights)
 
     def gradient(rows: torch.Tensor) -> torch.Tensor:
-        loss = trainers.forward.losses(trainer.library[rows.to(here.device)]).mean()
-        return torch.cat([part.flatten() for part in torch.autograd.grad(loss, trained)])
+        losses = trainers.forward.losses(trainer.library[rows.to(here.device)])
+        loss = losses if protocol.loss == "all" else losses[:, -1]
+        return torch.cat([part.flatten() for part in torch.autograd.grad(loss.mean(), trained)])
 
     points = []
     for point in follow(trainer, protocol, protocol.max_steps):

@@ -11,6 +11,7 @@ from ecmlib.validation import LARGEST, Parameters, chosen
 
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
 Optimizer = Literal["adam", "muon"]
@@ -97,7 +98,7 @@ class Protocol(Parameters):
     min_steps: Positive = 5_000
     max_steps: Positive = 20_000
     eval_every: Positive = 31
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
     precision: Precision = "float32"
     optimizer: Optimizer = "adam"
     schedule: Schedule = "constant"

@@ -105,6 +105,11 @@ def end_value(protocol: Protocol, steps: Sequence[int], values: Sequence[float])
     return last_tenth(steps, values)
 
 
+def ended_count(protocol: Protocol, curve: Curve) -> float:
+    """Say with how many sequences a curve has ended (`end_value`): with T, if it stopped because all were memorised."""
+    return protocol.T if curve.last_count[-1] == protocol.T else end_value(protocol, curve.step, curve.last_count)
+
+
 def settings_of(architecture: Architecture, protocol: Protocol) -> dict[str, Any]:
     """Return what every row of a table says of what was measured: architecture, protocol and P."""
     return {**architecture.model_dump(), **protocol.model_dump(), "P": architecture.n_params}
@@ -116,17 +121,17 @@ def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> 
     Returns
     -------
     dict
-        Sequences memorised at the end (`end_value`): ``C_raw`` as counted, ``C`` less its guesses, and ``C_guess_sd``,
-        the standard deviation due to guessing; ``lost``, whether the count cannot be told from guessing at 95 %
-        (one-sided), and ``full``, whether it is at least 0.9 T. ``bits`` memorised at the end, of all predictions less
-        what the model still lacks, and ``bits_per_parameter``.
+        Sequences memorised at the end (`ended_count`): ``C_raw`` as counted, ``C`` less its guesses, and
+        ``C_guess_sd``, the standard deviation due to guessing; ``lost``, whether the count cannot be told from
+        guessing at 95 % (one-sided), and ``full``, whether it is at least 0.9 T. ``bits`` memorised at the end, of all
+        predictions less what the model still lacks, and ``bits_per_parameter``.
 
         As the first edition had them: ``C_plateau``, the best count of the whole curve, and ``C_paper_rule``, the best
         one until the paper's rule stops, at ``paper_rule_step``, each also ``_raw``; ``full_count``, most sequences of
         which every token was predicted.
     """
     T, K, N = protocol.T, architecture.K, architecture.N
-    ended = T if curve.last_count[-1] == T else end_value(protocol, curve.step, curve.last_count)
+    ended = ended_count(protocol, curve)
     lacking = end_value(protocol, curve.step, curve.bits)
     bits = max(0.0, (N - 1) * T * (math.log2(K) - lacking))
     stop = patience_stop(curve.step, curve.last_count, protocol.patience_steps)
@@ -171,7 +176,8 @@ def seeds_of_restart(protocol: Protocol, number: int) -> Seeds:
 
 
 def seed_of_restart(seed: int, number: int) -> int:
-    """Draw a seed from that of a protocol and the number of a restart (from 0); it differs for every pair."""
+    """Draw a seed from that of a protocol and the number of a restart (from 0); pairs that are
+    likely to meet have different ones."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
@@ -205,6 +211,8 @@ def check_restarts(restarts: Sequence[Restart], protocol: Protocol, K: int) -> N
                 check_not_diverged(restart.status, restart.points, K)
             if restart.positions is not None:
                 with said_of("positions"):
+                    if not restart.step:
+                        raise ValueError("a run without a curve has none")
                     _check_positions(restart.positions, restart)
             with said_of("rounded"):
                 _check_rounded(restart.rounded, protocol.T)

@@ -18,7 +18,7 @@ from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.provenance import Provenance
 from ecmlib.record import Record, load_folder
-from ecmlib.restart import Restart, check_restarts, end_value, seed_of_restart, settings_of
+from ecmlib.restart import Restart, check_restarts, end_value, ended_count, seed_of_restart, settings_of
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
 
@@ -190,9 +190,9 @@ class TextRecord(Record):
         if restart.held_out is None or restart.beyond_model is None or restart.beyond_ngram is None:
             return row | dict.fromkeys(_SAID, math.nan)
         T, known = self.protocol.T, restart.held_out.last_count / restart.held_out.n
-        counted, full_counted, bits = (
-            end_value(self.protocol, restart.step, values)
-            for values in (restart.last_count, restart.full_count, restart.bits)
+        counted = ended_count(self.protocol, restart)
+        full_counted, bits = (
+            end_value(self.protocol, restart.step, values) for values in (restart.full_count, restart.bits)
         )
         said = (
             counted,

@@ -120,8 +120,8 @@ def refuse_beyond_memory(needed: float, what: str, available: int | None = None)
         )
 
 
-def refuse_unknown_parameters(cells: Sequence[str]) -> None:
-    """Stop a notebook that was given a parameter it does not have; papermill itself only warns.
+def refuse_wrong_parameters(cells: Sequence[str]) -> None:
+    """Stop a notebook that was given a parameter it does not have, of which papermill only warns, or no switch for one.
 
     Parameters
     ----------
@@ -131,24 +131,36 @@ def refuse_unknown_parameters(cells: Sequence[str]) -> None:
     Raises
     ------
     ValueError
-        Naming the unknown parameters and the known ones.
+        Naming the unknown parameters and the known ones, or what is True or False by default and was given otherwise:
+        papermill's ``-p train false`` is a text, and as such true.
     """
-    assigned = [(cell, assigned_names(cell)) for cell in cells]
-    known = next((names for _, names in assigned if names), [])
-    unknown = [name for cell, names in assigned if cell.startswith(_INJECTED) for name in names if name not in known]
-    if unknown:
+    assigned = [(cell, _assigned(cell)) for cell in cells]
+    known = next((values for _, values in assigned if values), {})
+    given = {name: value for cell, values in assigned if cell.startswith(_INJECTED) for name, value in values.items()}
+    if unknown := [name for name in given if name not in known]:
         raise ValueError(f"unknown parameter {', '.join(unknown)}: this notebook has {', '.join(known)}")
+    for name, value in given.items():
+        if _is_switch(known[name]) and not _is_switch(value):
+            raise ValueError(f"{name} = {ast.unparse(value)}: input should be True or False")
 
 
 def assigned_names(source: str) -> list[str]:
     """Name what a cell assigns, in order."""
-    return [
-        target.id
+    return list(_assigned(source))
+
+
+def _assigned(source: str) -> dict[str, ast.expr]:
+    return {
+        target.id: statement.value
         for statement in ast.parse(source).body
         if isinstance(statement, ast.Assign)
         for target in statement.targets
         if isinstance(target, ast.Name)
-    ]
+    }
+
+
+def _is_switch(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and isinstance(value.value, bool)
 
 
 def _complaint(detail: dict[str, Any]) -> str:

@@ -55,8 +55,8 @@ def workplace(
     ValueError
         If a parameter is out of range, or for what `refuse_impossible` refuses.
     """
-    checked(Positive, restarts=restarts)
-    refuse_impossible(architecture, T, batch_size, checked(Positive, stack=stack), device)
+    together = min(checked(Positive, restarts=restarts), checked(Positive, stack=stack))
+    refuse_impossible(architecture, T, batch_size, together, device)
     where, asked = resolve_device(device), checked(Compiled, compiled=compiled)
     here = Workplace(where, can_compile(where) if asked == "auto" else asked)
     if here.device.type == "cpu" and not os.environ.get("OMP_NUM_THREADS"):

@@ -74,12 +74,15 @@ def test_where_a_rule_ends_a_run_the_end_is_less_than_the_best(tiny: Architectur
 
 def test_longer_budgets_are_spared_once_all_is_memorised() -> None:
     easy = Architecture(d=16, N=4, K=8)
-    record = measure_budgets(easy, [50, 400, 800, 1600], T=8, schedule="wsd", lr=0.01, compiled=False, progress=False)
+    record = measure_budgets(easy, [10, 400, 800, 1600], T=8, schedule="wsd", lr=0.01, compiled=False, progress=False)
     (run,) = record.restarts
     assert run.status == "complete"
     assert run.branches[-1].last_count[-1] == 8
     assert run.branches[-1].budget < 1600
-    assert record.frame()["C"].iloc[-1] == 8
+    frame = record.frame()
+    assert frame["C"].iloc[-1] == 8
+    assert frame["status"].tolist() == ["complete" if count == 8 else "max_steps" for count in frame["C_raw"]]
+    assert frame["status"].nunique() == 2, "of the shortest budget only a part is memorised"
 
 
 def diverging(record: BudgetRecord, **run: Any) -> BudgetRecord:

@@ -109,6 +109,14 @@ def test_committed_record_is_possible_and_named_after_what_it_holds(path: Path) 
     assert getattr(record, record.parts)
 
 
+def test_positions_of_a_run_without_a_curve_are_refused(tmp_path: Path) -> None:
+    good = json.loads(GOOD["mac"].read_text())
+    bare = good["restarts"][0] | {key: [] for key in ("step", "last_count", "full_count", "bits", "rounded")}
+    (tmp_path / "bad.json").write_text(json.dumps(good | {"restarts": [bare | {"status": "diverged"}]}))
+    with pytest.raises(ValueError, match=r"restarts\.0: positions: a run without a curve has none"):
+        KINDS["mac"].load(tmp_path / "bad.json")
+
+
 @pytest.mark.parametrize(
     ("kind", "where", "value", "reason"),
     [(kind, *damage) for kind, damages in DAMAGES.items() for damage in damages],

@@ -24,8 +24,9 @@ from prove_designs import (
 
 from ecmlib import Architecture, Protocol, load_law, load_results, random_library
 from ecmlib.figures import plot_candidates, plot_capacity_over_parameters, plot_design_hits
-from ecmlib.laws.base import Law
+from ecmlib.laws.base import ExtrapolationWarning, Law
 from ecmlib.laws.design import best_design, smallest_architectures
+from ecmlib.laws.design_choices import refuse_other_training
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.points import SIZES
@@ -232,7 +233,7 @@ def test_candidate_that_saturates_too_early_is_left_out() -> None:
         ({"capacity": 100, "N": 1}, "N = 1: input should be greater than or equal to 2"),
         ({"capacity": 100, "N": 8, "K": 1}, "K = 1: input should be greater than or equal to 2"),
         ({"capacity": 100, "N": 8, "T": 0}, "T = 0: input should be greater than or equal to 1"),
-        ({"capacity": 100, "N": 8, "H": []}, r"H = \(\): .*at least 1 item"),
+        ({"capacity": 100, "N": 8, "H": []}, r"H = \[\]: input should be one integer or more, in a list"),
         ({"capacity": 100, "N": 8, "L": [0]}, "L.0 = 0: input should be greater than or equal to 1"),
         ({"capacity": 100, "N": 8, "probability": 1.0}, "probability = 1.0: input should be less than 1"),
         ({"capacity": 100, "N": 8, "probability": 0.0}, "probability = 0.0: input should be greater than 0"),
@@ -480,12 +481,60 @@ def test_text_shorter_than_a_sequence_is_refused_by_the_length_asked_for(tmp_pat
     [
         (7.5, r"token_bits = 7\.5: a token of K = 128 takes at most log2 K = 7"),
         (0.5, r"token_bits = 0\.5: input should be greater than or equal to 1"),
-        (6.0, r"token_bits = 6: law 'smooth' knows random tokens alone"),
     ],
 )
 def test_bits_that_no_token_takes_are_refused(token_bits: float, refused: str) -> None:
     with pytest.raises(ValueError, match=refused):
-        smallest_architectures(100, 8, law=LAW, token_bits=token_bits)
+        smallest_architectures(100, 8, T=2048, token_bits=token_bits)
+    with pytest.raises(ValueError, match=refused):
+        load_law().predict(16, 1, 8, T=2048, token_bits=token_bits)
+
+
+def test_bits_of_a_token_need_a_law_that_knows_them_and_are_an_extrapolation_of_one_of_random_tokens() -> None:
+    with pytest.raises(ValueError, match=r"token_bits = 6: law 'smooth' knows random tokens alone"):
+        smallest_architectures(100, 8, law=LAW, token_bits=6.0)
+    with pytest.warns(ExtrapolationWarning, match="fitted to token_bits = log2 K$"):
+        load_law().predict(16, 1, 8, T=2048, token_bits=5.0)
+    assert load_law().predict(16, 1, 8, T=2048, token_bits=7.0) == load_law().predict(16, 1, 8, T=2048)
+    assert smallest_architectures(100, 8, T=2048, token_bits=5.0)["outside_region"].all()
+
+
+@pytest.mark.parametrize("choices", [1, None, "12", [], ["1"]])
+def test_choices_of_a_design_are_a_list_of_integers(choices: Any) -> None:
+    with pytest.raises(ValueError, match=r"^H(\.0)? = .*: input should be (one|a valid) integer[^;]*$"):
+        smallest_architectures(100, 8, T=2048, H=choices)
+    same = smallest_architectures(100, 8, T=2048, L=[1], H=np.array([1, 2]))
+    pd.testing.assert_frame_equal(same, smallest_architectures(100, 8, T=2048, L=[1], H=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refused"),
+    [
+        ({"probability": 2.0}, "probability = 2"),
+        ({"max_steps": 0}, "max_steps = 0"),
+        ({"L": [0]}, r"L\.0 = 0"),
+        ({"law": "signal"}, "law = 'signal': input should be a law"),
+        ({"seed": "x"}, "seed = 'x'"),
+        ({"share": 2.0}, "share = 2"),
+    ],
+)
+def test_a_design_for_text_is_refused_before_the_text_is_read(wrong: dict[str, Any], refused: str) -> None:
+    with pytest.raises(ValueError, match=refused):
+        smallest_for_text(**{"text": "nowhere.txt", "N": 8, "K": 256, "share": 0.5} | wrong)
+
+
+def test_n_grams_of_one_sequence_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "prose.txt").write_text(prose(3000), encoding="utf-8")
+    with pytest.raises(ValueError, match="T = 1: input should be at least 2"):
+        smallest_for_text(tmp_path / "prose.txt", 8, 128, 0.5, T=1, law=load_law())
+
+
+def test_law_of_another_training_designs_nothing_that_is_trained_by_this_one() -> None:
+    refuse_other_training(load_law(), Protocol.reference(T=512, max_steps=5000, seed=1, vary="weights+order"))
+    with pytest.raises(
+        ValueError, match=r"fitted to target = C_plateau, lr = 0\.001, .*trained with target = C, lr = 0\.02"
+    ):
+        refuse_other_training(load_law("results/law/signal.json"), Protocol.reference())
 
 
 @pytest.mark.parametrize(("N", "K", "T"), [(2, 2, 3), (4, 2, 9), (2, 128, 2048)])

@@ -181,7 +181,7 @@ def test_bad_frame_is_refused(frame: pd.DataFrame, message: str) -> None:
 def test_bad_option_is_refused() -> None:
     with pytest.raises(ValueError, match="starts = 0"):
         ECM.fit(grid(TRUTH), starts=0)
-    with pytest.raises(ValueError, match=r"level = 1\.5: should be between 0 and 1"):
+    with pytest.raises(ValueError, match=r"level = 1\.5: input should be less than 1"):
         quick_fit(grid(TRUTH), bootstraps=2).intervals(1.5)
     with pytest.raises(ValueError, match="was not fitted here"):
         ECM.published(L=1).predict(8, 1, 8, level=0.9)

@@ -21,7 +21,7 @@ from ecmlib import (
     random_library,
     smallest_architectures,
 )
-from ecmlib.laws.design import sizes_up_to
+from ecmlib.laws.design_choices import sizes_up_to
 from ecmlib.reproduction.measure import measure_all
 
 

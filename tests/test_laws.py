@@ -23,12 +23,12 @@ from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import configurations, noise, scored, weights
+from ecmlib.laws.points import SIZES, configurations, noise, scored, weights
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import BitsPerParameter
 from ecmlib.laws.scope import by_axis, errors_by_grid, out_of_scope
-from ecmlib.laws.scores import aicc, coverage, left_out, relative_errors
+from ecmlib.laws.scores import aicc, coverage, left_out, predicted_unseen, relative_errors
 from ecmlib.laws.signal import SignalLaw, carried, free_numbers
 from ecmlib.laws.text_law import TextLaw
 
@@ -299,7 +299,7 @@ def test_a_process_on_errors_finds_what_the_law_lacks_and_nothing_where_it_lacks
             both = ResidualModel.fit(frame, starts=4)
         points = scored(frame, "C_plateau")
         groups = points.index.tolist()
-        return left_out(both.ours, points, "C_plateau", groups), left_out(both, points, "C_plateau", groups)
+        return left_out(both.ours, frame, points, groups), left_out(both, frame, points, groups)
 
     bent = grid()
     bent = bent.assign(C_plateau=bent["C_plateau"] * np.where(bent["d"] > 16, 1.0, 1.5))
@@ -332,9 +332,22 @@ def test_left_out_configurations_are_not_seen() -> None:
     with warnings.catch_warnings(action="ignore", category=FitWarning):
         law = SignalLaw.fit(points, starts=3, bootstraps=0)
     truth = TRUTH.predict_frame(points[points["H"] == 8])
-    assert left_out(law, points, "C_plateau", points["H"], only=8) == pytest.approx(
+    assert left_out(law, points, points, points["H"], only=8) == pytest.approx(
         np.mean(np.abs(truth / 70 - 1)), rel=1e-4
     )
+
+
+def test_left_out_refits_see_the_runs_of_all_others_and_weigh_them_as_the_fit_did() -> None:
+    frame = load_results("results/reference")
+    points = scored(frame, "C")
+    assert points["restarts"].nunique() > 1, "else weights would not differ"
+    law = load_law()
+    assert isinstance(law, SignalLaw)
+    first = points.index == 0
+    others = frame.merge(points.loc[~first, [*SIZES, "max_steps"]])
+    assert len(others) == len(frame) - points["restarts"][0]
+    expected = law.refit(others).predict_frame(points[first])
+    np.testing.assert_allclose(predicted_unseen(law, frame, points, first, only=True)[0], expected)
 
 
 def test_what_luck_lifts_above_guessing_is_lost_where_every_run_ended_in_guessing() -> None:
@@ -476,7 +489,12 @@ def test_a_size_left_out_is_that_of_the_fitted_data_or_the_usual_one() -> None:
         ({"head_dim": 0}, "head_dim = 0: input should be greater than or equal to 1"),
         ({"ff": "gelu"}, "ff = gelu: input should be 'train' or 'identity'"),
         ({"heads": 2}, "heads: unknown; besides sizes, a law may know head_dim, ff,"),
-        ({"level": 1.0}, "level = 1.0: should be between 0 and 1"),
+        ({"level": 1.0}, "level = 1.0: input should be less than 1"),
+        ({"level": "x"}, "level = 'x': input should be a valid number"),
+        ({"d": None}, "d = None: input should be a number"),
+        ({"d": True}, "d = True: input should be a number"),
+        ({"T": np.inf}, "T = inf: input should be a finite number"),
+        ({"d": [8, 16], "H": [1, 2, 3]}, r"d of shape \(2,\), H of shape \(3,\): input should be .* that broadcast"),
     ],
 )
 def test_what_no_law_can_predict_is_refused_by_name(wrong: dict[str, Any], message: str) -> None:

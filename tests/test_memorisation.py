@@ -65,6 +65,15 @@ def test_text_is_memorised_beyond_what_a_reference_knows(of_text: TextRecord, co
     assert row["bits_per_parameter"] == restart.beyond_model.floored / of_text.P
 
 
+def test_run_that_ended_with_all_memorised_at_a_constant_rate_holds_all(of_text: TextRecord) -> None:
+    (restart,) = of_text.restarts
+    steps = len(restart.step)
+    whole = restart.model_copy(update={"last_count": [*[T // 2] * (steps - 1), T], "status": "complete"})
+    constant = of_text.protocol.model_copy(update={"schedule": "constant", "warmup_steps": 0})
+    frame = of_text.model_copy(update={"restarts": [whole], "protocol": constant}).frame()
+    assert frame["counted"].tolist() == [T]
+
+
 def test_uniform_tokens_need_no_reference_and_nothing_of_them_generalises(corpus: Corpus) -> None:
     record = measure_text(SMALL, corpus, TextProtocol(**QUICK | {"content": "uniform"}), **RUN)
     assert record.reference is None

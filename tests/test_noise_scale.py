@@ -44,6 +44,12 @@ def test_estimating_leaves_the_training_as_it_is(tiny: Architecture) -> None:
     assert [point.last_count for point in record.points] == restart.last_count
 
 
+def test_gradient_is_that_of_the_loss_that_is_trained(tiny: Architecture) -> None:
+    every, last = (measure_noise_scale(tiny, **QUICK, loss=loss).points[0] for loss in ("all", "last"))
+    assert every.last_count == last.last_count, "the same fresh weights"
+    assert every.small != last.small
+
+
 def test_record_is_kept_and_read_again(tiny: Architecture, tmp_path: Path) -> None:
     record = measure_noise_scale(tiny, **QUICK, results=tmp_path)
     (path,) = tmp_path.glob("*.json")

@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ecmlib import load_results
 from ecmlib.text_record import load_text_records
-from ecmlib.validation import refuse_unknown_parameters
+from ecmlib.validation import refuse_wrong_parameters
 
 SMALLEST = {"K": 8, "H": 1, "head_dim": 4, "T": 64, "compiled": False}
 NOTEBOOKS = sorted(Path("notebooks").glob("*.ipynb"))
@@ -134,6 +134,13 @@ def test_record_of_diverged_restarts_is_rendered(lr: float, shell: InteractiveSh
 
 def test_first_assigning_cell_declares_the_parameters() -> None:
     cells = ["", "d = 1  # size\nH = 2", "# Parameters\nd = 3\n", "x = 1"]
-    refuse_unknown_parameters(cells)
+    refuse_wrong_parameters(cells)
     with pytest.raises(ValueError, match="unknown parameter h, n: this notebook has d, H"):
-        refuse_unknown_parameters([*cells, "# Parameters\nh = 4\nn = 5\n"])
+        refuse_wrong_parameters([*cells, "# Parameters\nh = 4\nn = 5\n"])
+
+
+def test_text_is_no_switch() -> None:
+    cells = ["train = True  # False reads\nname = ''"]
+    refuse_wrong_parameters([*cells, '# Parameters\ntrain = False\nname = "false"\n'])
+    with pytest.raises(ValueError, match="train = 'false': input should be True or False"):
+        refuse_wrong_parameters([*cells, '# Parameters\ntrain = "false"\n'])

@@ -200,6 +200,9 @@ def test_runs_that_the_papers_rule_ended_count_with_the_steps_they_took() -> Non
     assert set(stopped["max_steps"]) == {900}
     assert set(allowed["max_steps"]) == {20_000}
     assert (stopped["load"] > allowed["load"]).all()
+    beside = rows.assign(stop="plateau", steps=20_000, status="max_steps", lr=0.02)
+    both = loads(law, pd.concat([rows.assign(stop="patience", lr=0.001), beside]))
+    assert set(both["max_steps"]) == {900, 20_000}, "steps of another training are none of its own"
 
 
 def test_the_same_sizes_trained_in_two_ways_are_two_points() -> None:

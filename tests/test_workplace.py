@@ -8,7 +8,7 @@ import pytest
 
 from ecmlib import Architecture, measure_mac
 from ecmlib.reproduction.measure import measure_all
-from ecmlib.workplace import refuse_impossible
+from ecmlib.workplace import refuse_impossible, workplace
 
 ASK = """
 import torch
@@ -46,6 +46,13 @@ def test_memory_that_counts_is_that_of_the_gpu(
         measure_all([sizes], T=64, device=device, results=tmp_path)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: Gpu(2**60))
     refuse_impossible(Architecture(d=10**6, N=32, L=10**3), T=64, device=device)
+
+
+def test_memory_is_that_of_as_many_models_as_there_are_restarts() -> None:
+    sizes = Architecture(d=64, N=16)
+    workplace(sizes, 16_000, 512, restarts=1, stack=10**6)
+    with pytest.raises(ValueError, match="training takes at least"):
+        workplace(sizes, 16_000, 512, restarts=10**6, stack=10**6)
 
 
 def test_memory_of_a_gpu_is_not_asked_for_what_runs_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,9 +127,15 @@ class Law(Fitted):
                 raise ValueError(f"{name}: unknown; besides sizes, a law may know {', '.join(OPTIONAL)}")
             if name not in (*COMPONENTS, *self.components):
                 raise ValueError(f"{name}: this law does not know it")
-        sizes = {"d": d, "H": H, "N": N, "L": L, "K": K, "T": T}
-        asked = {name: self._usual(name) if value is None else value for name, value in sizes.items()} | components
-        columns = np.broadcast_arrays(*asked.values())
+        usual = {
+            name: self._usual(name) if value is None else value for name, value in {"L": L, "K": K, "T": T}.items()
+        }
+        asked: dict[str, ArrayLike] = {"d": d, "H": H, "N": N} | usual | components
+        try:
+            columns = np.broadcast_arrays(*asked.values())
+        except ValueError:
+            shapes = ", ".join(f"{name} of shape {np.shape(value)}" for name, value in asked.items() if np.ndim(value))
+            raise ValueError(f"{shapes}: input should be numbers, or arrays that broadcast") from None
         frame = pd.DataFrame(dict(zip(asked, (column.ravel() for column in columns), strict=True)))
         shape = columns[0].shape
         predicted = (self.predict_frame(frame),) if level is None else self.predict_interval(frame, level)

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from ecmlib.chance import FULL
+from ecmlib.chance import FULL, Level
 from ecmlib.files import write_atomically
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import PolynomialModel
@@ -34,6 +34,12 @@ CELLS = "cells scored"  # row of the table that counts them
 NARROW = 32  # largest d of the fit that is asked about larger ones
 
 
+def _not_one(folds: int) -> int:
+    if folds == 1:
+        raise ValueError("input should be 0 or at least 2: one group is all that there is to fit to")
+    return folds
+
+
 class ComparisonChoices(Parameters):
     """What a comparison of laws may be asked for, checked before hours of fits.
 
@@ -44,17 +50,17 @@ class ComparisonChoices(Parameters):
     starts, bootstraps, seed
         See `ecmlib.laws.fitting.FitOptions`.
     folds : int
-        Groups of configurations that are left out in turn; 0 leaves out each alone.
+        Groups of configurations that are left out in turn, 2 or more; 0 leaves out each alone.
     level : float
         Of all intervals, between 0 and 1.
     """
 
     target: Literal["C", "C_plateau", "C_paper_rule"] = "C_plateau"
     starts: Annotated[int, Field(ge=1, le=LARGEST)] = 200
-    bootstraps: Annotated[int, Field(ge=0, le=LARGEST)] = 1000
-    folds: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    bootstraps: Annotated[int, Field(ge=1, le=LARGEST)] = 1000
+    folds: Annotated[int, Field(ge=0, le=LARGEST), AfterValidator(_not_one)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    level: Level = 0.9
 
 
 def compare(
@@ -103,7 +109,7 @@ def compare(
     if papers is not None and len(papers):
         under_rule = scored(papers, "C_paper_rule")
     table = {
-        name: _scores(law, points, unseen, under_rule, target, folds)
+        name: _scores(law, frame, points, unseen, under_rule, target, folds)
         | {"coverage": coverage(law, holdout, target, level) if len(unseen) and law.is_fitted else math.nan}
         for name, law in laws.items()
     }
@@ -136,7 +142,7 @@ def like_for_like(
             ecm = EmpiricalCapacityModel.fit(frame, target, loss, starts=starts, bootstraps=0, seed=seed)
         polynomial = PolynomialModel.fit(frame, target, 5, loss, bootstraps=0)
         for name, law in (("ECM", ecm), ("polynomial", polynomial)):
-            predictions = {"in_sample": bounded(law, points), "left_out": predicted_unseen(law, points, groups)}
+            predictions = {"in_sample": bounded(law, points), "left_out": predicted_unseen(law, frame, points, groups)}
             errors = {when: np.abs(predicted / points[target] - 1) for when, predicted in predictions.items()}
             rows.append(points[SIZES].assign(loss=loss, law=name, **errors))
     return pd.concat(rows, ignore_index=True)
@@ -176,7 +182,13 @@ def save_all(
 
 
 def _scores(
-    law: Law, points: pd.DataFrame, unseen: pd.DataFrame, papers: pd.DataFrame, target: str, folds: int
+    law: Law,
+    frame: pd.DataFrame,
+    points: pd.DataFrame,
+    unseen: pd.DataFrame,
+    papers: pd.DataFrame,
+    target: str,
+    folds: int,
 ) -> dict[str, float]:
     known = law.n_parameters > 0
     measured, predicted = points[target].to_numpy(float), bounded(law, points)
@@ -185,10 +197,10 @@ def _scores(
     return {
         "parameters": law.n_parameters if known else math.nan,
         "in_sample": mean_error(points, predicted, target),
-        "left_out_cell": left_out(law, points, target, points.index % (folds or len(points))),
-        "left_out_H": left_out(law, points, target, points["H"]),
-        "left_out_N": left_out(law, points, target, points["N"]),
-        "beyond_d_32": left_out(law, points, target, points["d"] > NARROW, only=True),
+        "left_out_cell": left_out(law, frame, points, points.index % (folds or len(points))),
+        "left_out_H": left_out(law, frame, points, points["H"]),
+        "left_out_N": left_out(law, frame, points, points["N"]),
+        "beyond_d_32": left_out(law, frame, points, points["d"] > NARROW, only=True),
         "holdout": mean_error(unseen, bounded(law, unseen), target),
         "paper_conditions": mean_error(papers, bounded(law, papers), "C_paper_rule") if knows_T else math.nan,
         "right_full": float(np.mean(bounded(law, full) >= FULL * full["T"])) if len(full) else math.nan,

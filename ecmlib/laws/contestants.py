@@ -43,7 +43,7 @@ def fit_all(
         Laws by the names of their rows in the table; the published one is first, ours last.
     """
     n = len(configurations(frame, target, EmpiricalCapacityModel.same))
-    few, tenth = min(starts, 20), bootstraps // 10
+    few, tenth = min(starts, 20), max(1, bootstraps // 10)
     laws: dict[str, Law] = {"ECM, published": EmpiricalCapacityModel.published(L=1)}
     with warnings.catch_warnings(action="ignore", category=FitWarning):
         laws["ECM"] = EmpiricalCapacityModel.fit(frame, target, starts=starts, bootstraps=bootstraps, seed=seed)

@@ -13,14 +13,14 @@ from pydantic import Field
 from ecmlib.architecture import HEAD_DIM
 from ecmlib.chance import count_deviation
 from ecmlib.laws.base import Law
+from ecmlib.laws.design_choices import DesignChoices, chosen_law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.worth import combinations, largest_library, predicted
 from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.protocol import Positive
-from ecmlib.validation import LARGEST, Parameters, shown
+from ecmlib.validation import LARGEST
 
-MOST_CHOICES = 64  # of layers and of heads
 _ENOUGH = 1 - 1e-9  # of a target: rounding makes ties of what is equal, such as a library known whole
 _GUESSING = 1.645  # deviations of guessing, of which chance goes beyond once in twenty: what is less says nothing
 _LESS_THAN_EVEN = 0.499  # the largest probability below one half, of three digits
@@ -101,15 +101,14 @@ def smallest_architectures(
     0  29  1  1  14384
     1  27  2  1  19872
     """
-    law = load_law() if law is None else law
-    if not isinstance(law, Law):
-        raise ValueError(f"law = {shown(law)}: input should be a law, such as load_law reads from a file")
+    law = chosen_law(law, load_law)
+    told = {"token_bits": token_bits, "max_steps": max_steps}
+    offered: dict[str, Any] = {"L": L, "H": H, "probability": probability, "head_dim": head_dim, **told}
+    choices = DesignChoices(**offered)
     if T is None:
         LibrarySize(T=1, N=N, K=K)
         T = largest_library(law, N, K)
-    choices: dict[str, Any] = {"L": tuple(L), "H": tuple(H), "head_dim": head_dim}
-    told: dict[str, Any] = {"token_bits": token_bits, "max_steps": max_steps}
-    target = _Target(capacity=capacity, N=N, K=K, T=T, probability=probability, **told, **choices)
+    target = _Target(capacity=capacity, N=N, K=K, T=T, **dict(choices))
     target.refuse_impossible(law)
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
     widest = combinations(sizes).assign(**{name: value for name, value in told.items() if value is not None})
@@ -124,31 +123,17 @@ def smallest_architectures(
     return candidates.sort_values(["P", "d"], ignore_index=True)
 
 
-def sizes_up_to(**most: int) -> list[range]:
-    """Return 1 to ``most`` for each name, such as ``L_max``; a ValueError says which is no integer from 1 to 64."""
-    for name, value in most.items():
-        if type(value) is not int or not 1 <= value <= MOST_CHOICES:
-            raise ValueError(f"{name} = {shown(value)}: input should be an integer from 1 to {MOST_CHOICES}")
-    return [range(1, value + 1) for value in most.values()]
-
-
 def best_design(candidates: pd.DataFrame) -> pd.Series[Any]:
     """Choose among `smallest_architectures`: least P inside the law's fitted region or, if none is, least P."""
     inside = candidates[~candidates["outside_region"]]
     return (candidates if inside.empty else inside).iloc[0]
 
 
-class _Target(Parameters):
+class _Target(DesignChoices):
     capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     N: Annotated[int, Field(ge=2, le=LARGEST)]
     K: Annotated[int, Field(ge=2, le=LARGEST)]
     T: Positive
-    L: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    H: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    probability: Annotated[float, Field(gt=0, lt=1)]
-    token_bits: Annotated[float, Field(ge=1)] | None
-    head_dim: Positive
-    max_steps: Positive | None
 
     def refuse_impossible(self, law: Law) -> None:
         """Raise if no model at all could hold so much, or if the law cannot say so much."""
@@ -161,10 +146,6 @@ class _Target(Parameters):
             )
         if self.capacity > self.T:
             raise ValueError(f"capacity = {self.capacity:g}: the library has only T = {self.T} sequences")
-        if self.token_bits is not None and self.token_bits > np.log2(self.K):
-            raise ValueError(
-                f"token_bits = {self.token_bits:g}: a token of K = {self.K} takes at most log2 K = {np.log2(self.K):g}"
-            )
         if self.token_bits is not None and "token_bits" not in law.components:
             raise ValueError(f"token_bits = {self.token_bits:g}: law {law.name!r} knows random tokens alone")
         if self.probability > law.evidence.surest:

@@ -11,6 +11,7 @@ from pydantic import Field
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.validation import Parameters
 
+RANDOM_TOKENS = "log2 K"  # bits that a token takes where all are alike, as in every library that our law is fitted to
 _EXPONENT = 0.8  # of n residuals n^0.8 are neighbours: so many balance noise against smoothing
 _NARROWEST = 7  # runs, to either side of a prediction, that stand for its scatter at least
 
@@ -74,6 +75,8 @@ class Evidence(Parameters):
     def _beyond(self, frame: pd.DataFrame) -> pd.DataFrame:
         beyond = {name: ~frame[name].between(low, high) for name, (low, high) in self.region.items() if name in frame}
         beyond |= {name: frame[name] != value for name, value in self.shared.items() if name in frame}
+        if "token_bits" in beyond and self.shared["token_bits"] == RANDOM_TOKENS:
+            beyond["token_bits"] = frame["token_bits"] < np.log2(frame["K"]) - 1e-9
         return pd.DataFrame(beyond, frame.index, dtype=bool)
 
     @property

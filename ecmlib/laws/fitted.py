@@ -14,7 +14,7 @@ from pandas.api.types import is_numeric_dtype
 from pydantic import Field
 
 from ecmlib.chance import at_least_one, count_deviation, tails
-from ecmlib.laws.evidence import Evidence
+from ecmlib.laws.evidence import RANDOM_TOKENS, Evidence
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.laws.inputs import checked_components, checked_sizes
 from ecmlib.laws.points import CONDITIONS, SIZES, surviving
@@ -133,6 +133,9 @@ class Fitted(Parameters):
         alive = surviving(frame)
         ranges = [*SIZES, *(name for name in self.components if name in points and is_numeric_dtype(points[name]))]
         alike = [name for name in (*self.same, *self.components) if name in alive and name not in ranges]
+        shared = {name: alive[name].tolist()[0] for name in alike if alive[name].nunique() == 1}
+        if "token_bits" in self.components:
+            shared["token_bits"] = RANDOM_TOKENS
         sizes = self._sizes(alive, SIZES)
         predicted = at_least_one(self._values(sizes))
         off = np.log(at_least_one(alive[target].to_numpy(float)) / predicted) / self._deviation(predicted, sizes)
@@ -141,7 +144,7 @@ class Fitted(Parameters):
             target=target,
             loss=loss,
             region={name: [float(points[name].min()), float(points[name].max())] for name in ranges},
-            shared={name: alive[name].tolist()[0] for name in alike if alive[name].nunique() == 1},
+            shared=shared,
             configurations=len(points),
             complete=int(points["complete"].sum()),
             **more,

@@ -129,14 +129,15 @@ def bootstrap(
 
     Each refit starts from the optimum and, where not every start had found it, from a jittered copy of it too.
     """
-    random = np.random.default_rng(seed)
+    # Apart, so that fits of equally many configurations draw the same ones, whatever else they need.
+    random, jitter = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     n, found = len(measured), optimum.parameters
     draws = []
     for _ in range(n_bootstraps):
         times = np.bincount(random.integers(n, size=n), minlength=n)
         starts = [found]
         if optimum.share_of_starts < 1:
-            starts.append(found * (1 + 0.2 * random.standard_normal(len(found))))
+            starts.append(found * (1 + 0.2 * jitter.standard_normal(len(found))))
         fit = minimise(formula, measured, np.array(starts), bounds, loss, times * weights, censored, 1e-8)
         draws.append(fit.parameters)
     return np.array(draws).reshape(n_bootstraps, len(found))

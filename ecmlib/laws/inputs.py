@@ -60,8 +60,12 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
         if name in known
     }
     if "token_bits" in known:
-        told = frame["token_bits"] if "token_bits" in frame else np.log2(numbers("K", frame["K"]))
-        values["token_bits"] = _in_range("token_bits", numbers("token_bits", told))
+        most = np.log2(numbers("K", frame["K"]))
+        told = _in_range("token_bits", numbers("token_bits", frame.get("token_bits", most)))
+        if len(wrong := np.flatnonzero(told > most + 1e-9)):
+            K, bits = frame["K"].iloc[wrong[0]], told[wrong[0]]
+            raise ValueError(f"token_bits = {bits:g}: a token of K = {K:g} takes at most log2 K = {most[wrong[0]]:g}")
+        values["token_bits"] = told
     if "embeddings" in known:
         values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
     if "ff" in known and "ff" in frame:
@@ -72,7 +76,8 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
 def _in_range(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     wrong = values[~(values >= _LEAST[name]) | np.isinf(values)]
     if len(wrong):
-        raise ValueError(f"{name} = {wrong[0]:g}: input should be greater than or equal to {_LEAST[name]}")
+        allowed = "a finite number" if np.isinf(wrong[0]) else f"greater than or equal to {_LEAST[name]}"
+        raise ValueError(f"{name} = {wrong[0]:g}: input should be {allowed}")
     return values
 
 

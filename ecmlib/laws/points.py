@@ -181,7 +181,11 @@ def numbers(name: str, values: Any) -> NDArray[np.float64]:
         If one is none; the message names the column and the value.
     """
     each = np.asarray(values)
-    wrong = [value for value in each.flat if not isinstance(value, Real)] if each.dtype.kind not in "biuf" else []
+    wrong = (
+        [value for value in each.ravel().tolist() if type(value) is bool or not isinstance(value, Real)]
+        if each.dtype.kind not in "iuf"
+        else []
+    )
     if wrong:
         raise ValueError(f"{name} = {shown(wrong[0])}: input should be a number")
     return each.astype(float)

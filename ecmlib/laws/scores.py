@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import surviving
+from ecmlib.laws.points import COMPONENTS, SIZES, surviving
 
 
 def bounded(law: Law, points: pd.DataFrame) -> Array:
@@ -33,24 +33,22 @@ def mean_error(points: pd.DataFrame, predicted: Array, target: str) -> float:
 
     ``points`` are what `ecmlib.laws.points.scored` returns.
     """
-    told = points["telling"].to_numpy(bool)
-    if not told.any():
-        return math.nan
-    from sklearn.metrics import mean_absolute_percentage_error  # slow to import: predictions do without it
-
-    return float(mean_absolute_percentage_error(points[target].to_numpy(float)[told], predicted[told]))
+    errors = np.abs(predicted / points[target].to_numpy(float) - 1)[points["telling"].to_numpy(bool)]
+    return float(errors.mean()) if len(errors) else math.nan
 
 
-def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any], only: Any = None) -> float:
+def left_out(law: Law, frame: pd.DataFrame, points: pd.DataFrame, groups: Iterable[Any], only: Any = None) -> float:
     """Mean relative error on configurations that a refit has not seen, one group left out at a time; NaN without data.
 
     Parameters
     ----------
     law : Law
         A fitted one.
+    frame : DataFrame
+        The runs that it was fitted to.
     points : DataFrame
-        As `ecmlib.laws.points.scored` returns it; those at which a prediction can be wrong are scored.
-    target : str
+        Their configurations, as `ecmlib.laws.points.scored` returns them; those at which a prediction can be wrong are
+        scored.
     groups : iterable
         Of the length of ``points``.
     only : optional
@@ -58,20 +56,27 @@ def left_out(law: Law, points: pd.DataFrame, target: str, groups: Iterable[Any],
     """
     if not law.is_fitted:
         return math.nan
-    predicted = predicted_unseen(law, points, groups, only)
+    predicted = predicted_unseen(law, frame, points, groups, only)
     asked = ~np.isnan(predicted)
-    return mean_error(points[asked], predicted[asked], target)
+    return mean_error(points[asked], predicted[asked], law.evidence.target)
 
 
-def predicted_unseen(law: Law, points: pd.DataFrame, groups: Iterable[Any], only: Any = None) -> Array:
-    """Predict each group by a refit to all others; NaN for groups not asked for, or for all, if a refit has too few."""
+def predicted_unseen(
+    law: Law, frame: pd.DataFrame, points: pd.DataFrame, groups: Iterable[Any], only: Any = None
+) -> Array:
+    """Predict each group of configurations by a refit to the runs of all others.
+
+    NaN for groups not asked for, or for all, if a refit has too few. See `left_out` for the parameters.
+    """
+    of_one = [name for name in (*SIZES, "max_steps", *COMPONENTS) if name in points]
     membership = np.asarray(list(groups))
     predicted = np.full(len(points), math.nan)
     for group in [only] if only is not None else np.unique(membership):
         out = membership == group
         if np.count_nonzero(~out) <= law.n_parameters:
             return np.full(len(points), math.nan)
-        predicted[out] = bounded(law.refit(points[~out]), points[out])
+        seen = frame.merge(points.loc[~out, of_one], on=of_one)
+        predicted[out] = bounded(law.refit(seen), points[out])
     return predicted
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 from ecmlib.contents import cut, split_content
 from ecmlib.laws.base import Law
 from ecmlib.laws.design import smallest_architectures
+from ecmlib.laws.design_choices import DesignChoices, chosen_law
 from ecmlib.laws.text_law import shipped_text_law
-from ecmlib.library import Tokens
+from ecmlib.library import LibrarySize, Tokens
 from ecmlib.ngram import ngram_bits
-from ecmlib.protocol import Share
+from ecmlib.protocol import Seed, Share
 from ecmlib.text import Paths, read_corpus
 from ecmlib.validation import checked
 
@@ -68,19 +69,24 @@ def smallest_for_text(
     ValueError
         If a parameter is out of range, the text is not usable, or nothing can hold so much of it.
     """
+    law = chosen_law(law, shipped_text_law)
     checked(Share, share=share)
+    checked(Seed, seed=seed)
+    choices: dict[str, Any] = {"L": L, "H": H, "probability": probability, "max_steps": max_steps}
+    DesignChoices(**choices)
+    LibrarySize(T=1 if T is None else T, N=N, K=K)
     corpus = read_corpus(text, K)
     if T is None and not (T := len(cut(corpus, N))):
         raise ValueError(f"N = {N}: the text has no sequence of so many tokens")
     library = split_content("text", corpus, T, N, seed).library
-    law = shipped_text_law() if law is None else law
     token_bits = bits_a_token(library.numpy(), K) if "token_bits" in law.components else None
-    told: dict[str, Any] = {"token_bits": token_bits, "max_steps": max_steps}
-    return smallest_architectures(share * T, N, K, T, L, H, law=law, probability=probability, **told)
+    return smallest_architectures(share * T, N, K, T, law=law, token_bits=token_bits, **choices)
 
 
 def bits_a_token(library: Tokens, K: int) -> float:
     """Code each half of a library (T, N) by n-grams counted in the other one; at most log2 K."""
+    if len(library) < 2:
+        raise ValueError(f"T = {len(library)}: input should be at least 2, where n-grams say what a token takes")
     halves = library[::2], library[1::2]
     bits = [ngram_bits(seen, coded, K) for seen, coded in (halves, halves[::-1])]
     return float(min(np.concatenate(bits).mean(), np.log2(K)))

@@ -15,11 +15,12 @@ from sklearn.linear_model import QuantileRegressor
 from sklearn.model_selection import GroupKFold
 
 from ecmlib.budget_record import BudgetRecord, BudgetRun
-from ecmlib.chance import guess_corrected, tails
+from ecmlib.chance import Level, guess_corrected, tails
 from ecmlib.curve import Curve, last_tenth
 from ecmlib.figures.style import COLORS, new_panels
 from ecmlib.files import named_folder, writable_folder
 from ecmlib.forecast import Forecaster, evidence
+from ecmlib.protocol import Share
 from ecmlib.reproduction.stats import Estimate, mean
 from ecmlib.restart import Restart
 from ecmlib.results import CapacityRecord
@@ -44,15 +45,15 @@ class ForecastChoices(Parameters):
     level : float
         Of the intervals, between 0 and 1.
     within : list of float
-        Shares of its forecast to within which a run may be sure of it, above 0.
+        Shares of its forecast to within which a run may be sure of it, above 0 and at most 1.
     save : str
         File of the forecaster; none is written if empty.
     """
 
     results: Annotated[list[str], Field(min_length=1)]
     budgets: str = ""
-    level: Annotated[float, Field(gt=0, lt=1)] = LEVEL
-    within: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    level: Level = LEVEL
+    within: Annotated[list[Share], Field(min_length=1)]
     save: str = ""
 
     @model_validator(mode="after")
@@ -83,7 +84,7 @@ def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
                 cut = int(np.searchsorted(steps, seen, side="right"))
                 for at in np.geomspace(1.1 * seen, steps[-1], _AHEAD):
                     known = evidence(steps[:cut], C[:cut], record.protocol.T, at)
-                    if known is None or seen < _FROM:
+                    if known is None or seen < _FROM or at > steps[-1]:
                         continue
                     later = int(np.searchsorted(steps, at, side="right"))
                     truth = last_tenth(steps[:later], C[:later])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ecmlib.chance import FULL
+from ecmlib.chance import FULL, at_least_one
 from ecmlib.laws.points import surviving
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement, above, equals
 
@@ -26,7 +26,7 @@ def judge(results: pd.DataFrame) -> Finding:
     ratio = _ratio(four["C_paper_rule"], two["C_paper_rule"])
     at_end = _ratio(four["C"], two["C"])
     most, P = (alive["C_raw"] / alive["T"]).max(), alive["P"].mean()
-    struck = (alive["paper_rule_step"] < alive["steps"]).sum() if "paper_rule_step" in alive else 0
+    struck = ((alive["status"] == "patience") | (alive["paper_rule_step"] < alive["steps"])).sum()
     when = (
         "Under the paper's rule"
         if struck
@@ -55,7 +55,7 @@ def judge(results: pd.DataFrame) -> Finding:
 
 def _ratio(these: pd.Series, others: pd.Series) -> Estimate:
     """Ratio of geometric means, with Student's t interval of independent restarts; without one for single ones."""
-    logs = np.log(these), np.log(others)
+    logs = np.log(at_least_one(these)), np.log(at_least_one(others))
     difference = float(logs[0].mean() - logs[1].mean())
     if min(map(len, logs)) < 2:
         return Estimate(difference, np.nan, np.nan).exp()

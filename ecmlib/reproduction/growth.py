@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
-from ecmlib.chance import FULL
+from ecmlib.chance import FULL, at_least_one
 from ecmlib.figures.style import PALETTE, new_figure
 from ecmlib.laws.points import ONE_SETTING, configurations, growing
 from ecmlib.reproduction.stats import (
@@ -144,7 +144,7 @@ def saturations(results: pd.DataFrame) -> pd.DataFrame:
     best = configurations(results, ["C_plateau", "C_plateau_raw"], ONE_SETTING)
     for (N, H), line in best.sort_values("d").groupby(["N", "H"]):
         if len(line) > 1 and line["C_plateau"].iloc[-2] > 0:
-            rise = np.log(line["C_plateau"].iloc[-1] / line["C_plateau"].iloc[-2])
+            rise = np.log(at_least_one(line["C_plateau"].iloc[-1]) / line["C_plateau"].iloc[-2])
             level = line["C_plateau_raw"].iloc[-1] / line["T"].iloc[-1]
             if level >= FULL or rise < FLAT * np.log(line["d"].iloc[-1] / line["d"].iloc[-2]):
                 rows.append({"N": N, "H": H, "level": level})

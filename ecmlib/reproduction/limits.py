@@ -223,4 +223,4 @@ def _steps_to(share: float, form: Form, found: Sequence[float] | Steps) -> float
     _, lacking, rate = found
     if form.curve is _power:
         return float(1000 * np.exp(min(np.log(lacking / (1 - share)) / rate, 700.0)))
-    return float(1000 * rate * np.log(lacking / (1 - share)))
+    return float(1000 * rate * max(np.log(lacking / (1 - share)), 0.0))

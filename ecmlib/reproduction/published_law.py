@@ -174,12 +174,12 @@ def extrapolation(frame: pd.DataFrame, ecm: Law) -> Finding:
     """
     largest = half_of_d(frame)
     below_it = frame[frame["d"] <= largest]
-    if len(below_it) <= ecm.n_parameters:
+    if len(configurations(below_it, ecm.evidence.target, ecm.same)) <= ecm.n_parameters:
         return NOT_MEASURED
     refitted = ecm.refit(below_it)
     points = scored(frame, ecm.evidence.target)
     outside, inside = (points[points["telling"] & which] for which in (points["d"] > largest, points["d"] <= largest))
-    if len(outside) < 2:
+    if min(len(outside), len(inside)) < 2:
         return NOT_MEASURED
     off = np.log(at_least_one(refitted.predict_frame(outside)) / outside[ecm.evidence.target])
     bias = bootstrapped(np.mean, off).exp()

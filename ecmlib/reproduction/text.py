@@ -92,7 +92,8 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the data may have a single L
         law = SignalLaw.fit(uniform, "C", starts=8, bootstraps=0)
     for of, bits in _BITS_COLUMNS.items():
-        of_a_token = np.log2(usable["K"]) if bits is None else usable[bits]
+        of_random = np.log2(usable["K"])
+        of_a_token = of_random if bits is None else np.minimum(usable[bits], of_random)
         predicted = np.maximum(law.predict_frame(usable.assign(token_bits=of_a_token)), 1e-3)
         usable = usable.assign(**{f"predicted{of}": predicted, f"error{of}": np.log(predicted / usable["C"])})
     return usable
