@@ -142,10 +142,13 @@ def test_designs_and_smaller_models_are_told_by_hits_and_by_what_was_asked_for()
     smaller = designs.assign(P=[100, 100, 50, 100], P_design=[120, 120, 60, 120])
     said = smaller_in_words(smaller)
     assert said.startswith(
-        "1 of 3 smaller models missed the target: their designs have less than 20\N{NO-BREAK SPACE}%"
+        "1 of 3 smaller models missed the target: their designs have less than 20.0\N{NO-BREAK SPACE}%"
     )
-    assert "; 2 reached it, with designs of at least 20\N{NO-BREAK SPACE}% and 20\N{NO-BREAK SPACE}% too many. " in said
-    asked = "at most 15\N{NO-BREAK SPACE}% more than the least that reaches its target is so shown for"
+    assert (
+        "; 2 reached it, with designs of at least 20.0\N{NO-BREAK SPACE}% and 20.0\N{NO-BREAK SPACE}% too many. "
+        in said
+    )
+    asked = "at most 15\N{NO-BREAK SPACE}% more than the least that reaches its target is so shown, to within 1\N{NO-BREAK SPACE}%, for"
     assert f"{asked} 0 of 3. " in said
     assert f"{asked} 1 of 3. " in smaller_in_words(smaller.assign(P_design=[120, 120, 57.7, 120]))
     assert "memorised 1.50 (0.80 to 2.50; median) times" in said

@@ -181,13 +181,10 @@ def numbers(name: str, values: Any) -> NDArray[np.float64]:
         If one is none; the message names the column and the value.
     """
     each = np.asarray(values)
-    wrong = (
-        [value for value in each.ravel().tolist() if type(value) is bool or not isinstance(value, Real)]
-        if each.dtype.kind not in "iuf"
-        else []
-    )
-    if wrong:
-        raise ValueError(f"{name} = {shown(wrong[0])}: input should be a number")
+    if each.dtype.kind not in "iuf":
+        for value in each.ravel().tolist():
+            if type(value) is bool or not isinstance(value, Real):
+                raise ValueError(f"{name} = {shown(value)}: input should be a number")
     return each.astype(float)
 
 

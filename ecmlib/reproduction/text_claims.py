@@ -45,8 +45,8 @@ def _growth(
     told = "" if predicted is None else f" The law, told the bits a token, says {predicted.value:.2f}."
     return Statement(
         f"Capacity grows with {size} as it does for uniform tokens: the exponents can be equal.",
-        f"Capacity grows as {size} to the power {uniform.value:.2f} for uniform tokens; for text the exponent "
-        f"differs by {{}}.{told}",
+        f"Capacity grows as {size} to the power {uniform.value:.2f} for uniform tokens; at the sizes that "
+        f"both have, the exponent for text differs from that by {{}}.{told}",
         larger.contains(0),
         larger,
     )
