@@ -174,8 +174,8 @@ def reference_in_words(beside: pd.DataFrame, aim: float = 0.9) -> str:
     each = "; ".join(_beside(row, aim) for _, row in beside.iterrows())
     return (
         f"It was to reach {percent(aim)} of the limit of the bits. In its {beside['max_steps'].max():,} steps it does "
-        f"so at {(beside['share'] >= aim).sum()} of the {len(beside)} sizes that it trained and whose limit is known, at "
-        f"{(beside['share_high'] < aim).sum()} it falls short even by the lower end of the limit's interval: {each}."
+        f"so at {(beside['share'] >= aim).sum()} of the {len(beside)} sizes that it trained and whose limit is known; "
+        f"at {(beside['share_high'] < aim).sum()} it falls short even by the lower end of the limit's interval: {each}."
     )
 
 

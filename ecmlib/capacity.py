@@ -139,7 +139,7 @@ def measure_mac(
     >>> from ecmlib import Architecture, measure_mac
     >>> tiny = Architecture(d=8, N=4, K=8, head_dim=4)
     >>> record = measure_mac(tiny, T=64, restarts=1, min_steps=20, max_steps=20, compiled=False, progress=False)
-    >>> record.C_plateau_raw <= 64
+    >>> record.C <= 64
     True
     """
     protocol = chosen_protocol(protocol, values)

@@ -69,6 +69,6 @@ def count_deviation(capacities: Capacities, T: Any, K: Any) -> Capacities:
     return cast(Capacities, np.sqrt(np.clip(raw * (1 - raw / T), 0, None)) / (1 - 1 / K))
 
 
-def is_guessing(counts: Any, T: Any, K: Any, level: float = 0.95) -> Any:
-    """Whether raw counts cannot be told from an untrained network's: one-sided, at the level given."""
-    return counts <= guess_distribution(T, K).ppf(level)
+def is_guessing(counts: Any, T: Any, K: Any) -> Any:
+    """Whether raw counts cannot be told from an untrained network's: one-sided, at 95 %."""
+    return counts <= guess_distribution(T, K).ppf(0.95)

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -126,15 +126,8 @@ class Record(Parameters):
 R = TypeVar("R", bound=Record)
 
 
-class Folder(NamedTuple, Generic[R]):
-    """Records of one kind in a folder, and the files that are none, each with the reason in one line."""
-
-    records: list[R]
-    bad: dict[Path, str]
-
-
-def read_folder(folder: str | Path, kind: type[R]) -> Folder[R]:
-    """Read every ``*.json`` of a folder; one bad file stops no other.
+def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
+    """Read every ``*.json`` of a folder, such as ``results/mac-cpu``; one bad file stops no other.
 
     A record whose name is not that of its content is bad, too: no configuration can be in a folder twice.
 
@@ -142,21 +135,21 @@ def read_folder(folder: str | Path, kind: type[R]) -> Folder[R]:
     ------
     FileNotFoundError
         If there is no such folder.
+
+    Warns
+    -----
+    UserWarning
+        For each file that is no such record, with the reason. It is left out.
     """
     folder = named_folder(folder, "folder")
     if not folder.is_dir():
         raise FileNotFoundError(f"folder = {str(folder)!r}: there is no such folder")
-    return _read(sorted(folder.glob("*.json")), kind)
-
-
-def load_folder(folder: str | Path, kind: type[R]) -> list[R]:
-    """Read every record of a folder as `read_folder` does, and warn of each file that is left out, with the reason."""
-    return _with_warnings(read_folder(folder, kind))
+    return _good(sorted(folder.glob("*.json")), kind)
 
 
 def load_files(paths: Iterable[Path], kind: type[R]) -> list[R]:
     """Read those records that are there; what is no such record is left out with a warning, as by `load_folder`."""
-    return _with_warnings(_read((path for path in paths if os.path.lexists(path)), kind))
+    return _good((path for path in paths if os.path.lexists(path)), kind)
 
 
 def record_name(architecture: Parameters, protocol: Parameters) -> str:
@@ -172,20 +165,14 @@ def record_name(architecture: Parameters, protocol: Parameters) -> str:
     return "_".join(f"{name}{values[name]}" for name in names) + ".json"
 
 
-def _read(paths: Iterable[Path], kind: type[R]) -> Folder[R]:
-    found: Folder[R] = Folder([], {})
+def _good(paths: Iterable[Path], kind: type[R]) -> list[R]:
+    records = []
     for path in paths:
         try:
             record = kind.load(path)
             if path.name != record.file_name:
                 raise ValueError(f"{path}: holds what belongs into {record.file_name}")
-            found.records.append(record)
+            records.append(record)
         except ValueError as error:
-            found.bad[path] = str(error)
-    return found
-
-
-def _with_warnings(found: Folder[R]) -> list[R]:
-    for reason in found.bad.values():
-        warnings.warn(f"left out {reason}", stacklevel=4)
-    return found.records
+            warnings.warn(f"left out {error}", stacklevel=3)
+    return records

@@ -56,29 +56,14 @@ class CapacityRecord(Record):
         return statistics.fmean(self._counted("C"))
 
     @property
-    def C_plateau_raw(self) -> int:
-        """Most sequences memorised at any point of any restart."""
-        return int(self._best("C_plateau_raw"))
-
-    @property
-    def C_paper_rule_raw(self) -> int:
-        """Most sequences memorised by any restart before the paper's stopping rule would have ended it."""
-        return int(self._best("C_paper_rule_raw"))
-
-    @property
     def C_plateau(self) -> float:
-        """``C_plateau_raw`` less its guesses."""
+        """Most sequences memorised at any point of any restart, less guesses."""
         return self._best("C_plateau")
 
     @property
     def C_paper_rule(self) -> float:
-        """``C_paper_rule_raw`` less its guesses."""
+        """Most sequences memorised by any restart until the paper's rule would have ended it, less guesses."""
         return self._best("C_paper_rule")
-
-    @property
-    def full_count(self) -> int:
-        """Most sequences of which every token was predicted."""
-        return int(self._best("full_count"))
 
     @property
     def bits(self) -> float:
@@ -135,24 +120,8 @@ class CapacityRecord(Record):
         return capacities(restart, self.architecture, self.protocol)
 
 
-def load_records(folder: str | Path) -> list[CapacityRecord]:
-    """Read every record of a folder of ``*.json`` records, such as ``results/mac-cpu``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-
-    Warns
-    -----
-    UserWarning
-        For each file that is no such record (`ecmlib.record.read_folder`), with the reason. It is left out.
-    """
-    return load_folder(folder, CapacityRecord)
-
-
 def load_results(folder: str | Path) -> pd.DataFrame:
-    """Read every record of a folder, a row a restart; see `load_records` and `CapacityRecord.frame`.
+    """Read every record of a folder, a row a restart; see `ecmlib.record.load_folder` and `CapacityRecord.frame`.
 
     Returns
     -------
@@ -165,7 +134,7 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     >>> load_results("results/designs")["T"].unique().tolist()
     [2048]
     """
-    return one_frame(record.frame() for record in load_records(folder))
+    return one_frame(record.frame() for record in load_folder(folder, CapacityRecord))
 
 
 def one_frame(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

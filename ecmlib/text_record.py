@@ -219,11 +219,11 @@ def beyond_generalising(count: float, T: int, known: float) -> float:
     return (count - T * known) / (1 - known) if known < 1 else math.nan
 
 
-def cannot_be_told_apart(counted: float, held_out: float, n: float, level: float = 0.95) -> bool:
-    """Whether no more of n sequences of a library are counted than of n held-out ones, one-sided at ``level``."""
+def cannot_be_told_apart(counted: float, held_out: float, n: float) -> bool:
+    """Whether no more of n sequences of a library are counted than of n held-out ones, one-sided at 95 %."""
     pooled = (counted + held_out) / (2 * n)
     deviation = math.sqrt(2 * n * pooled * (1 - pooled))
-    return bool(counted - held_out <= stats.norm.ppf(level) * deviation)
+    return bool(counted - held_out <= stats.norm.ppf(0.95) * deviation)
 
 
 def load_text_records(folder: str | Path) -> list[TextRecord]:

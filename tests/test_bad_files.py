@@ -17,7 +17,7 @@ from ecmlib.reproduction.critical_batch import noise_scales, noise_scales_in
 from ecmlib.reproduction.mac_and_mls import measure_both
 from ecmlib.reproduction.measure import compared, measure_all, measure_texts, measured, records_of
 from ecmlib.reproduction.shattering import measure as measure_shattering
-from ecmlib.results import CapacityRecord, load_records, load_results
+from ecmlib.results import CapacityRecord, load_results
 from ecmlib.text_record import load_text_records
 
 RESULTS = Path("results").resolve()
@@ -84,7 +84,6 @@ READERS = {
 }
 READERS |= {
     "load_results": Reader(lambda at: load_results(at / "grid"), "layers", configurations),
-    "load_records": Reader(lambda at: load_records(at / "grid"), "layers"),
     "load_budgets": Reader(lambda at: load_budgets(at / "grid"), "budget", configurations),
     "load_text_records": Reader(lambda at: load_text_records(at / "grid"), "text-tiny"),
     "records_of": Reader(lambda at: records_of(at, "grid", CapacityRecord), "layers"),

@@ -51,7 +51,7 @@ def test_levelling_follows_each_kind_by_itself() -> None:
     assert of_8["load"].is_monotonic_increasing
     assert of_8["rise"].tolist()[1:] == pytest.approx([2.0 / 1.4, 2.1 / 2.0])
     assert table.groupby("d")["rise"].head(1).isna().all(), "the least load has none before it, of whatever kind"
-    axes = plot_levelling(table, {"theirs": 3.5}).axes[0]
+    axes = plot_levelling(table).axes[0]
     assert axes.get_legend_handles_labels()[1] == ["trained, d=8, K=16", "trained, d=16, K=16"]
     assert axes.lines[0].get_ydata() == pytest.approx(np.array([1.4, 2.0, 2.1]))
     assert levelling(pd.DataFrame()).empty

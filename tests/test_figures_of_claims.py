@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ecmlib.chance import guess_distribution
 from ecmlib.reproduction.batch_size import plot_batch_size
-from ecmlib.reproduction.bits import plot_bits_per_parameter
+from ecmlib.reproduction.bits import BITS_PER_PARAMETER, plot_bits_per_parameter
 from ecmlib.reproduction.critical_batch import plot_noise_scale
 from ecmlib.reproduction.distributions import FITS
 from ecmlib.reproduction.feedforward import plot_feedforward
@@ -126,7 +126,7 @@ def test_epochs() -> None:
 
 def test_patience() -> None:
     shares = pd.DataFrame({"patience_steps": [62, 310], "share": [0.5, 0.7], "low": 0.4, "high": 0.9})
-    axes = only(figure := plot_patience(shares.assign(struck=[1.0, 0.8]), paper=310))
+    axes = only(figure := plot_patience(shares.assign(struck=[1.0, 0.8])))
     assert drawn(axes) == [[[62, 0.5], [310, 0.7]], [[62, 1], [310, 0.8]]]
     assert legend(figure) == ["share of the final capacity", "runs that the rule ended", "the paper's patience"]
     assert (across(axes), axes.get_ylim()) == ([310], (0, 1.05))
@@ -165,11 +165,12 @@ def test_promised() -> None:
 def test_bits_per_parameter() -> None:
     sizes = {"H": 1, "N": 8, "L": 1, "K": 128, "T": 64}
     rows = pd.DataFrame({"d": [8, 16], "P": [900, 2000], "C_plateau_raw": [9.0, 64], "bits_per_parameter": [1.5, 2.0]})
-    axes = only(figure := plot_bits_per_parameter(rows.assign(**sizes), {"others": 3.6}))
-    filled, hollow, _ = axes.lines
+    axes = only(figure := plot_bits_per_parameter(rows.assign(**sizes)))
+    filled, hollow, *_ = axes.lines
     assert (filled.get_xydata().tolist(), hollow.get_xydata().tolist()) == ([[900, 1.5]], [[2000, 2]])
     assert hollow.get_markerfacecolor() == "none"
-    assert ([text.get_text() for text in axes.texts], across(axes)) == (["others"], [3.6])
+    names = [text.get_text() for text in axes.texts]
+    assert dict(zip(names, across(axes), strict=True)) == BITS_PER_PARAMETER
     assert (legend(figure), axes.get_ylim()[0]) == (["N=8"], 0)
 
 

@@ -91,6 +91,6 @@ def test_wheel_works_outside_the_checkout_with_the_law_that_was_fitted(tmp_path:
 
 
 def test_checkout_ships_the_fitted_law_and_no_copy() -> None:
-    from ecmlib.laws.registry import shipped_law
+    from ecmlib.files import shipped_file
 
-    assert shipped_law().samefile("results/law-reference/signal.json")
+    assert shipped_file("laws/signal.json", "law-reference").samefile("results/law-reference/signal.json")

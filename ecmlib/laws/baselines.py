@@ -13,15 +13,10 @@ from ecmlib.laws.base import Law
 from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitOptions
 from ecmlib.laws.points import ONE_SETTING, fittable, scored, weights
+from ecmlib.validation import checked
 
 _INPUTS = ["d", "H", "N"]
 Degree = Annotated[int, Field(ge=0, le=8)]
-
-
-class PolynomialOptions(FitOptions):
-    """How hard a polynomial is fitted, and of which degree: it is found at once, so that no start matters."""
-
-    degree: Degree = 5
 
 
 class PolynomialModel(Law):
@@ -85,7 +80,8 @@ class PolynomialModel(Law):
             If an option is out of range, or if the frame is empty, lacks a column, mixes conditions, holds a capacity
             that is no number or has fewer configurations than there are coefficients.
         """
-        PolynomialOptions(target=target, loss=loss, bootstraps=bootstraps, seed=seed, degree=degree)
+        checked(Degree, degree=degree)
+        FitOptions(target=target, loss=loss, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, ONE_SETTING)
         told = weights(points, target, cls.nearness)
         coefficients = math.comb(degree + 3, 3)

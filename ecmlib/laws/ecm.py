@@ -81,10 +81,6 @@ class EmpiricalCapacityModel(ParametricLaw):
         """Sequences per unit of d below saturation, ``f(H, N)`` (eq. 10); H and N broadcast."""
         return np.asarray(slope_of(self.parameters[:5], np.asarray(H, float), np.asarray(N, float)))
 
-    def saturation(self, H: ArrayLike) -> Array:
-        """Sequences that more d adds nothing to, ``alpha H + beta`` (eq. 11)."""
-        return np.asarray(self.alpha * np.asarray(H, float) + self.beta)
-
     @staticmethod
     def formula(parameters: Numbers, sizes: Sizes) -> Numbers:
         """Eq. (11)."""

@@ -56,9 +56,4 @@ def load_law(path: str | Path | None = None) -> Law:
     >>> load_law().name
     'signal'
     """
-    return read_law(shipped_law() if path is None else path, LAWS)
-
-
-def shipped_law() -> Path:
-    """Return the file of the law that ships with the package."""
-    return shipped_file("laws/signal.json", "law-reference")
+    return read_law(shipped_file("laws/signal.json", "law-reference") if path is None else path, LAWS)

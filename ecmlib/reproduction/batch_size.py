@@ -15,7 +15,7 @@ from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import CONDITIONS, NO_CHANCE, SIZES, surviving, unmixed
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.reproduction.measure import listed
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, least_squares
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, factors, least_squares
 from ecmlib.restart import SETTINGS
 from ecmlib.results import CapacityRecord
 from ecmlib.validation import Parameters
@@ -116,8 +116,7 @@ def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:
         "before" and "after": factors with 95 % t intervals, common to all N; "after" where there are such batch sizes.
     """
     doublings = np.log2(readings["batch_size"] / SATURATION)
-    terms = {f"N={N}": readings["N"] == N for N in readings["N"].unique()}
-    terms |= {"before": np.minimum(doublings, 0)}
+    terms = factors(readings, ["N"]) | {"before": np.minimum(doublings, 0)}
     if (doublings > 0).any():
         terms |= {"after": np.maximum(doublings, 0)}
     fitted = least_squares(np.log(readings[reading]), terms)

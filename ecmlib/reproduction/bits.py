@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ecmlib.architecture import Architecture
@@ -134,18 +135,14 @@ def by_width(table: pd.DataFrame) -> pd.DataFrame:
     return summed.reset_index().sort_values("weight_bits", ascending=False, ignore_index=True)
 
 
-def plot_levelling(table: pd.DataFrame, references: Mapping[str, float] = BITS_PER_PARAMETER) -> Figure:
+def plot_levelling(table: pd.DataFrame) -> Figure:
     """Draw bits per parameter over offered load, a line a kind of model, beside what others found."""
     figure, axes = new_figure(height=3.8)
     for (kind, rows), color, marker in styled(table.groupby(KIND)):
         label = "{}, d={}, K={}".format(*kind)
         axes.plot(rows["load"], rows["bits_per_parameter"], color=color, marker=marker, label=label)
     axes.axline((0, 0), slope=1, color="gray", linestyle=":", linewidth=1)  # all that is offered
-    for name, value in references.items():
-        axes.axhline(value, color="black", linestyle="--", linewidth=0.8)
-        axes.annotate(
-            name, (table["load"].max(), value), (0, 2), textcoords="offset points", ha="right", fontsize="small"
-        )
+    _draw_others(axes, table["load"].max())
     axes.set(xlabel="offered load, library bits a parameter", ylabel="bits a parameter", ylim=(0, 4.2), xlim=(0, None))
     axes.legend(fontsize="x-small", loc="lower right", ncols=2)
     return figure
@@ -165,8 +162,8 @@ def plot_rounding(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, float]) -> Figure:
-    """Draw bits per parameter against parameters, a colour a sequence length.
+def plot_bits_per_parameter(results: pd.DataFrame) -> Figure:
+    """Draw bits per parameter against parameters, a colour a sequence length, beside what others found.
 
     Hollow points memorised their whole library: they could hold more bits than there were.
 
@@ -174,8 +171,6 @@ def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, floa
     ----------
     results : DataFrame
         Rows of `ecmlib.load_results`; the mean of a configuration's restarts counts.
-    references : mapping
-        Values that others measured, drawn as dashed lines with their names.
     """
     best = configurations(results, ["C_plateau_raw", "bits_per_parameter"])
     figure, axes = new_figure(height=3.6)
@@ -185,9 +180,13 @@ def plot_bits_per_parameter(results: pd.DataFrame, references: Mapping[str, floa
             here = best[(best["N"] == N) & (best["complete"] == full)]
             label = "_hollow" if full else f"N={N}"
             axes.plot("P", "bits_per_parameter", marker, data=here, color=color, markerfacecolor=face, label=label)
-    for name, value in references.items():
-        axes.axhline(value, color="black", linestyle="--", linewidth=0.8)
-        axes.annotate(name, (best["P"].max(), value), (0, 2), textcoords="offset points", ha="right", fontsize="small")
+    _draw_others(axes, best["P"].max())
     axes.set(xscale="log", xlabel="P, parameters", ylabel="bits per parameter", ylim=(0, None))
     figure.legend(loc="outside upper center", ncols=len(lengths), fontsize="small")
     return figure
+
+
+def _draw_others(axes: Axes, right: float) -> None:
+    for name, value in BITS_PER_PARAMETER.items():
+        axes.axhline(value, color="black", linestyle="--", linewidth=0.8)
+        axes.annotate(name, (right, value), (0, 2), textcoords="offset points", ha="right", fontsize="small")

@@ -169,21 +169,19 @@ def with_load(limited: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     return limited.merge(table[[*CURVE, "load"]].drop_duplicates(), on=CURVE)
 
 
-def beside_limits(results: pd.DataFrame, limited: pd.DataFrame, quantity: str = "bits") -> pd.DataFrame:
-    """Compare what architectures hold with the largest limit that is known of each (`largest_limits`).
+def beside_limits(results: pd.DataFrame, limited: pd.DataFrame) -> pd.DataFrame:
+    """Compare the bits that architectures hold with the largest limit that is known of each (`largest_limits`).
 
     Returns
     -------
     DataFrame
-        A row an architecture that both have: `SIZES`, ``max_steps`` of ``results``, the mean of ``quantity`` there,
+        A row an architecture that both have: `SIZES`, ``max_steps`` of ``results``, the mean of ``bits`` there,
         ``limit`` and its ``share``, with the ends that the limit's interval gives it, ``share_low`` and ``share_high``,
         and ``steps_90``, after which the limit's own protocol reaches 90 % of it.
     """
-    held = configurations(results, quantity)[[*SIZES, "max_steps", quantity]]
-    both = held.merge(largest_limits(limited, quantity)[[*SIZES, "limit", "low", "high", "steps_90"]], on=SIZES)
-    of = {
-        f"share{end}": both[quantity] / both[name] for end, name in (("", "limit"), ("_low", "high"), ("_high", "low"))
-    }
+    held = configurations(results, "bits")[[*SIZES, "max_steps", "bits"]]
+    both = held.merge(largest_limits(limited, "bits")[[*SIZES, "limit", "low", "high", "steps_90"]], on=SIZES)
+    of = {f"share{end}": both["bits"] / both[name] for end, name in (("", "limit"), ("_low", "high"), ("_high", "low"))}
     return both.assign(**of).drop(columns=["low", "high"])
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ecmlib.protocol import Positive
+from ecmlib.protocol import Positive, Share
 from ecmlib.validation import LARGEST, Parameters, refuse_beyond_memory
 
 Patterns = NDArray[np.int8]  # (count, n) of -1 and 1
@@ -19,7 +19,6 @@ Weights = NDArray[np.float64]  # (n, n)
 _FLOAT = 8  # bytes
 
 Nodes = Annotated[int, Field(ge=2, le=LARGEST)]
-Share = Annotated[float, Field(gt=0, le=1)]
 Cue = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

@@ -19,6 +19,7 @@ from ecmlib.reproduction.stats import (
     above,
     bootstrapped,
     equals,
+    factors,
     least_squares,
 )
 
@@ -163,8 +164,7 @@ def exponents(table: pd.DataFrame) -> dict[int, Estimate]:
     """Fit capacity as a power of d for each K, with a factor for each H and N, where it is neither full nor lost."""
     found = {}
     for K, cells in table[table["telling"]].groupby("K"):
-        line = cells["H"].astype(str) + "/" + cells["N"].astype(str)
-        lines = {name: line == name for name in line.unique()}
+        lines = factors(cells, ["H", "N"])
         if cells["d"].nunique() > 1 and len(cells) > len(lines) + 1:
             found[int(str(K))] = least_squares(np.log(cells["measured"]), {"d": np.log(cells["d"])} | lines)["d"]
     return found

@@ -55,11 +55,15 @@ FORMS = {
 }
 
 
-def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def limits(runs: pd.DataFrame) -> pd.DataFrame:
     """Fit every form to every architecture and protocol, and let it foretell the longest budget from the shorter ones.
 
     How well a form fits so few budgets says little of it, and criteria that charge for parameters, such as AICc, charge
     more at six budgets than any fit can gain. So forms are judged by what they say of a budget that they have not seen.
+
+    Limits have 95 % intervals: Student's t of the limit's logarithm, from the fit's covariance. These take the form for
+    granted, so that a limit far beyond all budgets can look sure: it is known only if 90 % of it come within `FAR`
+    times the longest of them.
 
     Parameters
     ----------
@@ -67,10 +71,6 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         A row a restart and budget (`ecmlib.reproduction.budget.load_budgets`) or their means (`compare` there). Forms
         are fitted to the means of restarts. Budgets at which the library is full in any restart, or none can be told
         from guessing, say nothing of the model and are left out.
-    level : float
-        Of the limits' intervals: Student's t of the limit's logarithm, from the fit's covariance. These take the form
-        for granted, so that a limit far beyond all budgets can look sure: it is known only if 90 % of it come within
-        `FAR` times the longest of them.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def limits(runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         for quantity in QUANTITIES:
             S, y = means.index.to_numpy(float), means[quantity].to_numpy(float)
             held = telling.loc[telling["max_steps"] == longest, quantity].to_numpy(float)
-            fits = [_fitted(name, S, y, held, level) for name in FORMS]
+            fits = [_fitted(name, S, y, held) for name in FORMS]
             common = {"quantity": quantity, "budgets": len(S), "longest": longest, "held": y[-1]}
             common |= dict(zip(CURVE, key, strict=True)) | {"agreed": _agreed(fits)}
             rows += [common | fit for fit in fits]
@@ -154,16 +154,16 @@ def _behind(differences: pd.Series[float]) -> Estimate:
     return bootstrapped(np.median, differences)
 
 
-def _fitted(name: str, S: Steps, y: Steps, held: Steps, level: float) -> dict[str, Any]:
+def _fitted(name: str, S: Steps, y: Steps, held: Steps) -> dict[str, Any]:
     form, fit = FORMS[name], dict.fromkeys(_FIT, np.nan) | {"form": name, "known": False}
     if unseen := _parameters(form, S[:-1], y[:-1]):  # fitted to all budgets but the last
         told = float(form.curve(S[-1], *unseen[0]))
         if told > 0:
             fit |= {"told": told, "error": float(np.mean(np.abs(np.log(told / held))))}
-        before = _limit(form, unseen, S[:-1], level)
+        before = _limit(form, unseen, S[:-1])
         if before and before.known:
             fit |= {"outgrown": float(y[-1] > before.limit.high)}
-    if (parameters := _parameters(form, S, y)) is None or (here := _limit(form, parameters, S, level)) is None:
+    if (parameters := _parameters(form, S, y)) is None or (here := _limit(form, parameters, S)) is None:
         return fit
     limit, known, steps_90 = here
     return fit | {
@@ -198,24 +198,24 @@ class _Limit(NamedTuple):
     steps_90: float
 
 
-def _limit(form: Form, fitted: Fitted, S: Steps, level: float) -> _Limit | None:
+def _limit(form: Form, fitted: Fitted, S: Steps) -> _Limit | None:
     """Return the limit of a form fitted to budgets ``S``; None if it has none, or none that is one."""
     if not form.has_limit:
         return None
     found, covariance = fitted
-    limit = _estimated(found, covariance, len(S), level)
+    limit = _estimated(found, covariance, len(S))
     if not 0 < limit.value < np.inf or found[1] <= 0 or found[2] <= 0:  # falls, or grows without limit: another form
         return None
     steps_90 = _steps_to(0.9, form, found)
     return _Limit(limit, limit.low > 0 and limit.high / limit.low < SURE and steps_90 <= FAR * S[-1], steps_90)
 
 
-def _estimated(found: Steps, covariance: NDArray[np.float64], n: int, level: float) -> Estimate:
+def _estimated(found: Steps, covariance: NDArray[np.float64], n: int) -> Estimate:
     value = float(found[0])
     deviation = float(np.sqrt(covariance[0, 0])) / value
     if not np.isfinite(deviation):
         return Estimate(value, 0.0, np.inf)
-    width = float(stats.t.ppf(tails(level)[1], n - len(found))) * deviation
+    width = float(stats.t.ppf(tails(LEVEL)[1], n - len(found))) * deviation
     return Estimate(value, value * float(np.exp(-width)), value * float(np.exp(min(width, 700.0))))
 
 

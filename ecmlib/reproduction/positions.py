@@ -74,17 +74,15 @@ def last_beside_all(table: pd.DataFrame, uneven: float) -> pd.DataFrame:
     return shares.assign(told=last["told"], **told).reset_index().drop(columns="run")
 
 
-def plot_positions(table: pd.DataFrame, axes_of: Sequence[str] = ("T", "K")) -> Figure:
-    """Draw the share of knowable bits that is known over the position: a panel an axis, a line each of its values.
+def plot_positions(table: pd.DataFrame) -> Figure:
+    """Draw the share of knowable bits that is known over the position: panels for T and K, a line each of its values.
 
     Parameters
     ----------
     table : DataFrame
         What `by_position` returns, of sizes that differ from the most frequent ones in one at a time.
-    axes_of : sequence of str
-        Sizes that have a panel, if three values of one are there with all others alike.
     """
-    found = {axis: _along(table, axis) for axis in axes_of}
+    found = {axis: _along(table, axis) for axis in ("T", "K")}
     shown = {axis: rows for axis, rows in found.items() if len(rows)}
     figure, panels = new_panels(len(shown))
     for panel, (axis, several) in zip(panels, shown.items(), strict=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
@@ -127,14 +128,25 @@ def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike]) -> dict[str, Est
     return {name: Estimate(*estimate) for name, estimate in zip(terms, found, strict=True)}
 
 
+def factors(rows: pd.DataFrame, settings: Sequence[str]) -> dict[str, pd.Series[bool]]:
+    """Return a term for each combination of settings, which stands for a factor of its own."""
+    each = rows[list(settings)].astype(str).agg("/".join, axis=1)
+    return {name: each == name for name in each.unique()}
+
+
 def mean(values: ArrayLike) -> Estimate:
     """Average values, with Student's t interval."""
     return least_squares(values, {"mean": np.ones(np.shape(values))})["mean"]
 
 
 def bootstrapped(statistic: Callable[..., float], *columns: ArrayLike, resamples: int = 9999) -> Estimate:
-    """Give a statistic of paired columns with the percentile interval of its bootstrap, always from the same draws."""
+    """Give a statistic of paired columns with the percentile interval of its bootstrap, always from the same draws.
+
+    Of fewer than two values there is no interval.
+    """
     values = [np.asarray(column, float) for column in columns]
+    if len(values[0]) < 2:
+        return Estimate(float(statistic(*values)), np.nan, np.nan)
     options: dict[str, Any] = {"paired": True, "vectorized": False} if len(values) > 1 else {}
     drawn = stats.bootstrap(
         values, statistic, n_resamples=resamples, confidence_level=LEVEL, method="percentile", rng=0, **options

@@ -159,22 +159,20 @@ def judge(replayed: pd.DataFrame, laws: dict[int, EmpiricalCapacityModel]) -> Fi
     return Finding(statements, f"Runs that did not memorise all: {len(unsaturated)}.")
 
 
-def plot_patience(shares: pd.DataFrame, paper: int) -> Figure:
+def plot_patience(shares: pd.DataFrame) -> Figure:
     """Draw the share of the final capacity that a run has found when the paper's rule ends it.
 
     Parameters
     ----------
     shares : DataFrame
         What `ecmlib.reproduction.stopping.shares` returns.
-    paper : int
-        The paper's patience, marked.
     """
     figure, axes = new_figure()
     color = COLORS[0]
     axes.plot(shares["patience_steps"], shares["share"], color=color, marker="o", label="share of the final capacity")
     axes.fill_between(shares["patience_steps"], shares["low"], shares["high"], color=color, alpha=0.3, linewidth=0)
     axes.plot(shares["patience_steps"], shares["struck"], "k--", marker="x", label="runs that the rule ended")
-    axes.axvline(paper, color="black", linewidth=0.8, linestyle=":", label="the paper's patience")
+    axes.axvline(PAPER, color="black", linewidth=0.8, linestyle=":", label="the paper's patience")
     axes.set(xlabel="patience, steps", ylabel="share", xscale="log", ylim=(0, 1.05))
     figure.legend(loc="outside upper center", fontsize="small", ncols=2)
     return figure

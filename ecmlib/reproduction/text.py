@@ -13,7 +13,7 @@ from ecmlib.contents import CONTENTS
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations, surviving
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction.stats import Estimate, least_squares, mean
+from ecmlib.reproduction.stats import Estimate, factors, least_squares, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
@@ -161,7 +161,7 @@ def power_of_bits(cells: pd.DataFrame, quantity: str) -> Estimate | None:
     if usable.empty:
         return None
     try:
-        terms = {"power": np.log(usable["reference_bits"])} | _factors(usable, SIZES)
+        terms = {"power": np.log(usable["reference_bits"])} | factors(usable, SIZES)
         return least_squares(np.log(usable[quantity]), terms)["power"]
     except ValueError:
         return None
@@ -172,14 +172,8 @@ def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
     varied = [name for name in GROWTH if rows[name].nunique() > 1]
     if size not in varied:
         return None
-    terms = {name: np.log(rows[name]) for name in varied} | _factors(rows, ["L", "K", "T"])
+    terms = {name: np.log(rows[name]) for name in varied} | factors(rows, ["L", "K", "T"])
     try:
         return least_squares(np.log(rows[quantity]), terms)[size]
     except ValueError:
         return None
-
-
-def _factors(rows: pd.DataFrame, settings: list[str]) -> dict[str, pd.Series]:
-    """Return a term for each combination of settings, which stands for a factor of its own."""
-    each = rows[settings].astype(str).agg("/".join, axis=1)
-    return {name: each == name for name in each.unique()}

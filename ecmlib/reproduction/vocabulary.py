@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import configurations
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, least_squares
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, factors, least_squares
 from ecmlib.results import CapacityRecord
 
 
@@ -40,7 +40,7 @@ def exponents(table: pd.DataFrame) -> dict[str, Estimate]:
         exponent of C -1.
     """
     log_bits = np.log(np.log2(table["K"]))
-    levels = {f"d={d}": table["d"] == d for d in table["d"].unique()}
+    levels = factors(table, ["d"])
     return {
         quantity: least_squares(np.log(at_least_one(table[quantity])), {"exponent": log_bits, **levels})["exponent"]
         for quantity in ("C", "bits")
