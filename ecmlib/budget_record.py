@@ -27,7 +27,7 @@ from ecmlib.library import LibrarySize
 from ecmlib.protocol import Positive, Protocol
 from ecmlib.provenance import Provenance, Seconds
 from ecmlib.record import Record
-from ecmlib.restart import CAPACITIES, OF_RUN, SETTINGS, capacities, check_seed, settings_of
+from ecmlib.restart import OF_RUN, SETTINGS, Capacities, capacities, check_seed, settings_of
 from ecmlib.validation import Parameters, said_of, shown
 
 _BY_RULES = ("C_plateau_rule", "C_plateau_rule_end", "C_paper_rule_end")  # what two stopping rules would have found
@@ -121,10 +121,10 @@ class BudgetRecord(Record):
                 rows.append(
                     settings_of(self.architecture, protocol)
                     | dict(zip(OF_RUN, of_run, strict=True))
-                    | capacities(curve, self.architecture, protocol)
+                    | capacities(curve, self.architecture, protocol)._asdict()
                     | dict(zip(_BY_RULES, _by_rules(curve, self.architecture.K, protocol), strict=True))
                 )
-        return pd.DataFrame(rows, columns=[*SETTINGS, *OF_RUN, *CAPACITIES, *_BY_RULES])
+        return pd.DataFrame(rows, columns=[*SETTINGS, *OF_RUN, *Capacities._fields, *_BY_RULES])
 
     def _finished(self, run: BudgetRun) -> list[tuple[int, Curve, float]]:
         """Return the budgets that a run has reached, as `_curves` does, but for those that diverged themselves."""

@@ -12,10 +12,10 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional
 
+from ecmlib.cuda_graph import Recorded
 from ecmlib.engine import Logits, Weights, make_logits
 from ecmlib.optimizer import Moments, update
 from ecmlib.protocol import Loss, Precision
-from ecmlib.recorded import Recorded
 
 Judged = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Step = Callable[[Weights, dict[str, Moments], torch.Tensor, torch.Tensor, Loss], None]
@@ -31,7 +31,7 @@ class Forward(NamedTuple):
     losses: Callable[[torch.Tensor], torch.Tensor]  #: nats (B, N - 1) of the tokens 2..N
     judged: Judged  #: the same, and whether each is the likeliest
     step: Step  #: moves weights and moments, in place, at the rates of `ecmlib.optimizer.rates_of`; or those of a stack
-    recorded: bool = False  #: whether what is done again and again is recorded (`ecmlib.recorded`)
+    recorded: bool = False  #: whether what is done again and again is recorded (`ecmlib.cuda_graph`)
 
     def moving(self, weights: Weights, moments: dict[str, Moments], loss: Loss) -> Move:
         """Return the step of these weights: a function of sequences and rates."""
@@ -53,7 +53,7 @@ def make_forward(model: torch.nn.Module, precision: Precision = "float32", compi
         "bfloat16" computes matrix products in bfloat16; weights, optimiser and loss stay float32.
     compiled : bool
         Whether they are made fast, for a model of `Architecture.build`. On a CPU ``torch.compile`` fuses them; on a GPU
-        steps and counts are recorded (`ecmlib.recorded`), which takes no minute of compiling a configuration, but not
+        steps and counts are recorded (`ecmlib.cuda_graph`), which takes no minute of compiling a configuration, but not
         those of models with dropout. Without dropout logits are then those of `ecmlib.engine`. A graph serves every
         call with the same batch size.
     """

@@ -17,9 +17,9 @@ from typing import Protocol as Interface
 from tqdm import tqdm as tqdm_of_terminals
 from tqdm.auto import tqdm
 
+from ecmlib.cuda_graph import WARM_UP
 from ecmlib.curve import DivergedError
 from ecmlib.protocol import Protocol
-from ecmlib.recorded import WARM_UP
 
 _FIRST_STEPS = WARM_UP + 1  # and counts: then all is compiled or recorded
 _TIMED_STEPS = 8

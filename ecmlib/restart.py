@@ -29,21 +29,6 @@ from ecmlib.validation import Parameters, checked, said_of
 Status = Literal["plateau", "patience", "forecast", "complete", "max_steps", "diverged"]  # how a run ended
 SETTINGS = (*Architecture.model_fields, *Protocol.model_fields, "P")  # what `settings_of` says
 OF_RUN = ("restart", "restart_seed", "status", "steps", "core_seconds", "device")  # what a row says besides
-CAPACITIES = (  # what `capacities` says
-    "C_raw",
-    "C",
-    "C_guess_sd",
-    "lost",
-    "full",
-    "bits",
-    "bits_per_parameter",
-    "C_plateau_raw",
-    "C_plateau",
-    "C_paper_rule_raw",
-    "C_paper_rule",
-    "paper_rule_step",
-    "full_count",
-)
 WeightBits = Annotated[int, Field(ge=1, le=16)]  # to which a trained weight is rounded
 _PARTS = ("library", "weights", "order")
 
@@ -115,21 +100,32 @@ def settings_of(architecture: Architecture, protocol: Protocol) -> dict[str, Any
     return {**architecture.model_dump(), **protocol.model_dump(), "P": architecture.n_params}
 
 
-def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> dict[str, float]:
-    """Say what a curve means.
+class Capacities(NamedTuple):
+    """What a curve means; missing of a run that diverged.
 
-    Returns
-    -------
-    dict
-        Sequences memorised at the end (`ended_count`): ``C_raw`` as counted, ``C`` less its guesses, and
-        ``C_guess_sd``, the standard deviation due to guessing; ``lost``, whether the count cannot be told from
-        guessing at 95 % (one-sided), and ``full``, whether it is at least 0.9 T. ``bits`` memorised at the end, of all
-        predictions less what the model still lacks, and ``bits_per_parameter``.
-
-        As the first edition had them: ``C_plateau``, the best count of the whole curve, and ``C_paper_rule``, the best
-        one until the paper's rule stops, at ``paper_rule_step``, each also ``_raw``; ``full_count``, most sequences of
-        which every token was predicted.
+    The first edition had the best count of a curve, with its luck.
     """
+
+    C_raw: float  #: sequences memorised at the end, as counted (`ended_count`)
+    C: float  #: the same less its guesses
+    C_guess_sd: float  #: standard deviation of C that is due to guessing
+    lost: float  #: whether the count cannot be told from guessing, at 95 %, one-sided
+    full: float  #: whether it is at least 0.9 T
+    bits: float  #: memorised at the end: those of all predictions, less what the model still lacks
+    bits_per_parameter: float
+    C_plateau_raw: float  #: best count of the whole curve
+    C_plateau: float
+    C_paper_rule_raw: float  #: best count until the paper's rule stops
+    C_paper_rule: float
+    paper_rule_step: float  #: at which it stops
+    full_count: float  #: most sequences of which every token was predicted
+
+
+UNKNOWN = Capacities(*[math.nan] * len(Capacities._fields))
+
+
+def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> Capacities:
+    """Say what a curve means."""
     T, K, N = protocol.T, architecture.K, architecture.N
     ended = ended_count(protocol, curve)
     lacking = end_value(protocol, curve.step, curve.bits)
@@ -137,22 +133,21 @@ def capacities(curve: Curve, architecture: Architecture, protocol: Protocol) -> 
     stop = patience_stop(curve.step, curve.last_count, protocol.patience_steps)
     by_paper_rule = max(curve.last_count[: None if stop is None else stop + 1])
     best = max(curve.last_count)
-    values = (
-        ended,
-        guess_corrected(ended, T, K),
-        guess_deviation(ended, T, K),
-        bool(is_guessing(ended, T, K)),
-        ended >= FULL * T,
-        bits,
-        bits / architecture.n_params,
-        best,
-        guess_corrected(best, T, K),
-        by_paper_rule,
-        guess_corrected(by_paper_rule, T, K),
-        curve.step[-1 if stop is None else stop],
-        max(curve.full_count),
+    return Capacities(
+        C_raw=ended,
+        C=guess_corrected(ended, T, K),
+        C_guess_sd=guess_deviation(ended, T, K),
+        lost=bool(is_guessing(ended, T, K)),
+        full=ended >= FULL * T,
+        bits=bits,
+        bits_per_parameter=bits / architecture.n_params,
+        C_plateau_raw=best,
+        C_plateau=guess_corrected(best, T, K),
+        C_paper_rule_raw=by_paper_rule,
+        C_paper_rule=guess_corrected(by_paper_rule, T, K),
+        paper_rule_step=curve.step[-1 if stop is None else stop],
+        full_count=max(curve.full_count),
     )
-    return dict(zip(CAPACITIES, values, strict=True))
 
 
 class Seeds(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,7 @@ from ecmlib.chance import guess_corrected
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.record import Record, load_folder
-from ecmlib.restart import CAPACITIES, Restart, capacities, check_restarts, settings_of
+from ecmlib.restart import UNKNOWN, Capacities, Restart, capacities, check_restarts, settings_of
 
 
 class CapacityRecord(Record):
@@ -85,7 +84,7 @@ class CapacityRecord(Record):
                 | {"restart": number, "restart_seed": restart.seed, "status": restart.status}
                 | {"steps": restart.step[-1] if restart.step else 0}
                 | {"core_seconds": restart.provenance.core_seconds, "device": restart.provenance.device}
-                | self._capacities(restart)
+                | self._capacities(restart)._asdict()
             )
         return pd.DataFrame(rows)
 
@@ -112,11 +111,11 @@ class CapacityRecord(Record):
         counted = [self._capacities(restart) for restart in self.restarts if restart.status != "diverged"]
         if not counted:
             raise ValueError(f"{quantity} is unknown: {len(self.restarts)} restarts, and none that did not diverge")
-        return [of_restart[quantity] for of_restart in counted]
+        return [getattr(of_restart, quantity) for of_restart in counted]
 
-    def _capacities(self, restart: Restart) -> dict[str, float]:
+    def _capacities(self, restart: Restart) -> Capacities:
         if restart.status == "diverged":
-            return dict.fromkeys(CAPACITIES, math.nan)
+            return UNKNOWN
         return capacities(restart, self.architecture, self.protocol)
 
 

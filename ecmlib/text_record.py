@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -22,19 +22,6 @@ from ecmlib.restart import Restart, check_restarts, end_value, ended_count, seed
 from ecmlib.text import TextSource
 from ecmlib.validation import Parameters, said_of
 
-_SAID = (  # of library and held-out sequences, by a row that did not diverge
-    "counted",
-    "counted_held_out",
-    "C",
-    "full_counted",
-    "full_held_out",
-    "bits",
-    "bits_held_out",
-    "memorised",
-    "memorised_net",
-    "memorised_ngram",
-    "bits_per_parameter",
-)
 REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 
 
@@ -188,26 +175,42 @@ class TextRecord(Record):
             "core_seconds": restart.provenance.core_seconds,
         }
         if restart.held_out is None or restart.beyond_model is None or restart.beyond_ngram is None:
-            return row | dict.fromkeys(_SAID, math.nan)
+            return row | dict.fromkeys(_OfText._fields, math.nan)
         T, known = self.protocol.T, restart.held_out.last_count / restart.held_out.n
         counted = ended_count(self.protocol, restart)
         full_counted, bits = (
             end_value(self.protocol, restart.step, values) for values in (restart.full_count, restart.bits)
         )
-        said = (
-            counted,
-            known * T,
-            beyond_generalising(counted, T, known),
-            full_counted,
-            restart.held_out.full_count / restart.held_out.n * T,
-            bits,
-            restart.held_out.bits,
-            restart.beyond_model.floored,
-            restart.beyond_model.net,
-            restart.beyond_ngram.floored,
-            restart.beyond_model.floored / self.P,
+        said = _OfText(
+            counted=counted,
+            counted_held_out=known * T,
+            C=beyond_generalising(counted, T, known),
+            full_counted=full_counted,
+            full_held_out=restart.held_out.full_count / restart.held_out.n * T,
+            bits=bits,
+            bits_held_out=restart.held_out.bits,
+            memorised=restart.beyond_model.floored,
+            memorised_net=restart.beyond_model.net,
+            memorised_ngram=restart.beyond_ngram.floored,
+            bits_per_parameter=restart.beyond_model.floored / self.P,
         )
-        return row | dict(zip(_SAID, said, strict=True))
+        return row | said._asdict()
+
+
+class _OfText(NamedTuple):
+    """What a row says of library and held-out sequences, unless it diverged."""
+
+    counted: float
+    counted_held_out: float
+    C: float
+    full_counted: float
+    full_held_out: float
+    bits: float
+    bits_held_out: float
+    memorised: float
+    memorised_net: float
+    memorised_ngram: float
+    bits_per_parameter: float
 
 
 def beyond_generalising(count: float, T: int, known: float) -> float:

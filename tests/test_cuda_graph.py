@@ -10,10 +10,10 @@ import torch
 from conftest import prose
 
 from ecmlib import Architecture, Protocol, measure_mac
+from ecmlib.cuda_graph import Recorded
 from ecmlib.forward import Forward, make_forward
 from ecmlib.library import random_library
 from ecmlib.memorisation import measure_text
-from ecmlib.recorded import Recorded
 from ecmlib.stack import Stack
 from ecmlib.text import read_corpus
 from ecmlib.text_record import TextProtocol
