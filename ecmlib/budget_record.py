@@ -24,11 +24,11 @@ from ecmlib.curve import (
     plateau_stop,
 )
 from ecmlib.library import LibrarySize
-from ecmlib.protocol import Positive, Protocol
+from ecmlib.protocol import Protocol
 from ecmlib.provenance import Provenance, Seconds
 from ecmlib.record import Record
 from ecmlib.restart import OF_RUN, SETTINGS, Capacities, capacities, check_seed, settings_of
-from ecmlib.validation import Parameters, said_of, shown
+from ecmlib.validation import Parameters, Positive, said_of, shown
 
 _BY_RULES = ("C_plateau_rule", "C_plateau_rule_end", "C_paper_rule_end")  # what two stopping rules would have found
 

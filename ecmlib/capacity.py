@@ -14,14 +14,14 @@ from ecmlib.architecture import Architecture
 from ecmlib.checkpoint import Checkpoint, Part, checkpoint_of, shared
 from ecmlib.forward import evaluating, make_forward, tally
 from ecmlib.progress import Bar, announce
-from ecmlib.protocol import Positive, Protocol, chosen_protocol
+from ecmlib.protocol import Protocol, chosen_protocol
 from ecmlib.restart import Restart, Seeds, Widths, seeds_of_restart
 from ecmlib.results import CapacityRecord
 from ecmlib.rounding import with_rounded
 from ecmlib.stack import Stack
 from ecmlib.trainer import Trainer
 from ecmlib.training import Trainers, side_by_side, steps_of_restart
-from ecmlib.validation import checked, shown
+from ecmlib.validation import Positive, checked, shown
 from ecmlib.workplace import Compiled, Workplace, refuse_dropout, workplace
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from pydantic import Field
 from scipy import stats
 
-from ecmlib.validation import checked
+from ecmlib.validation import Level, checked
 
 FULL = 0.9  # share of the library from which its size, not the model, sets the count
-Level = Annotated[float, Field(gt=0, lt=1)]  # of an interval
 Capacities = TypeVar("Capacities")  # a number, an array or a Series
 
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.protocol import Seed
-from ecmlib.validation import LARGEST, Parameters, checked, refuse_beyond_memory
+from ecmlib.validation import LARGEST, Parameters, Seed, checked, refuse_beyond_memory
 
 if TYPE_CHECKING:
     import torch

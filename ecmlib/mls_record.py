@@ -9,11 +9,11 @@ from pydantic import Field, PlainSerializer, model_validator
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count, check_complete
 from ecmlib.library import LibrarySize
-from ecmlib.protocol import Positive, Protocol, applied
+from ecmlib.protocol import Protocol, applied
 from ecmlib.provenance import Provenance
 from ecmlib.record import Record, record_name
 from ecmlib.restart import Status, seed_of_restart
-from ecmlib.validation import Parameters, said_of
+from ecmlib.validation import Parameters, Positive, said_of
 
 # By the training of a try, whose size the search chooses and which ends on a plateau.
 UNAPPLIED = ("T", "patience_steps", "stop", "forecast_within", "vary")

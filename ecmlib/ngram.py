@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecmlib.library import Tokens
-from ecmlib.protocol import Positive
-from ecmlib.validation import checked
+from ecmlib.validation import Positive, checked
 
 Array = NDArray[np.float64]
 _ASKED = 10  # one of so many of the sequences seen is not counted, but asked how much counts are to be trusted

@@ -13,10 +13,10 @@ from ecmlib.architecture import Architecture
 from ecmlib.chance import tails
 from ecmlib.curve import Count, check_counts
 from ecmlib.library import LibrarySize
-from ecmlib.protocol import Positive, Protocol, applied
+from ecmlib.protocol import Protocol, applied
 from ecmlib.provenance import Provenance
 from ecmlib.record import Record
-from ecmlib.validation import Parameters, said_of
+from ecmlib.validation import Parameters, Positive, said_of
 
 SquaredNorm = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _LEVEL, _DRAWS = 0.95, 500  # of the bootstrap over repetitions

@@ -7,11 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.validation import LARGEST, Parameters, chosen
+from ecmlib.validation import Parameters, Positive, Seed, Share, chosen
 
-Positive = Annotated[int, Field(ge=1, le=LARGEST)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Loss = Literal["all", "last"]
 Precision = Literal["float32", "bfloat16"]
 Optimizer = Literal["adam", "muon"]

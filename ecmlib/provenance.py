@@ -10,8 +10,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, Positive
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

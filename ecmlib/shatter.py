@@ -13,11 +13,10 @@ from torch.nn import functional
 from ecmlib.architecture import Architecture
 from ecmlib.library import random_library
 from ecmlib.progress import Bar
-from ecmlib.protocol import Positive
 from ecmlib.restart import seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.training import Clock
-from ecmlib.validation import checked, chosen
+from ecmlib.validation import Positive, checked, chosen
 from ecmlib.workplace import refuse_dropout, workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension

@@ -9,10 +9,9 @@ from pydantic import Field, model_validator
 from ecmlib.architecture import Architecture
 from ecmlib.curve import Count
 from ecmlib.library import LibrarySize
-from ecmlib.protocol import Positive
 from ecmlib.provenance import Provenance
 from ecmlib.record import Record
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, Positive
 
 
 class ShatterProtocol(Parameters):

@@ -15,12 +15,12 @@ from ecmlib.contents import Content
 from ecmlib.curve import Bits, Count, check_counts
 from ecmlib.files import named_folder
 from ecmlib.library import LibrarySize
-from ecmlib.protocol import Positive, Protocol
+from ecmlib.protocol import Protocol
 from ecmlib.provenance import Provenance
 from ecmlib.record import Record, load_folder
 from ecmlib.restart import Restart, check_restarts, end_value, ended_count, seed_of_restart, settings_of
 from ecmlib.text import TextSource
-from ecmlib.validation import Parameters, said_of
+from ecmlib.validation import Parameters, Positive, said_of
 
 REFERENCE = 2**16  # number under which the reference is trained and kept, far from those of restarts
 

@@ -10,8 +10,7 @@ import torch
 
 from ecmlib.architecture import Architecture
 from ecmlib.library import LibrarySize
-from ecmlib.protocol import Positive
-from ecmlib.validation import checked, refuse_beyond_memory, shown
+from ecmlib.validation import Positive, checked, refuse_beyond_memory, shown
 
 Compiled = Literal["auto", True, False]  # whether models are made fast; "auto": where they can be
 _FLOAT, _TOKEN = 4, 8  # bytes

@@ -10,11 +10,10 @@ from ecmlib import Architecture, CapacityRecord, MlsRecord, Protocol
 from ecmlib.budget import stretches
 from ecmlib.budget_record import BudgetRecord, last_of
 from ecmlib.mls_record import MlsProtocol
-from ecmlib.protocol import Positive
 from ecmlib.restart import Widths
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.text_record import TextProtocol, TextRecord
-from ecmlib.validation import Parameters, checked, sorted_out
+from ecmlib.validation import Parameters, Positive, checked, sorted_out
 from ecmlib.workplace import Compiled
 
 

@@ -16,8 +16,7 @@ from grid_file import read_mapping
 from pydantic import Field, model_validator
 
 from ecmlib import Architecture
-from ecmlib.protocol import Positive
-from ecmlib.validation import Parameters, assigned_names, checked, shown, sorted_out
+from ecmlib.validation import Parameters, Positive, assigned_names, checked, shown, sorted_out
 
 GRIDS = Path(__file__).parent / "grids"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, Field
 
-from ecmlib.chance import FULL, Level
+from ecmlib.chance import FULL
 from ecmlib.files import write_atomically
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import PolynomialModel
@@ -21,7 +21,7 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
 from ecmlib.laws.points import SIZES, scored
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error, predicted_unseen
-from ecmlib.validation import LARGEST, Parameters
+from ecmlib.validation import LARGEST, Level, Parameters
 
 _FILES = {
     "ECM": "ecm.json",

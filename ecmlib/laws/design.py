@@ -18,8 +18,7 @@ from ecmlib.laws.fitting import Array
 from ecmlib.laws.registry import load_law
 from ecmlib.laws.worth import combinations, largest_library, predicted
 from ecmlib.library import LibrarySize, distinct_beginnings
-from ecmlib.protocol import Positive
-from ecmlib.validation import LARGEST
+from ecmlib.validation import LARGEST, Positive
 
 _ENOUGH = 1 - 1e-9  # of a target: rounding makes ties of what is equal, such as a library known whole
 _GUESSING = 1.645  # deviations of guessing, of which chance goes beyond once in twenty: what is less says nothing

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field
 from ecmlib.architecture import HEAD_DIM
 from ecmlib.laws.base import Law
 from ecmlib.laws.points import CONDITIONS
-from ecmlib.protocol import Positive, Protocol
-from ecmlib.validation import Parameters, shown
+from ecmlib.protocol import Protocol
+from ecmlib.validation import Parameters, Positive, shown
 
 MOST_CHOICES = 64  # of layers and of heads
 

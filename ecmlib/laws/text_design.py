@@ -15,9 +15,8 @@ from ecmlib.laws.design_choices import DesignChoices, chosen_law
 from ecmlib.laws.text_law import shipped_text_law
 from ecmlib.library import LibrarySize, Tokens
 from ecmlib.ngram import ngram_bits
-from ecmlib.protocol import Seed, Share
 from ecmlib.text import Paths, read_corpus
-from ecmlib.validation import checked
+from ecmlib.validation import Seed, Share, checked
 
 
 def smallest_for_text(

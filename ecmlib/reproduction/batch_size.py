@@ -13,12 +13,12 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from ecmlib.chance import at_least_one, guess_distribution
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import CONDITIONS, NO_CHANCE, SIZES, surviving, unmixed
-from ecmlib.protocol import Positive, Protocol
+from ecmlib.protocol import Protocol
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, factors, least_squares
 from ecmlib.restart import SETTINGS
 from ecmlib.results import CapacityRecord
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, Positive
 
 SATURATION = 512  # batch size after which the paper sees no more growth
 SAMPLE = 1 / 8  # of the library: a batch that is a larger share of it is no sample, and is not judged

@@ -15,16 +15,15 @@ from sklearn.linear_model import QuantileRegressor
 from sklearn.model_selection import GroupKFold
 
 from ecmlib.budget_record import BudgetRecord, BudgetRun
-from ecmlib.chance import Level, guess_corrected, tails
+from ecmlib.chance import guess_corrected, tails
 from ecmlib.curve import Curve, last_tenth
 from ecmlib.figures.style import COLORS, new_panels
 from ecmlib.files import named_folder, writable_folder
 from ecmlib.forecast import Forecaster, evidence
-from ecmlib.protocol import Share
 from ecmlib.reproduction.stats import Estimate, mean
 from ecmlib.restart import Restart
 from ecmlib.results import CapacityRecord
-from ecmlib.validation import Parameters
+from ecmlib.validation import Level, Parameters, Share
 
 LEVEL = 0.8
 _FROM = 300  # steps, about the paper's patience: what is forecast from less is not asked here

@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ecmlib.protocol import Positive, Share
-from ecmlib.validation import LARGEST, Parameters, refuse_beyond_memory
+from ecmlib.validation import LARGEST, Parameters, Positive, Share, refuse_beyond_memory
 
 Patterns = NDArray[np.int8]  # (count, n) of -1 and 1
 Weights = NDArray[np.float64]  # (n, n)

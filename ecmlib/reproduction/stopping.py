@@ -18,10 +18,9 @@ from ecmlib.figures.style import COLORS, new_figure, new_panels
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import SIZES
-from ecmlib.protocol import Positive
 from ecmlib.reproduction.stats import LEVEL, NOT_MEASURED, Estimate, Finding, Statement, equals, mean
 from ecmlib.results import CapacityRecord
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, Positive
 
 PAPER = 310  # steps of patience: ten of the paper's epochs
 CORNERS = [(1, 8), (1, 32), (4, 8), (4, 32)]  # H and N for which the law's slope is looked at
