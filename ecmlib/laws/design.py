@@ -98,7 +98,7 @@ def smallest_architectures(
     >>> smallest_architectures(300, N=8, T=2048, L=[1], H=[1, 2])[["d", "H", "L", "P"]]
         d  H  L      P
     0  29  1  1  14384
-    1  27  2  1  19872
+    1  26  2  1  18928
     """
     law = chosen_law(law, load_law)
     told = {"token_bits": token_bits, "max_steps": max_steps}
