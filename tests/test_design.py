@@ -367,9 +367,10 @@ def test_designs_for_a_text_are_the_laws_and_each_is_trained_once(tmp_path: Path
     path.write_text(prose(9000), encoding="utf-8")
     law = load_law("results/law-reference/signal.json")
     designs = draw_text_designs(law, path, n=2)
+    assert designs["outside_region"].all(), "the law is one of random tokens"
+    assert not law.evidence.outside(designs[SIZES]).any()
     for _, row in designs.iterrows():
         assert row["d"] <= 64
-        assert not row["outside_region"]
         N, K = int(row["N"]), int(row["K"])
         found = smallest_for_text(path, N, K, row["share"], law=law, T=2048, H=[row["H"]], seed=1)
         assert best_design(found)[SIZES].tolist() == row[SIZES].tolist()
