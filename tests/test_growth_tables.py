@@ -125,7 +125,7 @@ def test_steps_to_limits_are_ranked_over_loads(steps: list[int], said: str) -> N
 
 @pytest.mark.parametrize(
     ("share", "high", "said"),
-    [(0.8, 0.85, "at 0 of 1 sizes"), (0.8, 0.95, "at 0 of 1 sizes"), (0.92, 0.95, "at 1 of 1 sizes")],
+    [(0.8, 0.85, "at 0 of the 1 sizes"), (0.8, 0.95, "at 0 of 1 sizes"), (0.92, 0.95, "at 1 of the 1 sizes")],
 )
 def test_reference_says_whether_it_reaches_the_limit(share: float, high: float, said: str) -> None:
     row = CURVE | {"max_steps": 10_000, "share": share, "share_low": 0.7, "share_high": high, "steps_90": 45_779.0}
