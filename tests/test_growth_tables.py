@@ -125,13 +125,13 @@ def test_steps_to_limits_are_ranked_over_loads(steps: list[int], said: str) -> N
 
 @pytest.mark.parametrize(
     ("share", "high", "said"),
-    [(0.8, 0.85, "at 0 of the 1 sizes"), (0.8, 0.95, "at 0 of 1 sizes"), (0.92, 0.95, "at 1 of the 1 sizes")],
+    [(0.8, 0.85, "at 0 of the 1 sizes"), (0.8, 0.95, "at 0 of the 1 sizes"), (0.92, 0.95, "at 1 of the 1 sizes")],
 )
 def test_reference_says_whether_it_reaches_the_limit(share: float, high: float, said: str) -> None:
     row = CURVE | {"max_steps": 10_000, "share": share, "share_low": 0.7, "share_high": high, "steps_90": 45_779.0}
     words = reference_in_words(pd.DataFrame([row]))
     assert said in words
-    assert f"and at {int(high < 0.9)} it falls short even" in words
+    assert f"; at {int(high < 0.9)} it falls short even" in words
     assert f"it holds {share:.2f} (0.70 to {high:.2f}) of the limit" in words
     assert "about 46,000 steps to 90\N{NO-BREAK SPACE}%" in words
     assert "is not known" in reference_in_words(pd.DataFrame())
