@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ecmlib.validation import LARGEST, Parameters
+from ecmlib.validation import LARGEST, Parameters, Positive
 
 if TYPE_CHECKING:
     from x_transformers import TransformerWrapper
@@ -56,14 +56,14 @@ class Architecture(Parameters):
     ValueError: d = 0: input should be greater than or equal to 1
     """
 
-    d: Annotated[int, Field(ge=1, le=LARGEST)]
-    H: Annotated[int, Field(ge=1, le=LARGEST)] = 1
+    d: Positive
+    H: Positive = 1
     N: Annotated[int, Field(ge=2, le=LARGEST)] = 32
-    L: Annotated[int, Field(ge=1, le=LARGEST)] = 1
+    L: Positive = 1
     K: Annotated[int, Field(ge=2, le=LARGEST)] = 128
-    head_dim: Annotated[int, Field(ge=1, le=LARGEST)] = HEAD_DIM
+    head_dim: Positive = HEAD_DIM
     ff: Literal["train", "identity"] = "train"
-    ff_mult: Annotated[int, Field(ge=1, le=LARGEST)] = FEED_FORWARD_WIDTH
+    ff_mult: Positive = FEED_FORWARD_WIDTH
     embeddings: Literal["frozen", "trained", "tied"] = "frozen"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 

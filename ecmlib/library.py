@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ecmlib.validation import LARGEST, Parameters, Seed, checked, refuse_beyond_memory
+from ecmlib.validation import LARGEST, Parameters, Positive, Seed, checked, refuse_beyond_memory
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ Tokens = NDArray[np.int64]
 class LibrarySize(Parameters):
     """Size of a library that can be memorised completely: T sequences with distinct first N - 1 tokens."""
 
-    T: Annotated[int, Field(ge=1, le=LARGEST)]
+    T: Positive
     N: Annotated[int, Field(ge=2, le=LARGEST)]
     K: Annotated[int, Field(ge=2, le=LARGEST)]
 

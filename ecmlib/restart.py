@@ -171,8 +171,7 @@ def seeds_of_restart(protocol: Protocol, number: int) -> Seeds:
 
 
 def seed_of_restart(seed: int, number: int) -> int:
-    """Draw a seed from that of a protocol and the number of a restart (from 0); pairs that are
-    likely to meet have different ones."""
+    """Draw a seed of 32 bits from that of a protocol and the number of a restart (from 0)."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 LARGEST = 10**9  # of any size and any number of steps: what is larger is a slip, and its arithmetic takes minutes
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Level = Annotated[float, Field(gt=0, lt=1)]  # of an interval
+Level = Annotated[float, Field(gt=0, lt=1)]  # of an interval, or a probability to be asked for
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 MOST_COMPLAINTS = 3  # about one input: more are counted
 LONGEST = 120  # characters of a value that a message repeats

@@ -21,7 +21,7 @@ from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
 from ecmlib.laws.points import SIZES, scored
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error, predicted_unseen
-from ecmlib.validation import LARGEST, Level, Parameters
+from ecmlib.validation import LARGEST, Level, Parameters, Positive
 
 _FILES = {
     "ECM": "ecm.json",
@@ -56,8 +56,8 @@ class ComparisonChoices(Parameters):
     """
 
     target: Literal["C", "C_plateau", "C_paper_rule"] = "C_plateau"
-    starts: Annotated[int, Field(ge=1, le=LARGEST)] = 200
-    bootstraps: Annotated[int, Field(ge=1, le=LARGEST)] = 1000
+    starts: Positive = 200
+    bootstraps: Positive = 1000
     folds: Annotated[int, Field(ge=0, le=LARGEST), AfterValidator(_not_one)] = 0
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     level: Level = 0.9

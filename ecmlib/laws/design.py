@@ -103,11 +103,10 @@ def smallest_architectures(
     law = chosen_law(law, load_law)
     told = {"token_bits": token_bits, "max_steps": max_steps}
     offered: dict[str, Any] = {"L": L, "H": H, "probability": probability, "head_dim": head_dim, **told}
-    choices = DesignChoices(**offered)
     if T is None:
         LibrarySize(T=1, N=N, K=K)
         T = largest_library(law, N, K)
-    target = _Target(capacity=capacity, N=N, K=K, T=T, **dict(choices))
+    target = _Target(capacity=capacity, N=N, K=K, T=T, **offered)
     target.refuse_impossible(law)
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
     widest = combinations(sizes).assign(**{name: value for name, value in told.items() if value is not None})

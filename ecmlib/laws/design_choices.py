@@ -12,7 +12,7 @@ from ecmlib.architecture import HEAD_DIM
 from ecmlib.laws.base import Law
 from ecmlib.laws.points import CONDITIONS
 from ecmlib.protocol import Protocol
-from ecmlib.validation import Parameters, Positive, shown
+from ecmlib.validation import Level, Parameters, Positive, shown
 
 MOST_CHOICES = 64  # of layers and of heads
 
@@ -29,7 +29,7 @@ class DesignChoices(Parameters):
 
     L: Annotated[tuple[Positive, ...], BeforeValidator(_listed)]
     H: Annotated[tuple[Positive, ...], BeforeValidator(_listed)]
-    probability: Annotated[float, Field(gt=0, lt=1)]
+    probability: Level
     token_bits: Annotated[float, Field(ge=1)] | None = None
     head_dim: Positive = HEAD_DIM
     max_steps: Positive | None = None

@@ -75,7 +75,7 @@ class Evidence(Parameters):
     def _beyond(self, frame: pd.DataFrame) -> pd.DataFrame:
         beyond = {name: ~frame[name].between(low, high) for name, (low, high) in self.region.items() if name in frame}
         beyond |= {name: frame[name] != value for name, value in self.shared.items() if name in frame}
-        if "token_bits" in beyond and self.shared["token_bits"] == RANDOM_TOKENS:
+        if "token_bits" in beyond:  # what is shared is `RANDOM_TOKENS`, of each row's own K
             beyond["token_bits"] = frame["token_bits"] < np.log2(frame["K"]) - 1e-9
         return pd.DataFrame(beyond, frame.index, dtype=bool)
 

@@ -30,7 +30,7 @@ def loads(law: SignalLaw, frame: pd.DataFrame) -> pd.DataFrame:
     runs = surviving(frame)
     if "stop" in runs:
         alike = [*SIZES, *(name for name in (*COMPONENTS, *law.same) if name in runs)]
-        taken = runs.groupby(list(dict.fromkeys(alike)), dropna=False)["steps"].transform("mean")
+        taken = runs.groupby(alike, dropna=False)["steps"].transform("mean")
         runs = runs.assign(max_steps=runs["max_steps"].mask(runs["stop"] == "patience", taken))
     target = law.evidence.target
     trainings = runs.groupby(["K", *(name for name in law.same if name in runs)], dropna=False)
