@@ -88,18 +88,19 @@ render-%: notebooks/%.ipynb $(INSTALLED)
 	$(BIN)papermill --log-level ERROR --no-progress-bar $< runs/$*.ipynb \
 	    $(RENDER_$*) $(if $(shell grep '"train = ' $<),-p train False)
 
-designs: $(INSTALLED)  ## prove the law: draw twenty targets once, train each design and three smaller ones once, tabulate the hits
-	test -e results/designs-any/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(LAW)
-	$(MAKE) sweep GRID=designs-any
-	$(PYTHON) workflow/prove_designs.py tabulate designs-any
-	test -e results/designs-any-smaller/targets.csv || $(PYTHON) workflow/prove_designs.py smaller $(LAW)
-	$(MAKE) sweep GRID=designs-any-smaller
-	$(PYTHON) workflow/prove_designs.py tabulate designs-any-smaller
+designs: $(addprefix prove-,designs-any designs-any-smaller designs-again designs-again-smaller)  ## prove the law: draw twenty targets twice, train each design and three smaller ones of each draw once, tabulate the hits
 
-designs-text: $(INSTALLED) runs/kjv.txt  ## prove it for text: draw four targets once, train each design once, tabulate the hits
-	test -e results/designs-text-law/targets.csv || $(PYTHON) workflow/prove_designs.py draw $(TEXT_LAW) --text runs/kjv.txt
-	$(MAKE) sweep GRID=designs-text-law
-	$(PYTHON) workflow/prove_designs.py tabulate designs-text-law
+designs-text: prove-designs-text-law  ## prove it for text: draw four targets once, train each design once, tabulate the hits
+
+prove-designs-any-smaller: prove-designs-any
+prove-designs-again-smaller: prove-designs-again
+prove-designs-text-law: LAW := $(TEXT_LAW) --text runs/kjv.txt
+prove-designs-text-law: runs/kjv.txt
+
+prove-%: $(INSTALLED)
+	test -e results/$*/targets.csv || $(PYTHON) workflow/prove_designs.py draw $* $(LAW)
+	$(MAKE) sweep GRID=$*
+	$(PYTHON) workflow/prove_designs.py tabulate $*
 
 status: $(INSTALLED)  ## say what of a grid is measured: make status GRID=mac-cpu
 	@$(PYTHON) workflow/status.py "$$GRID"

@@ -23,11 +23,10 @@ from ecmlib.laws.scores import relative_errors
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.reproduction.bits import FLAT, FULL_WIDTH, at_largest_loads, by_width
 from ecmlib.reproduction.designs import (
-    OF_ANY,
-    OF_SMALLER,
     OF_TEXT,
     OF_TEXT_AS_RANDOM,
     OF_TOKENS,
+    SMALLER_OF,
     SPARE,
     drawn_designs,
 )
@@ -215,13 +214,12 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
         rows while none is drawn.
     """
     hits = drawn_designs(results, grid)
+    of_any = ["capacity", *"NKTLH", "head_dim", "d"] + ["P_design"] * (grid in SMALLER_OF)
     asked = {
         OF_TOKENS: ["capacity", *"NLHd"],
-        OF_ANY: ["capacity", *"NKTLH", "head_dim", "d"],
-        OF_SMALLER: ["capacity", *"NKTLH", "head_dim", "d", "P_design"],
         OF_TEXT: ["share", "capacity", *"NKLHd"],
         OF_TEXT_AS_RANDOM: ["share", "capacity", "bits", *"NKLHd"],
-    }[grid]
+    }.get(grid, of_any)
     return hits if hits.empty else hits[[*asked, "P", "C", "C_low", "C_high", "held", "reached"]]
 
 

@@ -1,6 +1,7 @@
 import inspect
 import io
 import re
+import sys
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,7 +18,7 @@ from prove_designs import (
     draw_designs,
     draw_smaller,
     draw_text_designs,
-    grid_of,
+    main,
     write_grid,
     write_text_grid,
 )
@@ -35,7 +36,7 @@ from ecmlib.laws.text_law import shipped_text_law
 from ecmlib.laws.worth import capacity_over_parameters, predicted
 from ecmlib.reproduction.designs import (
     GRIDS_OF_DESIGNS,
-    OF_ANY,
+    OF_ANY_AGAIN,
     OF_TEXT,
     OF_TEXT_AS_RANDOM,
     PROBABILITY,
@@ -344,10 +345,40 @@ def test_next_smaller_models_spare_just_enough_parameters() -> None:
         assert row["P"] == P < design["P"] / SPARE <= wider
 
 
-def test_designs_for_a_text_are_kept_apart_by_whose_law_drew_them() -> None:
-    of_tokens, of_text = load_law(), load_law("results/law-reference/text.json")
-    found = [grid_of(of_tokens, None), grid_of(of_tokens, "kjv.txt"), grid_of(of_text, "kjv.txt")]
-    assert found == [OF_ANY, OF_TEXT_AS_RANDOM, OF_TEXT]
+@pytest.mark.parametrize(
+    ("grid", "law", "text", "refusal"),
+    [
+        (OF_TEXT, "text", [], "--text: None; designs-text-law takes one"),
+        (OF_ANY_AGAIN, "signal", ["--text", "kjv.txt"], "--text: kjv.txt; designs-again takes none"),
+        (OF_TEXT, "signal", ["--text", "kjv.txt"], "law: signal; designs-text-law is drawn by one of text"),
+        (OF_TEXT_AS_RANDOM, "text", ["--text", "kjv.txt"], "law: text; designs-text is drawn by one of random tokens"),
+    ],
+)
+def test_designs_are_drawn_by_the_law_that_their_grid_is_of(
+    grid: str,
+    law: str,
+    text: list[str],
+    refusal: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("prove_designs.ALL_RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["prove_designs.py", "draw", grid, f"results/law-reference/{law}.json", *text])
+    with pytest.raises(SystemExit):
+        main()
+    assert refusal in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("grid", GRIDS_OF_DESIGNS[1:])
+def test_designs_are_never_drawn_again(
+    grid: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["prove_designs.py", "draw", grid, "results/law-reference/signal.json"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "drawn once, never again" in capsys.readouterr().err
 
 
 def test_grid_of_designs_trains_each_once_on_a_library_of_its_own(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """Designs that test the law: drawn once, then each trained once, then told apart into hits and misses.
 
-``python workflow/prove_designs.py draw LAW.json`` writes twenty targets with their designs and the grid that trains
-them; ``... draw LAW.json --text FILE`` writes four for a text, by the law of text (grid ``designs-text-law``) or by one
-of random tokens (``designs-text``). ``... smaller LAW.json`` draws three of the twenty and writes, for each, the next
-smaller architecture with the same target (grid ``designs-any-smaller``): does it miss what the design reaches?
-``... tabulate GRID`` writes the table of hits from what the grid has measured.
+``python workflow/prove_designs.py draw GRID LAW.json`` writes the targets of a grid with their designs, and the grid
+that trains them: twenty of any size (``designs-any``, and drawn again, ``designs-again``); for three of these the next
+smaller architecture with the same target (``designs-any-smaller``, ``designs-again-smaller``): does it miss what the
+design reaches? And, with ``--text FILE``, four for a text, by the law of text (``designs-text-law``) or by one of
+random tokens (``designs-text``). ``... tabulate GRID`` writes the table of hits from what the grid has measured.
 (The twenty of the grid ``designs`` were drawn by an earlier law, under the paper's protocol.)
 """
 
@@ -30,10 +30,12 @@ from ecmlib.protocol import Protocol
 from ecmlib.reproduction.designs import (
     GRIDS_OF_DESIGNS,
     OF_ANY,
-    OF_SMALLER,
+    OF_ANY_AGAIN,
     OF_TEXT,
     OF_TEXT_AS_RANDOM,
+    OF_TOKENS,
     PROBABILITY,
+    SMALLER_OF,
     SPARE,
     drawn_designs,
 )
@@ -44,6 +46,7 @@ ALL_RESULTS = Path(__file__).parent.parent / "results"
 T = 2048  # sequences of a text's library
 LEAST = 40  # sequences of a target
 LARGEST_D = 64  # so that twenty trainings take about an hour of one core
+LOTS = {OF_ANY: 2028, "designs-any-smaller": 2030, OF_ANY_AGAIN: 2031, "designs-again-smaller": 2032}  # seeds of draws
 SEED = 1  # another one than that of the grids the law was fitted on: new libraries, new weights
 HEADER = """\
 # Designs of the law, each trained once: workflow/prove_designs.py drew them, before any was trained. Another seed than
@@ -61,7 +64,7 @@ TRAINED = Protocol.reference(seed=SEED).model_dump(
 AS_RANDOM_TOKENS: dict[str, Any] = {"optimizer": "adam", "decay_share": 0.3, "eval_every": 1000}
 
 
-def draw_designs(law: Law, n: int = 20, seed: int = 2028) -> pd.DataFrame:
+def draw_designs(law: Law, n: int = 20, seed: int = LOTS[OF_ANY]) -> pd.DataFrame:
     """Draw targets until ``n`` of them have different designs inside the law's region, with d <= 64.
 
     A target is a share from 0.03 to 0.9 of a library of 1,024 to 8,192 sequences over 48 to 512 tokens, each evenly on
@@ -99,7 +102,7 @@ def draw_designs(law: Law, n: int = 20, seed: int = 2028) -> pd.DataFrame:
     return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
 
 
-def draw_smaller(designs: pd.DataFrame, law: Law, n: int = 3, seed: int = 2030) -> pd.DataFrame:
+def draw_smaller(designs: pd.DataFrame, law: Law, n: int = 3, seed: int = LOTS["designs-any-smaller"]) -> pd.DataFrame:
     """Draw ``n`` designs by lot, and give for each the largest one of less d that has less than 1 / `SPARE` of its P.
 
     Where such a model misses the target, its design has less than ``P_design / P`` times the least P that reaches it:
@@ -150,12 +153,6 @@ def draw_text_designs(law: Law, text: Paths, n: int = 4, seed: int = 2029) -> pd
     return pd.DataFrame(designs.values()).assign(law=law.name).reset_index(drop=True)
 
 
-def grid_of(law: Law, text: Paths | None) -> str:
-    """Name the grid of a law's designs: those for a text are apart by whether the law is one of text."""
-    of_text = OF_TEXT if law.name == TextLaw.name else OF_TEXT_AS_RANDOM
-    return of_text if text else OF_ANY
-
-
 def write_grid(designs: pd.DataFrame, path: Path) -> None:
     """Write the grid that trains each design once."""
     _write(path, HEADER, "mac", TRAINED | {"eval_growth": 0.1}, designs, [*SIZES, "head_dim"])
@@ -170,29 +167,38 @@ def write_text_grid(designs: pd.DataFrame, path: Path, text: str = "runs/kjv.txt
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    draw, smaller = commands.add_parser("draw"), commands.add_parser("smaller")
-    for command in (draw, smaller):
-        command.add_argument("law", help="a law that ecmlib has saved")
+    draw = commands.add_parser("draw")
+    draw.add_argument("grid", choices=[grid for grid in GRIDS_OF_DESIGNS if grid != OF_TOKENS])
+    draw.add_argument("law", help="a law that ecmlib has saved")
     draw.add_argument("--text", help="UTF-8 file, or a folder of files, for which to design")
-    smaller.set_defaults(text=None)
     commands.add_parser("tabulate").add_argument("grid", choices=GRIDS_OF_DESIGNS)
     arguments = parser.parse_args()
     if arguments.command == "tabulate":
         _tabulate(arguments.grid, parser)
-        return
-    law, text = load_law(arguments.law), arguments.text
-    grid = OF_SMALLER if arguments.command == "smaller" else grid_of(law, text)
+    else:
+        _draw(arguments.grid, load_law(arguments.law), arguments.text, parser)
+
+
+def _draw(grid: str, law: Law, text: Paths | None, parser: argparse.ArgumentParser) -> None:
     targets = ALL_RESULTS / grid / "targets.csv"
     if targets.exists():
         parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
-    if grid == OF_SMALLER:
-        designs = draw_smaller(_drawn(OF_ANY, parser), law)
-    else:
-        designs = draw_text_designs(law, text) if text else draw_designs(law)
-    targets.parent.mkdir(parents=True, exist_ok=True)
-    designs.to_csv(targets, index=False)
+    if (grid in (OF_TEXT, OF_TEXT_AS_RANDOM)) != (text is not None):
+        parser.error(f"--text: {text}; {grid} takes {'none' if text else 'one'}")
+    if text is not None and (grid == OF_TEXT) != (law.name == TextLaw.name):
+        parser.error(f"law: {law.name}; {grid} is drawn by one of {'text' if grid == OF_TEXT else 'random tokens'}")
     path = GRIDS / f"{grid}.yaml"
-    write_text_grid(designs, path, text) if text else write_grid(designs, path)
+    targets.parent.mkdir(parents=True, exist_ok=True)
+    if text is not None:
+        designs = draw_text_designs(law, text)
+        write_text_grid(designs, path, str(text))
+    elif grid in SMALLER_OF:
+        designs = draw_smaller(_drawn(SMALLER_OF[grid], parser), law, seed=LOTS[grid])
+        write_grid(designs, path)
+    else:
+        designs = draw_designs(law, seed=LOTS[grid])
+        write_grid(designs, path)
+    designs.to_csv(targets, index=False)
 
 
 def _tabulate(grid: str, parser: argparse.ArgumentParser) -> None:

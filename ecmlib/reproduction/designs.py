@@ -11,10 +11,13 @@ from ecmlib.reproduction.measure import measured
 from ecmlib.results import CapacityRecord
 from ecmlib.text_record import TextRecord
 
-# Grids, and their folders of results: designs under the paper's protocol, of any size under the reference, the next
-# smaller ones of three of these, and of text, first by the law of random tokens, then by that of text.
-GRIDS_OF_DESIGNS = ("designs", "designs-any", "designs-any-smaller", "designs-text", "designs-text-law")
-OF_TOKENS, OF_ANY, OF_SMALLER, OF_TEXT_AS_RANDOM, OF_TEXT = GRIDS_OF_DESIGNS
+# Grids, and their folders of results: designs under the paper's protocol; of any size under the reference, drawn twice,
+# each time with the next smaller ones of three of them; and of text, first by the law of random tokens, then by that of
+# text.
+OF_TOKENS, OF_ANY, OF_ANY_AGAIN = "designs", "designs-any", "designs-again"
+SMALLER_OF = {"designs-any-smaller": OF_ANY, "designs-again-smaller": OF_ANY_AGAIN}
+OF_TEXT_AS_RANDOM, OF_TEXT = "designs-text", "designs-text-law"
+GRIDS_OF_DESIGNS = (OF_TOKENS, OF_ANY, OF_ANY_AGAIN, *SMALLER_OF, OF_TEXT_AS_RANDOM, OF_TEXT)
 PROBABILITY = 0.8  # with which designs of any size are to reach their targets
 SPARE = 1.15  # times the least P that reaches a target a design should have at most
 
