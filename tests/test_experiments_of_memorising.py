@@ -115,9 +115,30 @@ def test_censored_search_is_drawn_as_a_bound() -> None:
 def test_nothing_measured_and_nothing_to_be_trained_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no architecture is measured both ways; train = True measures them"):
         mac_and_mls.measure_both(
-            [8], [1], 4, 8, T=8, search={"T_max": 8}, training={}, results=tmp_path, mac_results=[tmp_path], train=False
+            [8],
+            [1],
+            4,
+            8,
+            T=8,
+            search={"T_start": 1, "T_max": 8},
+            training={},
+            results=tmp_path,
+            mac_results=[tmp_path],
+            train=False,
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_both_methods_are_read_only_if_the_search_was_the_one_asked_for() -> None:
+    folders = {"results": "results/mls", "mac_results": ["results/mls-mac"], "train": False}
+    training = {"min_steps": 5000, "max_steps": 10000, "precision": "bfloat16"}
+    search = {"T_start": 16, "T_max": 16384, "tolerance": 0.02, "restarts": 2}
+    searches, _ = mac_and_mls.measure_both([12], [1], 8, 128, T=2048, search=search, training=training, **folders)
+    assert [found.protocol.restarts for found in searches] == [2]
+    with pytest.raises(ValueError, match="holds another search"):
+        mac_and_mls.measure_both(
+            [12], [1], 8, 128, T=2048, search={**search, "tolerance": 0.1}, training=training, **folders
+        )
 
 
 def test_shatter_reads_what_is_there_and_trains_only_if_it_may(tmp_path: Path) -> None:

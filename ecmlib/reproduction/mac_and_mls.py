@@ -19,7 +19,7 @@ from ecmlib.files import named_folder
 from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations
 from ecmlib.library import random_library
 from ecmlib.mls import measure_mls
-from ecmlib.mls_record import MlsRecord
+from ecmlib.mls_record import MlsProtocol, MlsRecord
 from ecmlib.protocol import Protocol
 from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.measure import combinations, measured, records_of
@@ -118,20 +118,25 @@ def measure_both(
 
     Raises
     ------
+    ValueError
+        If a value is unknown or out of range, or ``results`` holds another search under the name of one.
     FileNotFoundError
         If nothing may be trained and no record is there.
     """
     architectures = [Architecture(**sizes, N=N, K=K) for sizes in combinations(d=d, H=H)]
     protocol = Protocol(T=T, **training)
+    asked = MlsProtocol(training=Protocol(**training), **search)
     searches, counted = [], []
     for architecture in architectures:
-        mls_path = named_folder(results) / record_name(architecture, protocol.model_copy(update={"T": search["T_max"]}))
+        mls_path = named_folder(results) / record_name(architecture, asked.training)
         if train:
             searches.append(
                 measure_mls(architecture, **search, **training, device=device, compiled=compiled, results=results)
             )
         else:
-            searches += load_files([mls_path], MlsRecord)
+            searches += (found := load_files([mls_path], MlsRecord))
+            if any(record.protocol != asked for record in found):
+                raise ValueError(f"results = {str(results)!r}: {mls_path.name} holds another search")
         name = record_name(architecture, protocol)
         if stored := load_files([Path(folder) / name for folder in mac_results], CapacityRecord):
             counted.append(stored[0].frame())
