@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ecmlib import load_results
 from ecmlib.laws.ecm import EmpiricalCapacityModel
-from ecmlib.laws.fitting import FitWarning, doubts
+from ecmlib.laws.fitting import FitWarning, Optimum, bootstrap, doubts
 from ecmlib.laws.registry import load_law
 
 ECM = EmpiricalCapacityModel
@@ -220,3 +220,16 @@ def test_measured_grid_is_fitted_from_most_starts() -> None:
     fitted = quick_fit(load_results("results/mac-cpu"))
     assert fitted.evidence.share_of_starts > 0.5
     assert fitted.region["d"] == (8, 128)
+
+
+def test_bootstraps_of_two_fits_draw_the_same_configurations_whether_or_not_they_jitter() -> None:
+    measured = np.random.default_rng(0).uniform(1, 9, 12)
+    level = (lambda p: p[..., :1] + np.zeros(12), measured)
+    draws = [
+        bootstrap(
+            *level, Optimum(np.array([5.0]), 1.0, share), (np.zeros(1), np.full(1, 99.0)), "squares", 20, 3, np.ones(12)
+        )
+        for share in (1.0, 0.5)
+    ]
+    assert draws[0] == pytest.approx(draws[1], rel=1e-3)
+    assert np.ptp(draws[0]) > 0.1

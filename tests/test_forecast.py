@@ -153,6 +153,15 @@ def test_each_budget_is_asked_for_from_every_shorter_one() -> None:
     assert beyond([], {}).empty
 
 
+def test_no_budget_is_asked_for_that_a_run_did_not_reach() -> None:
+    whole = trunk(0.7, 0, [400, 2000, 10_000])
+    (run,) = whole.restarts
+    first = Curve(**{name: getattr(run.trunk, name)[:20] for name in Curve.model_fields})
+    spared = run.model_copy(update={"status": "complete", "trunk": first})
+    told = beyond([whole.model_copy(update={"restarts": [spared]})], {0: EXACT})
+    assert list(zip(told["seen"], told["at"], strict=True)) == [(400, 2000)]
+
+
 def test_trunks_of_budgets_teach_and_cost_nothing() -> None:
     records = [*(record(0.5, seed) for seed in range(4)), trunk(0.5, 4, [400, 10_000])]
     questions = cases(records)

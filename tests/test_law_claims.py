@@ -119,7 +119,11 @@ def test_lines_that_stop_far_below_the_library_do_not_stop_just_under_it() -> No
 def test_claims_wait_for_their_data() -> None:
     assert published_law.heat_maps({1: (grid(TRUTH), TRUTH)}) == NOT_MEASURED, "two layers are missing"
     assert published_law.slopes(grid(TRUTH).query("d < 64"), TRUTH) == NOT_MEASURED
-    assert published_law.extrapolation(grid(TRUTH).head(6), TRUTH) == NOT_MEASURED
+    few = grid(TRUTH).query("d in [32, 256] and H < 4 and N < 16")
+    restarts = pd.concat([few.assign(restart=number) for number in range(5)], ignore_index=True)
+    assert published_law.extrapolation(restarts, fitted(grid(TRUTH))) == NOT_MEASURED, (
+        "restarts are no more configurations"
+    )
     assert published_law.against_polynomial(pd.DataFrame()) == NOT_MEASURED
     assert published_law.table_1(pd.DataFrame()) == NOT_MEASURED
     assert four_heads.judge(heads(2).query("H == 2")) == NOT_MEASURED

@@ -17,7 +17,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from ecmlib import Architecture, load_results
 from ecmlib.laws.base import ExtrapolationWarning, Law
 from ecmlib.laws.baselines import PolynomialModel
-from ecmlib.laws.comparison import CELLS, HELD_OUT, better_than, compare, like_for_like
+from ecmlib.laws.comparison import CELLS, HELD_OUT, ComparisonChoices, better_than, compare, like_for_like
 from ecmlib.laws.contestants import OURS, fit_all, fit_wider
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
@@ -552,3 +552,20 @@ def test_what_lies_outside_the_fitted_data_is_named_and_predicted_with_a_warning
     with pytest.warns(ExtrapolationWarning, match="fitted to max_steps = 10000 to 10000; ff = train"):
         law.predict(d=16, H=1, N=8, T=2048, ff="identity", max_steps=500)
     assert SignalLaw(bits_ff=1.8, bits_att=2.9).predict(d=4096, H=1, N=8, T=2048) > 0  # not fitted, it has no region
+
+
+@pytest.mark.parametrize(
+    ("chosen", "refusal"),
+    [
+        ({"folds": 1}, "folds = 1: input should be 0 or at least 2"),
+        ({"folds": -1}, "folds = -1: input should be greater than or equal to 0"),
+        ({"bootstraps": 0}, "bootstraps = 0: input should be greater than or equal to 1"),
+        ({"starts": 0}, "starts = 0: input should be greater than or equal to 1"),
+        ({"target": "held"}, "target = 'held': input should be 'C', 'C_plateau' or 'C_paper_rule'"),
+    ],
+)
+def test_what_no_comparison_can_be_asked_for_is_refused_before_hours_of_fits(
+    chosen: dict[str, Any], refusal: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(refusal)):
+        ComparisonChoices(**chosen)
