@@ -18,8 +18,8 @@ from ecmlib.files import write_atomically
 from ecmlib.laws.fitted import Fitted, Interval
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.inputs import OPTIONAL
+from ecmlib.laws.law_file import read_law
 from ecmlib.laws.points import COMPONENTS, SIZES
-from ecmlib.laws.stored import read_law
 from ecmlib.protocol import Protocol
 
 

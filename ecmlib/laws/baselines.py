@@ -83,7 +83,7 @@ class PolynomialModel(Law):
         checked(Degree, degree=degree)
         FitOptions(target=target, loss=loss, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, ONE_SETTING)
-        told = weights(points, target, cls.nearness)
+        weight = weights(points, target, cls.nearness)
         coefficients = math.comb(degree + 3, 3)
         if len(points) < coefficients:
             raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
@@ -101,9 +101,9 @@ class PolynomialModel(Law):
             logarithmic=loss == "log",
             centre=centre.tolist(),
             scale=scale.tolist(),
-            coefficients=solve(terms, measured, told).tolist(),
+            coefficients=solve(terms, measured, weight).tolist(),
         )
-        draws = [solve(terms[rows], measured[rows], told[rows]).tolist() for rows in resampled]
+        draws = [solve(terms[rows], measured[rows], weight[rows]).tolist() for rows in resampled]
         return law._with_evidence(frame, points, target, loss, draws=draws)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:

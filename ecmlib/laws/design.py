@@ -101,15 +101,15 @@ def smallest_architectures(
     1  26  2  1  18928
     """
     law = chosen_law(law, load_law)
-    told = {"token_bits": token_bits, "max_steps": max_steps}
-    offered: dict[str, Any] = {"L": L, "H": H, "probability": probability, "head_dim": head_dim, **told}
+    asked_of_law = {"token_bits": token_bits, "max_steps": max_steps}
+    offered: dict[str, Any] = {"L": L, "H": H, "probability": probability, "head_dim": head_dim, **asked_of_law}
     if T is None:
         LibrarySize(T=1, N=N, K=K)
         T = largest_library(law, N, K)
     target = _Target(capacity=capacity, N=N, K=K, T=T, **offered)
     target.refuse_impossible(law)
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
-    widest = combinations(sizes).assign(**{name: value for name, value in told.items() if value is not None})
+    widest = combinations(sizes).assign(**{name: value for name, value in asked_of_law.items() if value is not None})
     reached = target.reached(widest, law)
     if not reached.any():
         raise ValueError(target.refusal(widest, law))

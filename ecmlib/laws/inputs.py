@@ -61,11 +61,11 @@ def checked_components(frame: pd.DataFrame, known: Collection[str]) -> dict[str,
     }
     if "token_bits" in known:
         most = np.log2(numbers("K", frame["K"]))
-        told = _in_range("token_bits", numbers("token_bits", frame.get("token_bits", most)))
-        if len(wrong := np.flatnonzero(told > most + 1e-9)):
-            K, bits = frame["K"].iloc[wrong[0]], told[wrong[0]]
+        given = _in_range("token_bits", numbers("token_bits", frame.get("token_bits", most)))
+        if len(wrong := np.flatnonzero(given > most + 1e-9)):
+            K, bits = frame["K"].iloc[wrong[0]], given[wrong[0]]
             raise ValueError(f"token_bits = {bits:g}: a token of K = {K:g} takes at most log2 K = {most[wrong[0]]:g}")
-        values["token_bits"] = told
+        values["token_bits"] = given
     if "embeddings" in known:
         values["embeddings"] = np.broadcast_to(np.asarray(frame.get("embeddings", "") == "trained", float), len(frame))
     if "ff" in known and "ff" in frame:

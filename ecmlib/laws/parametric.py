@@ -41,7 +41,7 @@ class ParametricLaw(Law):
         return {}
 
     @classmethod
-    def n_told(cls, points: pd.DataFrame) -> int:
+    def n_free(cls, points: pd.DataFrame) -> int:
         """Count the parameters that these configurations can tell: a fit needs more configurations than that."""
         return len(cls.bounds) - len(cls.held(points))
 
@@ -99,8 +99,8 @@ class ParametricLaw(Law):
         """
         options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, cls.same)
-        if len(points) <= (told := cls.n_told(points)):
-            raise ValueError(f"{len(points)} configurations: {told} parameters need more than that")
+        if len(points) <= (needed := cls.n_free(points)):
+            raise ValueError(f"{len(points)} configurations: {needed} parameters need more than that")
         measured = fittable(points, options.target, options.loss)
         proposals = cls.starts(points, measured, options.starts, options.seed)
         return cls._fit_from(frame, points, measured, proposals, options)
@@ -156,10 +156,10 @@ class ParametricLaw(Law):
         def predict(found: Numbers) -> Numbers:
             return cls.formula(whole(found), sizes)
 
-        told = weights(points, options.target, cls.nearness)
+        weight = weights(points, options.target, cls.nearness)
         # A law without T learns from full cells where counts end, as the paper's does; one with T knows.
         full = points["full"].to_numpy() if "T" in cls.variables else None
-        optimum = minimise(predict, measured, proposals[:, free], (low, high), options.loss, told, full)
+        optimum = minimise(predict, measured, proposals[:, free], (low, high), options.loss, weight, full)
         found = optimum.parameters
         names = tuple(name for name in cls.bounds if name not in held)
         doubted = [f"{name} = {value:g} is held: these data do not tell it" for name, value in held.items()]
@@ -167,7 +167,7 @@ class ParametricLaw(Law):
         for doubt in doubted:
             warnings.warn(doubt, FitWarning, stacklevel=3)
         draws = bootstrap(
-            predict, measured, optimum, (low, high), options.loss, options.bootstraps, options.seed, told, full
+            predict, measured, optimum, (low, high), options.loss, options.bootstraps, options.seed, weight, full
         )
         return cls.from_parameters(whole(found).tolist())._with_evidence(
             frame,

@@ -153,8 +153,8 @@ def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.fl
     array
         Between 0 and 1.
     """
-    told = nearness**2 / (nearness**2 + noise(points, target) ** 2)
-    return np.where(points["lost"], 0.0, told)
+    weight = nearness**2 / (nearness**2 + noise(points, target) ** 2)
+    return np.where(points["lost"], 0.0, weight)
 
 
 def noise(points: pd.DataFrame, target: str) -> NDArray[np.float64]:

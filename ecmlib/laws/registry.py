@@ -8,6 +8,7 @@ from ecmlib.files import shipped_file
 from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
+from ecmlib.laws.law_file import read_law
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import (
     BitsPerParameter,
@@ -18,7 +19,6 @@ from ecmlib.laws.rivals import (
     UnsaturatedModel,
 )
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.laws.stored import read_law
 from ecmlib.laws.text_law import TextLaw
 
 CANDIDATES = (BitsPerParameter, PowerLaw, ThresholdLaw, SignalOfWeights, SignalOfOneKind)  # tried for our law, and lost

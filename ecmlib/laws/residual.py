@@ -88,13 +88,13 @@ class ResidualModel(Law):
 
         target = ours.evidence.target
         points = scored(frame, target, cls.same)
-        told = points[points["telling"]]
-        if len(told) < _FEWEST:
+        telling = points[points["telling"]]
+        if len(telling) < _FEWEST:
             alone = cls(ours=ours, inputs=[], off=[], noise=[], kernel=[], freedom=0.0)
             return alone._with_evidence(frame, points, target, "log")
-        inputs = _inputs(cls._sizes(told, SIZES))
-        off = np.log(at_least_one(told[target]) / at_least_one(ours.predict_frame(told)))
-        variances = np.square(noise(told, target))
+        inputs = _inputs(cls._sizes(telling, SIZES))
+        off = np.log(at_least_one(telling[target]) / at_least_one(ours.predict_frame(telling)))
+        variances = np.square(noise(telling, target))
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
             # A length at its bound says that errors do not depend on this input.
             learnt = _process(variances).fit(inputs, off).kernel_

@@ -76,7 +76,9 @@ def errors_by_grid(frames: Mapping[str, pd.DataFrame], laws: Mapping[str, Signal
             points = scored(frame, target, SignalLaw.same)
             known = {name: points[law.knows(points)] for name, law in laws.items()}
             errors = {name: mean_error(known[name], bounded(law, known[name]), target) for name, law in laws.items()}
-            told = points[points["telling"]]
-            ratio = float((told[target] / bounded(laws[widest], told)).median()) if len(told) else math.nan
-            rows[grid] = {"scored": float(len(told)), "full": float(points["full"].sum())} | errors | {"ratio": ratio}
+            telling = points[points["telling"]]
+            ratio = float((telling[target] / bounded(laws[widest], telling)).median()) if len(telling) else math.nan
+            rows[grid] = (
+                {"scored": float(len(telling)), "full": float(points["full"].sum())} | errors | {"ratio": ratio}
+            )
     return pd.DataFrame(rows).T

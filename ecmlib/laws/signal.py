@@ -146,13 +146,13 @@ class SignalLaw(ParametricLaw):
     @classmethod
     def held(cls, points: pd.DataFrame) -> dict[str, float]:
         """Layers add up, no step is lacking and embeddings hold nothing, where nothing says otherwise."""
-        told = {
+        varied = {
             "lam": points["L"].nunique() > 1,
             "lacking": "max_steps" in points and points["max_steps"].nunique() > 1,
             "bits_emb": "embeddings" in points and (points["embeddings"] == "trained").any(),
         }
         neutral = {"lam": 1.0, "lacking": 0.0, "bits_emb": 0.0}
-        return {name: value for name, value in neutral.items() if not told[name]}
+        return {name: value for name, value in neutral.items() if not varied[name]}
 
 
 def in_layer(bits_ff: Numbers | float, bits_att: Numbers | float, sizes: Sizes) -> Numbers:

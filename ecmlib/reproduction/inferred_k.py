@@ -69,13 +69,13 @@ def likelihoods(table: pd.DataFrame) -> pd.DataFrame:
     """
     off = _off_by_K(table)
     log_likelihood = _log_likelihood(off.to_numpy())
-    told = {
+    by_K = {
         "sigma": np.sqrt(np.mean(off**2, axis=0)),
         "log_likelihood": log_likelihood,
         "factor": np.exp(off.abs().mean()),
         "share": softmax(log_likelihood),
     }
-    return pd.DataFrame(told, index=off.columns).reset_index()
+    return pd.DataFrame(by_K, index=off.columns).reset_index()
 
 
 def by_size(table: pd.DataFrame) -> pd.DataFrame:

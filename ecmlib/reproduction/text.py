@@ -87,7 +87,7 @@ def law_errors(cells: pd.DataFrame) -> pd.DataFrame:
     """
     usable = usable_cells(cells)
     uniform = usable[usable["content"] == "uniform"]
-    if len(uniform) <= SignalLaw.n_told(uniform):
+    if len(uniform) <= SignalLaw.n_free(uniform):
         return usable.iloc[:0].assign(**{f"{what}{of}": 0.0 for what in ("predicted", "error") for of in _BITS_COLUMNS})
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the data may have a single L
         law = SignalLaw.fit(uniform, "C", starts=8, bootstraps=0)
