@@ -210,11 +210,11 @@ def proven_designs(results: str | Path, grid: str = OF_TOKENS) -> pd.DataFrame:
     -------
     DataFrame
         ``capacity`` (the target), sizes, ``P``, predicted ``C`` with its interval, ``held``, ``reached``; of a
-        text also ``share``, ``bits`` and K, of any size also K, T and head_dim, of smaller ones ``P_design`` too; no
-        rows while none is drawn.
+        text also ``share``, ``bits`` and K, of any size also K, T, head_dim and the ``probability`` to reach it, of the
+        next smaller ones ``P_design`` in its place; no rows while none is drawn.
     """
     hits = drawn_designs(results, grid)
-    of_any = ["capacity", *"NKTLH", "head_dim", "d"] + ["P_design"] * (grid in SMALLER_OF)
+    of_any = ["capacity", *"NKTLH", "head_dim", "d", "P_design" if grid in SMALLER_OF else "probability"]
     asked = {
         OF_TOKENS: ["capacity", *"NLHd"],
         OF_TEXT: ["share", "capacity", *"NKLHd"],

@@ -43,6 +43,7 @@ from ecmlib.reproduction.designs import (
     SPARE,
     design_hits,
     drawn_designs,
+    promises_kept,
 )
 from ecmlib.text_record import TextProtocol
 
@@ -311,6 +312,16 @@ def test_hits_compare_the_first_restart_with_the_target() -> None:
     assert hits["reached"].tolist() == [True, False, False, pd.NA]
     assert hits["held"].tolist()[:3] == [100.0, 99.9, 0.0]
     assert design_hits(designs, pd.DataFrame())["reached"].isna().all()
+
+
+def test_promises_are_kept_by_as_many_as_reach_their_targets() -> None:
+    designs = pd.DataFrame({"capacity": 100, "C": [120, 110, 130], "probability": 0.5})
+    half = designs.assign(held=[150.0, 100.0, np.nan], reached=[True, True, None])
+    kept = promises_kept({"first": half, "again": designs.assign(held=np.nan, reached=None)})
+    assert kept.to_dict("records") == [
+        {"draw": "first", "trained": 2, "promised": 1.0, "reached": 2, "chance": pytest.approx(0.25)}
+        | {"aimed": 1.15, "held": 1.25, "above": pytest.approx((150 / 120 + 100 / 110) / 2)}
+    ]
 
 
 def test_drawn_designs_are_the_laws_and_the_same_every_time() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+from scipy.stats import poisson_binom
 
 from ecmlib.laws.points import SIZES
 from ecmlib.reproduction.measure import measured
@@ -68,3 +70,35 @@ def design_hits(designs: pd.DataFrame, results: pd.DataFrame, target: str = "C")
     hits = designs.merge(once.rename(columns={target: "held"}), on=SIZES, how="left", validate="one_to_one")
     reached = (hits["held"] >= hits["capacity"]).astype("boolean")
     return hits.assign(reached=reached.mask(hits["held"].isna()))
+
+
+def promises_kept(draws: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Compare what designs were promised to hold with what those that have been trained do hold.
+
+    Parameters
+    ----------
+    draws : mapping
+        By name, as `drawn_designs` returns them, with the ``probability`` that a design reaches its target.
+
+    Returns
+    -------
+    DataFrame
+        A row a draw with trained designs: ``draw``; how many are ``trained``, how many of them were ``promised`` to
+        reach their targets, the sum of their probabilities, how many ``reached`` them, and ``chance``, with which so
+        many or more do where all probabilities are right; and the medians of what was predicted over the target,
+        ``aimed``, of ``held`` over the target and, ``above``, over what was predicted.
+    """
+    rows = []
+    for draw, designs in draws.items():
+        trained = designs[designs["held"].notna()]
+        if trained.empty:
+            continue
+        probability, reached = trained["probability"].to_numpy(), int(trained["reached"].sum())
+        rows.append(
+            {"draw": draw, "trained": len(trained), "promised": probability.sum(), "reached": reached}
+            | {"chance": float(poisson_binom(probability).sf(reached - 1))}
+            | {"aimed": (trained["C"] / trained["capacity"]).median()}
+            | {"held": (trained["held"] / trained["capacity"]).median()}
+            | {"above": (trained["held"] / trained["C"]).median()}
+        )
+    return pd.DataFrame(rows)
