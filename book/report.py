@@ -311,28 +311,24 @@ def hits_in_words(designs: pd.DataFrame, level: float = 0.9) -> str:
     )
 
 
-_SPARE_SLACK = 0.01  # P goes in steps of d: a model of a given share of P is smaller by a little more than that
-
-
 def smaller_in_words(smaller: pd.DataFrame) -> str:
     """Say how many of the next smaller models of designs missed the target that their design was to reach."""
     trained = smaller.dropna(subset="held")
     if trained.empty:
         return "None of these is trained yet."
-    more = trained["P_design"] / trained["P"] - 1
-    missed = ~trained["reached"].astype(bool)
-    spare, too_many = (
-        " and ".join(f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in sorted(more[which]))
-        for which in (missed, ~missed)
+    reached = trained["reached"].astype(bool)
+    more = (trained["P_design"] / trained["P"] - 1)[reached]
+    too_many = " and ".join(f"{100 * share:.1f}\N{NO-BREAK SPACE}%" for share in sorted(more))
+    least = (
+        f"Any model between one of these and its design has {percent(1 / SPARE)} of its parameters or more, so that "
+        f"these designs have at most {percent(SPARE - 1)} more than the least that reaches their targets, by one "
+        "run each. "
     )
-    shown = (more[missed] <= SPARE - 1 + _SPARE_SLACK).sum()
     return (
-        f"{missed.sum()} of {len(trained)} smaller models missed the target"
-        + (f": their designs have less than {spare} more parameters than it takes" if spare else "")
-        + (f"; {(~missed).sum()} reached it, with designs of at least {too_many} too many" if too_many else "")
-        + f". That a design has at most {percent(SPARE - 1)} more than the least that reaches its target is so shown, "
-        f"to within {percent(_SPARE_SLACK)}, for {shown} of {len(trained)}. The smaller ones memorised "
-        f"{_median(trained['held'] / trained['capacity'])} times what was asked for."
+        f"{(~reached).sum()} of {len(trained)} smaller models missed the target. "
+        + least * (not reached.all())
+        + f"{reached.sum()} reached it, with designs of at least {too_many} too many. " * bool(too_many)
+        + f"The smaller ones memorised {_median(trained['held'] / trained['capacity'])} times what was asked for."
     )
 
 
