@@ -188,7 +188,6 @@ def _draw(grid: str, law: Law, text: Paths | None, parser: argparse.ArgumentPars
     if text is not None and (grid == OF_TEXT) != (law.name == TextLaw.name):
         parser.error(f"law: {law.name}; {grid} is drawn by one of {'text' if grid == OF_TEXT else 'random tokens'}")
     path = GRIDS / f"{grid}.yaml"
-    targets.parent.mkdir(parents=True, exist_ok=True)
     if text is not None:
         designs = draw_text_designs(law, text)
         write_text_grid(designs, path, str(text))
@@ -198,6 +197,7 @@ def _draw(grid: str, law: Law, text: Paths | None, parser: argparse.ArgumentPars
     else:
         designs = draw_designs(law, seed=LOTS[grid])
         write_grid(designs, path)
+    targets.parent.mkdir(parents=True, exist_ok=True)
     designs.to_csv(targets, index=False)
 
 
