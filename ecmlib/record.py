@@ -91,11 +91,15 @@ class Record(Parameters):
         if not os.path.lexists(path):  # a dangling link is there, and is not to be replaced
             return None
         record = self.load(path)
+        self.refuse_another(record, path)
+        return record
+
+    def refuse_another(self, record: Self, path: Path) -> None:
+        """Refuse the record that ``path`` holds if it has other settings; a ValueError names those that differ."""
         if other := [name for name, value in self._settings.items() if getattr(record, name) != value]:
             raise ValueError(
                 f"results = {str(path.parent)!r}: {path.name} holds another configuration ({', '.join(other)})"
             )
-        return record
 
     def begun_in(self, results: str | Path | None) -> tuple[Self, Path | None]:
         """Return what a folder, which is made, holds of this measurement, at first nothing; and the path there.

@@ -363,6 +363,7 @@ def test_next_smaller_models_spare_just_enough_parameters() -> None:
         (OF_ANY_AGAIN, "signal", ["--text", "kjv.txt"], "--text: kjv.txt; designs-again takes none"),
         (OF_TEXT, "signal", ["--text", "kjv.txt"], "law: signal; designs-text-law is drawn by one of text"),
         (OF_TEXT_AS_RANDOM, "text", ["--text", "kjv.txt"], "law: text; designs-text is drawn by one of random tokens"),
+        (OF_ANY_AGAIN, "text", [], "law: text; designs-again is drawn by one of random tokens"),
         ("designs-again-smaller", "signal", [], "results/designs-again/targets.csv is missing or empty"),
     ],
 )

@@ -135,7 +135,7 @@ def test_both_methods_are_read_only_if_the_search_was_the_one_asked_for() -> Non
     search = {"T_start": 16, "T_max": 16384, "tolerance": 0.02, "restarts": 2}
     searches, _ = mac_and_mls.measure_both([12], [1], 8, 128, T=2048, search=search, training=training, **folders)
     assert [found.protocol.restarts for found in searches] == [2]
-    with pytest.raises(ValueError, match="holds another search"):
+    with pytest.raises(ValueError, match=r"holds another configuration \(protocol\)"):
         mac_and_mls.measure_both(
             [12], [1], 8, 128, T=2048, search={**search, "tolerance": 0.1}, training=training, **folders
         )

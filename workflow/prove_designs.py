@@ -105,8 +105,8 @@ def draw_designs(law: Law, n: int = 20, seed: int = LOTS[OF_ANY]) -> pd.DataFram
 def draw_smaller(designs: pd.DataFrame, law: Law, n: int = 3, seed: int = LOTS["designs-any-smaller"]) -> pd.DataFrame:
     """Draw ``n`` designs by lot, and give for each the largest one of less d that has less than 1 / `SPARE` of its P.
 
-    Where such a model misses the target, its design has less than ``P_design / P`` times the least P that reaches it:
-    a little more than `SPARE` times, as P goes in steps of d.
+    Where such a model misses the target, its design has at most `SPARE` times the least P that reaches it: any wider
+    model has that much.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def _draw(grid: str, law: Law, text: Paths | None, parser: argparse.ArgumentPars
         parser.error(f"results/{grid}/targets.csv exists: designs are drawn once, never again")
     if (grid in (OF_TEXT, OF_TEXT_AS_RANDOM)) != (text is not None):
         parser.error(f"--text: {text}; {grid} takes {'none' if text else 'one'}")
-    if text is not None and (grid == OF_TEXT) != (law.name == TextLaw.name):
+    if (grid == OF_TEXT) != (law.name == TextLaw.name):
         parser.error(f"law: {law.name}; {grid} is drawn by one of {'text' if grid == OF_TEXT else 'random tokens'}")
     path = GRIDS / f"{grid}.yaml"
     if text is not None:

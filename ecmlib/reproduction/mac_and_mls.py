@@ -128,18 +128,19 @@ def measure_both(
     asked = MlsProtocol(training=Protocol(**training), **search)
     searches, counted = [], []
     for architecture in architectures:
-        mls_path = named_folder(results) / record_name(architecture, asked.training)
         if train:
             searches.append(
                 measure_mls(architecture, **search, **training, device=device, compiled=compiled, results=results)
             )
         else:
-            searches += (found := load_files([mls_path], MlsRecord))
-            if any(record.protocol != asked for record in found):
-                raise ValueError(f"results = {str(results)!r}: {mls_path.name} holds another search")
+            wanted = MlsRecord(architecture=architecture, protocol=asked, trials=[])
+            path = named_folder(results) / wanted.file_name
+            for stored in load_files([path], MlsRecord):
+                wanted.refuse_another(stored, path)
+                searches.append(stored)
         name = record_name(architecture, protocol)
-        if stored := load_files([Path(folder) / name for folder in mac_results], CapacityRecord):
-            counted.append(stored[0].frame())
+        if there := load_files([Path(folder) / name for folder in mac_results], CapacityRecord):
+            counted.append(there[0].frame())
         elif train:
             record = measure_mac(
                 architecture, protocol, restarts=1, device=device, compiled=compiled, results=mac_results[-1]
