@@ -18,6 +18,8 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Provenance(Parameters):
     """With what a restart was measured.
 
+    ``commit`` is that of the code which ended the run, with "-dirty" after it if that code differed from the commit.
+    (Measured before December 2026, it is that of the checkout at the run's end, and any changed file made it dirty.)
     ``compiled`` is no part of a configuration, nor of a record's name: it changes the order of sums, and so the tenth
     digit of bits and, along a run, single counts; no capacity by more than seeds do (``results/precision``).
     """
@@ -34,7 +36,7 @@ class Provenance(Parameters):
 def provenance(device: str, threads: int, compiled: bool, seconds: float, core_seconds: float) -> Provenance:
     """Say with what this process has just measured."""
     return Provenance(
-        commit=_commit(),
+        commit=_COMMIT,
         versions={"python": sys.version.split()[0]}
         | {name: version(name) for name in ("ecmlib", "tokenizers", "torch", "x-transformers")},
         device=device,
@@ -45,17 +47,23 @@ def provenance(device: str, threads: int, compiled: bool, seconds: float, core_s
     )
 
 
-def _commit() -> str | None:
-    """Commit of the code that runs, with "-dirty" after it if files differ; None outside a checkout of its own."""
-    git = ["git", "-C", str(Path(__file__).parents[1])]
+def commit_of(package: Path) -> str | None:
+    """Commit of a package's code, with "-dirty" after it if its files differ; None outside a checkout of its own."""
+    git = ["git", "--no-optional-locks", "-C", str(package.parent)]
     try:
-        below, commit = (
+        below, commit, changed = (
             subprocess.run([*git, *asked], capture_output=True, text=True, check=True).stdout.strip()
             for asked in (
                 ["rev-parse", "--show-prefix"],
-                ["describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+                ["rev-parse", "HEAD"],
+                ["status", "--porcelain", "--", package.name],
             )
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return None if below else commit  # installed inside another's checkout
+    if below:  # installed inside another's checkout
+        return None
+    return f"{commit}-dirty" if changed else commit
+
+
+_COMMIT = commit_of(Path(__file__).parent)  # as the code is loaded: what is committed while it runs is other code

@@ -15,7 +15,6 @@ from conftest import KINDS, curves, spoiled
 
 from ecmlib import Architecture, CapacityRecord, load_results, measure_mac
 from ecmlib.files import writable_folder, write_atomically
-from ecmlib.provenance import provenance
 from ecmlib.record import load_folder
 
 SAMPLES = sorted(Path("tests/records").glob("*/*/*.json"))
@@ -233,18 +232,3 @@ def test_twenty_kills_of_two_writers_lose_nothing(tmp_path: Path) -> None:
     undisturbed = measure_mac(kill_writers.ARCHITECTURE, restarts=40, **kill_writers.MEASURED)
     assert curves(disturbed) == curves(undisturbed)
     assert not list((tmp_path / "results").glob(".*.tmp"))
-
-
-def test_commit_is_that_of_a_checkout_of_this_code_and_of_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x"]
-    for asked in (["init", "--quiet"], ["commit", "--quiet", "--allow-empty", "--message=x"]):
-        subprocess.run([*git, *asked], check=True)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
-    commits = {}
-    for place in ("ecmlib", "venv/site-packages/ecmlib"):
-        (tmp_path / place).mkdir(parents=True)
-        monkeypatch.setattr("ecmlib.provenance.__file__", str(tmp_path / place / "provenance.py"))
-        commits[place] = provenance("cpu", 1, False, 1.0, 1.0).commit
-    assert commits == {"ecmlib": head, "venv/site-packages/ecmlib": None}
