@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ecmlib.files import flush_to_disk, write_atomically
+from ecmlib.files import flush_to_disk, locked, writable_folder, write_atomically
 
 Tensors = dict[str, torch.Tensor]
 Kept = tuple[dict[str, Any], Tensors]
@@ -83,13 +83,13 @@ class Checkpoint:
         if self._path is None or self._state is None:
             return
         progress, tensors = self._state()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.with_suffix(f".{time.time_ns()}.safetensors")
-        save_file(tensors, file)
-        flush_to_disk(file)  # before the JSON names it
         kept = {"identity": self._identity, "progress": progress, "tensors": file.name}
-        write_atomically(self._path, json.dumps(kept))
-        self._delete_tensors(but=file)
+        with locked(writable_folder(self._path.parent)):  # another process may measure the same
+            save_file(tensors, file)
+            flush_to_disk(file)  # before the JSON names it
+            write_atomically(self._path, json.dumps(kept))
+            self._delete_tensors(but=file)
 
     def clear(self) -> None:
         """Delete what was kept: the run's result is on disk."""
@@ -101,7 +101,7 @@ class Checkpoint:
         assert self._path is not None
         for file in self._path.parent.glob(f"{self._path.stem}.*.safetensors"):
             if file != but:
-                file.unlink()
+                file.unlink(missing_ok=True)
 
 
 class Part:

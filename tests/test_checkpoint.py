@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import curves, kills_itself
+from filelock import Timeout
+from safetensors.torch import save_file
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
+from ecmlib.files import locked
 from ecmlib.forward import make_forward
 from ecmlib.trainer import Trainer
 
@@ -83,7 +86,7 @@ def test_killed_restart_goes_on_where_it_was_and_equals_an_undisturbed_one(
     resumed = measure_mac(tiny, **settings, results=tmp_path)
     assert started_at[0] == 70
     assert curves(resumed) == curves(measure_mac(tiny, **settings))
-    assert list((tmp_path / "in-flight").iterdir()) == []
+    assert [left.name for left in (tmp_path / "in-flight").iterdir()] == [".lock"]
 
 
 def spoil(path: Path, how: str) -> None:
@@ -111,7 +114,7 @@ def test_spoilt_checkpoint_is_as_none(how: str, tmp_path: Path) -> None:
     spoil(path, how)
     with pytest.warns(UserWarning, match=r"run\.0\.json: discarded, not whole"):
         assert Checkpoint(path, {"seed": 1}).load() is None
-    assert not list(tmp_path.iterdir())
+    assert [left.name for left in tmp_path.iterdir()] == [".lock"]
 
 
 def test_tensors_are_flushed_before_the_file_that_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +142,7 @@ def test_checkpoint_of_another_run_or_of_older_code_is_discarded_with_a_word(
     checkpoint.save()
     with pytest.warns(UserWarning, match=rf"run\.0\.json: discarded, of another {said}$"):
         assert Checkpoint(path, {"seed": 1}).load() is None
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("run.*")) == []
 
 
 def test_checkpoint_of_another_configuration_is_not_gone_on_with(
@@ -161,4 +164,26 @@ def test_longest_name_of_a_record_leaves_room_for_its_checkpoints(tmp_path: Path
     checkpoint = checkpoint_of(record, 10**9, {})
     checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
     checkpoint.save()
-    assert len(list((tmp_path / "in-flight").iterdir())) == 2
+    assert len(list((tmp_path / "in-flight").glob("*.*"))) == 3  # the lock, numbers, tensors
+
+
+def test_another_process_waits_while_a_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def while_another_tries(tensors: dict[str, torch.Tensor], file: Path) -> None:
+        with pytest.raises(Timeout):
+            locked(file.parent).acquire(timeout=0)
+        save_file(tensors, file)
+
+    monkeypatch.setattr("ecmlib.checkpoint.save_file", while_another_tries)
+    checkpoint = Checkpoint(tmp_path / "in-flight" / "run.0.json", {"seed": 1})
+    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
+    checkpoint.save()
+    locked(tmp_path / "in-flight").acquire(timeout=0)
+
+
+def test_checkpoint_that_another_process_has_cleared_is_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint(tmp_path / "run.0.json", {"seed": 1})
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [folder / "run.0.7.safetensors"])  # a moment ago
+    checkpoint.clear()
+    assert list(tmp_path.iterdir()) == []
