@@ -16,7 +16,7 @@ from ecmlib.progress import Bar
 from ecmlib.restart import seed_of_restart
 from ecmlib.shatter_record import ShatterProtocol, ShatterRecord
 from ecmlib.training import Clock
-from ecmlib.validation import Positive, checked, chosen
+from ecmlib.validation import chosen
 from ecmlib.workplace import refuse_dropout, workplace
 
 Weights = dict[str, torch.Tensor]  # by name, with the trial as first dimension
@@ -69,8 +69,9 @@ def epochs_to_shatter(
     3
     """
     protocol = chosen(ShatterProtocol, protocol, values)
-    stack = min(checked(Positive, stack=stack), protocol.trials)
-    here = workplace(architecture, protocol.T, batch_size=protocol.T, stack=stack, device=device, compiled=False)
+    here = workplace(
+        architecture, protocol.T, protocol.T, restarts=protocol.trials, stack=stack, device=device, compiled=False
+    )
     refuse_dropout(architecture)
     record, path = ShatterRecord(architecture=architecture, protocol=protocol, epochs=[], provenance=[]).begun_in(
         results

@@ -72,3 +72,9 @@ def test_dropout_is_refused_before_training(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"dropout = 0\.1: input should be 0 where models are trained side by side"):
         epochs_to_shatter(SMALL.model_copy(update={"dropout": 0.1}), **QUICK, results=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_is_that_of_as_many_models_as_are_trained_side_by_side() -> None:
+    large = Architecture(d=4096, H=8)
+    with pytest.raises(ValueError, match="training takes at least"):
+        epochs_to_shatter(large, T=6, trials=10**5, stack=10**5)
