@@ -174,4 +174,8 @@ def _complaint(detail: dict[str, Any]) -> str:
         return f"{name} is missing"
     if not name:
         return reason
-    return f"{name} = {shown(detail['input'])}: {reason[0].lower()}{reason[1:]}"
+    if detail["type"] != "value_error":  # those that `Parameters` and their validators raise may begin with a name
+        reason = f"{reason[0].lower()}{reason[1:]}"
+    elif isinstance(detail["input"], dict):  # what is wrong inside says its own value
+        return f"{name}: {reason}"
+    return f"{name} = {shown(detail['input'])}: {reason}"

@@ -22,6 +22,8 @@ DAMAGES: dict[str, list[tuple[str, object, str]]] = {
         ("restarts.0.rounded.0.weight_bits", 17, "less than or equal to 16"),
         ("restarts.0.rounded", [{"weight_bits": 4, "last_count": 0, "full_count": 0, "bits": 3.0}] * 2, "twice"),
         ("restarts.0.provenance.core_seconds", math.nan, "finite"),
+        ("architecture.H", 0, r"architecture: H = 0: input should be greater than or equal to 1$"),
+        ("protocol.T", 0, r"protocol: T = 0: input should be greater than or equal to 1$"),
         ("restarts.0.positions.count.-1", 64, r"restarts\.0: positions: count ends at 64: the curve's last_count"),
         ("restarts.0.positions.count.0", 0, "1 sequences are right at every position"),
         ("restarts.0.positions.count", [], "equally long and not empty"),
