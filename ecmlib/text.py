@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import itertools
 import re
@@ -132,10 +133,11 @@ def _decoded(path: Path, content: bytes) -> str:
             f"(control character 0x{control[0].hex()} at byte {control.start()})"
         )
     try:
-        return content.decode("utf-8-sig")
+        return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
+        at = error.start + len(content) - len(error.object)
         raise ValueError(
-            f"text = {str(path)!r}: input should be UTF-8 (0x{content[error.start]:02x} at byte {error.start} is not); "
+            f"text = {str(path)!r}: input should be UTF-8 (0x{content[at]:02x} at byte {at} is not); "
             "iconv converts other encodings"
         ) from None
 

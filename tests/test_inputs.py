@@ -61,8 +61,12 @@ GRID_FILES = {
     "a key twice": (MAC + "axes: {d: [8], d: [16]}", r"is no YAML \(line 3: 'd' is there twice\)"),
     "no restarts": ("experiment: mac", "restarts is missing"),
     "restarts 0": ("experiment: mac\nrestarts: 0", "restarts = 0: input should be greater than or equal to 1"),
+    "a key that is a list": (MAC + "axes: {[d, H]: [8]}", r"is no YAML \(line 3: found unhashable key\)"),
     "no configuration": (MAC, "axes and configurations are empty"),
-    "an axis without values": (MAC + "axes: {d: []}", "axes and configurations are empty"),
+    "an axis without values": (
+        MAC + "axes: {d: [8, 16], H: []}\nconfigurations: [{d: 8}]",
+        r"axes\.H = \[\]: list should have at least 1 item",
+    ),
     "an unknown experiment": ("experiment: mca\nrestarts: 1\naxes: {d: [8]}", "experiment = 'mca': there is no such"),
     "an unknown key": (MAC + "axis: {}", "axis = {}: extra inputs are not permitted"),
     "a size out of range": (MAC + "axes: {d: [0]}", "d = 0: input should be greater than or equal to 1"),

@@ -1,5 +1,6 @@
 """Text becomes tokens and sequences, or an error that says what is wrong with it."""
 
+import codecs
 import hashlib
 import re
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_poor_text_ends_the_drawing_of_controls() -> None:
         (b"\x7fELF\x02\x01\x00", "a binary file, or text in another encoding than UTF-8.* 0x02 at byte 4"),
         ("Tag".encode("utf-16"), ".* such as UTF-16 .control character 0x00 at byte 3"),
         ("die T\u00fcr".encode("latin-1"), r"input should be UTF-8 \(0xfc at byte 5 is not\); iconv"),
+        (codecs.BOM_UTF8 + "die T\u00fcr".encode("latin-1"), r"input should be UTF-8 \(0xfc at byte 8 is not\); iconv"),
         (
             b"\xef\xbb\xbfabab abab",
             "K = 64: the text supports at most 5 tokens, its bytes and the pairs of",

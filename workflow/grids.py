@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import nbformat
 import yaml
@@ -86,7 +86,7 @@ class Grid(Parameters):
     experiment: str
     restarts: Positive
     parameters: dict[str, Any] = Field(default_factory=dict)
-    axes: dict[str, list[Any]] = Field(default_factory=dict)
+    axes: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     configurations: list[dict[str, Any]] = Field(default_factory=list)
     complete: bool = False
 
