@@ -27,7 +27,7 @@ from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.provenance import Provenance, Seconds
 from ecmlib.record import Record
-from ecmlib.restart import OF_RUN, SETTINGS, Capacities, capacities, check_seed, settings_of
+from ecmlib.restart import OF_RUN, SETTINGS, Capacities, Status, capacities, check_seed, row_of_run, settings_of
 from ecmlib.validation import Parameters, Positive, said_of, shown
 
 _BY_RULES = ("C_plateau_rule", "C_plateau_rule_end", "C_paper_rule_end")  # what two stopping rules would have found
@@ -116,11 +116,10 @@ class BudgetRecord(Record):
         for number, run in enumerate(self.restarts):
             for budget, curve, core_seconds in self._finished(run):
                 protocol = of_budget(self.protocol, budget)
-                status = "complete" if curve.last_count[-1] == protocol.T else "max_steps"
-                of_run = (number, run.seed, status, curve.step[-1], core_seconds, run.provenance.device)
+                status: Status = "complete" if curve.last_count[-1] == protocol.T else "max_steps"
                 rows.append(
                     settings_of(self.architecture, protocol)
-                    | dict(zip(OF_RUN, of_run, strict=True))
+                    | row_of_run(number, run.seed, status, curve, core_seconds, run.provenance.device)
                     | capacities(curve, self.architecture, protocol)._asdict()
                     | dict(zip(_BY_RULES, _by_rules(curve, self.architecture.K, protocol), strict=True))
                 )

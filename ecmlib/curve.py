@@ -121,7 +121,7 @@ def plateau_stop(
     return None
 
 
-def on_plateau(steps: Sequence[int], counts: Sequence[int], share: float = 0.25, tolerance: float = 0.005) -> bool:
+def on_plateau(steps: Sequence[int], counts: Sequence[int], share: float, tolerance: float) -> bool:
     """Whether the best count rose by at most the fraction ``tolerance`` over the last ``share`` of all steps."""
     before = max(count for step, count in zip(steps, counts, strict=True) if step <= (1 - share) * steps[-1])
     return max(counts) - before <= tolerance * before

@@ -35,12 +35,8 @@ def _from_0(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_1(content: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 knew one way to end a run, and did not count with rounded weights; its last records say so."""
-    filled = _filled(content, {}, _PROTOCOL_OF_1)
-    restarts = filled.get("restarts")
-    if filled.get("experiment") in ("mac", "text") and isinstance(restarts, list):
-        filled["restarts"] = [{"rounded": []} | run if isinstance(run, dict) else run for run in restarts]
-    return filled
+    """Version 1 knew one way to end a run; its last records say so."""
+    return _filled(content, {}, _PROTOCOL_OF_1)
 
 
 def _from_2(content: dict[str, Any]) -> dict[str, Any]:

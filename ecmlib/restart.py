@@ -100,6 +100,14 @@ def settings_of(architecture: Architecture, protocol: Protocol) -> dict[str, Any
     return {**architecture.model_dump(), **protocol.model_dump(), "P": architecture.n_params}
 
 
+def row_of_run(
+    number: int, seed: int, status: Status, curve: Curve, core_seconds: float, device: str
+) -> dict[str, Any]:
+    """Return what a row says of a run besides its settings and capacities: `OF_RUN`; ``number`` counts from 0."""
+    steps = curve.step[-1] if curve.step else 0
+    return dict(zip(OF_RUN, (number, seed, status, steps, core_seconds, device), strict=True))
+
+
 class Capacities(NamedTuple):
     """What a curve means; missing of a run that diverged.
 

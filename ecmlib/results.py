@@ -15,7 +15,17 @@ from ecmlib.chance import guess_corrected
 from ecmlib.library import LibrarySize
 from ecmlib.protocol import Protocol
 from ecmlib.record import Record, load_folder
-from ecmlib.restart import UNKNOWN, Capacities, Restart, capacities, check_restarts, settings_of
+from ecmlib.restart import (
+    OF_RUN,
+    SETTINGS,
+    UNKNOWN,
+    Capacities,
+    Restart,
+    capacities,
+    check_restarts,
+    row_of_run,
+    settings_of,
+)
 
 
 class CapacityRecord(Record):
@@ -78,15 +88,10 @@ class CapacityRecord(Record):
         """Return one row a restart: architecture, protocol and what the curve says."""
         common = settings_of(self.architecture, self.protocol)
         rows = []
-        for number, restart in enumerate(self.restarts):
-            rows.append(
-                common
-                | {"restart": number, "restart_seed": restart.seed, "status": restart.status}
-                | {"steps": restart.step[-1] if restart.step else 0}
-                | {"core_seconds": restart.provenance.core_seconds, "device": restart.provenance.device}
-                | self._capacities(restart)._asdict()
-            )
-        return pd.DataFrame(rows)
+        for number, run in enumerate(self.restarts):
+            ran = row_of_run(number, run.seed, run.status, run, run.provenance.core_seconds, run.provenance.device)
+            rows.append(common | ran | self._capacities(run)._asdict())
+        return pd.DataFrame(rows, columns=[*SETTINGS, *OF_RUN, *Capacities._fields])
 
     def curves(self) -> pd.DataFrame:
         """Return one row a point of a curve.

@@ -156,12 +156,13 @@ class TextRecord(Record):
     def frame(self) -> pd.DataFrame:
         """Return a row a restart: architecture, protocol, ``P`` and what is said of library and held-out sequences.
 
-        Columns: ``counted`` and ``counted_held_out``, of T sequences those whose last token is predicted; ``C``, what
-        the library has more, among those that are not predicted anyway (`beyond_generalising`); ``bits`` and
-        ``bits_held_out``, of the model; ``reference_bits`` and ``ngram_bits``, a token of the library for who never saw
-        it; ``memorised`` and ``memorised_ngram``, bits of the whole library beyond these references, floored a
-        sequence, and ``memorised_net``, not floored; ``bits_per_parameter``, ``memorised / P``. All are missing of a
-        restart that diverged, but for ``reference_bits`` and ``ngram_bits``.
+        Columns: ``restart`` (from 0), ``status`` and ``core_seconds``; ``counted`` and ``counted_held_out``, of T
+        sequences those whose last token is predicted; ``C``, what the library has more, among those that are not
+        predicted anyway (`beyond_generalising`); ``full_counted`` and ``full_held_out``, of T sequences those of which
+        every token is predicted; ``bits`` and ``bits_held_out``, of the model; ``reference_bits`` and ``ngram_bits``,
+        a token of the library for who never saw it; ``memorised`` and ``memorised_ngram``, bits of the whole library
+        beyond these references, floored a sequence, and ``memorised_net``, not floored; ``bits_per_parameter``,
+        ``memorised / P``. What is measured of a restart is missing if it diverged.
         """
         references = {"reference_bits": self.reference_bits, "ngram_bits": self.ngram_bits}
         common = settings_of(self.architecture, self.protocol) | references

@@ -65,7 +65,7 @@ class Trainers:
 class Clock:
     """Seconds that a run has taken: on the clock, and of all cores together, with those before it was interrupted.
 
-    Of runs side by side each takes its share.
+    Of runs that began side by side each takes the same share of every second, those that have ended, too.
     """
 
     def __init__(self, seconds: float = 0.0, core_seconds: float = 0.0, runs: int = 1) -> None:
@@ -128,7 +128,7 @@ def steps_of_restart(
     seed: int,
     compiled: bool,
     bar: tqdm[Any],
-    checkpoint: Checkpoint | Part | None = None,
+    checkpoint: Checkpoint | Part,
     runs: int = 1,
     finish: Callable[[Restart], Restart] = lambda restart: restart,
 ) -> Generator[None, None, Restart]:
@@ -146,7 +146,7 @@ def steps_of_restart(
         For the record.
     bar : tqdm
         Shows steps, count and best count; closed at the end.
-    checkpoint : Checkpoint, optional
+    checkpoint : Checkpoint or Part
         Of this run; cleared by whoever has saved the result.
     runs : int
         That go on side by side, this one among them.
@@ -158,7 +158,6 @@ def steps_of_restart(
     None
         Before the first step, so that all of a stack are where they were before any goes on, and after each count.
     """
-    checkpoint = checkpoint or Checkpoint(None, {})
     curve: list[CurvePoint] = []
     clock = Clock(runs=runs)
     restart: Restart | None = None

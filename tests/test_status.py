@@ -211,6 +211,7 @@ def test_runs_in_flight_say_how_far_they_are(jobs: list[Job], tmp_path: Path) ->
         "reference: step 5",
     ]
     assert in_flight(jobs[1]) == []
+    assert in_flight(job._replace(experiment=EXPERIMENTS["mls"]))[0].startswith("try 1: step 30 of 120")
     text = report("tiny", tmp_path / "results", tmp_path / "runs", cores=2)
     assert f"missing: {job.name}\n    restart 1: step 30 of 120 (25%), " in text
 

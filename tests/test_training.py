@@ -12,6 +12,7 @@ from ecmlib.trainer import Trainer
 from ecmlib.training import ended, follow
 from ecmlib.workplace import can_compile, resolve_device
 
+PLATEAU = {"share": 0.25, "tolerance": 0.005}
 counts_of_a_run = st.lists(st.integers(0, 30), min_size=1, max_size=40)
 
 
@@ -51,14 +52,14 @@ def test_plateau_is_a_last_quarter_without_a_rise() -> None:
     steps = list(range(0, 101, 5))
     flat_from_70 = [min(step, 70) for step in steps]
     still_rising = [min(step, 90) for step in steps]
-    assert on_plateau(steps, flat_from_70)
-    assert not on_plateau(steps, still_rising)
+    assert on_plateau(steps, flat_from_70, **PLATEAU)
+    assert not on_plateau(steps, still_rising, **PLATEAU)
 
 
 def test_plateau_forgives_half_a_percent() -> None:
     steps = [0, 50, 75, 100]
-    assert on_plateau(steps, [0, 900, 1000, 1005])
-    assert not on_plateau(steps, [0, 900, 1000, 1006])
+    assert on_plateau(steps, [0, 900, 1000, 1005], **PLATEAU)
+    assert not on_plateau(steps, [0, 900, 1000, 1006], **PLATEAU)
 
 
 def run(architecture: Architecture, **settings: object) -> tuple[torch.nn.Module, list[tuple[object, ...]]]:

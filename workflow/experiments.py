@@ -36,6 +36,7 @@ class Experiment(NamedTuple):
     is_timed: bool = True  # a part is a known number of steps of one trainer
     wanted: Callable[[int], int] = lambda restarts: restarts  # parts in the end
     restarts: str = "restarts"  # what the notebook calls the restarts of a grid
+    trained: str = "restart"  # what the number of a checkpoint counts
     lists: tuple[str, ...] = ()  # parameters of which the notebook takes several values; a job has one
 
 
@@ -124,6 +125,7 @@ EXPERIMENTS = {
         devices=lambda record: [trial.provenance.device for trial in record.trials[-1:]],
         tokens=lambda record: _tokens(record.architecture, record.protocol.training),
         is_timed=False,  # how many tries a search takes is not known
+        trained="try",
         wanted=lambda restarts: 1,
         lists=("d", "H"),
     ),

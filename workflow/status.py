@@ -155,7 +155,7 @@ def in_flight(job: Job) -> list[str]:
             share = f" of {steps} ({step / steps:.0%})" if steps else ""
             age = duration(time.time() - path.stat().st_mtime)
             number = int(path.stem.removeprefix(f"{job.name}."))
-            name = "reference" if number >= REFERENCE else f"restart {number + 1}"
+            name = "reference" if number >= REFERENCE else f"{job.experiment.trained} {number + 1}"
             lines.append(f"{name}: step {step}{share}, {age} ago")
     return lines
 
