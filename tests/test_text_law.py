@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from fit_text_law import fitted_law
 
-from ecmlib import load_law
+from ecmlib import Protocol, load_law
+from ecmlib.laws.design_choices import refuse_other_training
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.laws.text_law import TextLaw, shipped_text_law
 
@@ -49,7 +50,7 @@ def test_a_large_model_holds_the_whole_library() -> None:
 
 
 def test_too_few_cells_are_refused() -> None:
-    with pytest.raises(ValueError, match="7 cells of text: input should be at least 8"):
+    with pytest.raises(ValueError, match="7 configurations of text: input should be at least 8"):
         TextLaw.fit(cells().head(7), OURS)
 
 
@@ -69,3 +70,13 @@ def test_the_law_that_ships_is_what_the_records_give() -> None:
     assert law.ours == load_law()
     again = fitted_law(Path("results"))
     assert (again.bits, again.evidence.draws) == (law.bits, law.evidence.draws)
+
+
+def test_the_law_that_ships_knows_how_its_models_were_made_and_trained() -> None:
+    law = shipped_text_law()
+    refuse_other_training(law, Protocol.reference())
+    with pytest.raises(ValueError, match=r"law: fitted to .*optimizer = adam.*; its designs are trained with"):
+        refuse_other_training(law, Protocol(optimizer="muon", lr=1e-4))
+    few = cells().query("K == 128").head(1).assign(max_steps=100, embeddings="trained")
+    assert law.evidence.outside(few).tolist() == ["max_steps, embeddings"]
+    assert len(law.evidence.calibration) > law.evidence.configurations, "a residual a restart"

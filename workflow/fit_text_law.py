@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecmlib.laws.points import SIZES
 from ecmlib.laws.signal import SignalLaw
 from ecmlib.laws.text_law import TextLaw
 from ecmlib.reproduction.text import compare, usable_cells
+from ecmlib.results import one_frame
 from ecmlib.text_record import load_text_records
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -17,8 +19,10 @@ RESULTS = Path(__file__).parent.parent / "results"
 
 def fitted_law(results: Path) -> TextLaw:
     """Fit to what is neither lost nor full."""
-    cells = usable_cells(compare(load_text_records(results / "text")))
-    return TextLaw.fit(cells[cells["content"] == "text"], SignalLaw.load(results / "law-reference/signal.json"))
+    records = load_text_records(results / "text")
+    usable = usable_cells(compare(records)).query("content == 'text'")
+    runs = one_frame(record.frame() for record in records).merge(usable[["content", *SIZES]])
+    return TextLaw.fit(runs, SignalLaw.load(results / "law-reference/signal.json"))
 
 
 def main() -> None:

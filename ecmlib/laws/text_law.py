@@ -14,7 +14,7 @@ from ecmlib.laws.fitting import Array
 from ecmlib.laws.points import fittable, scored, weights
 from ecmlib.laws.signal import SignalLaw
 
-_FEWEST = 8  # cells from which the bits are found
+_FEWEST = 8  # configurations from which the bits are found
 _TRIED = np.arange(2, 14.01, 0.05)  # bits a token
 
 
@@ -46,28 +46,29 @@ class TextLaw(Law):
         return 1
 
     @classmethod
-    def fit(cls, cells: pd.DataFrame, ours: SignalLaw, seed: int = 0) -> Self:
+    def fit(cls, frame: pd.DataFrame, ours: SignalLaw, seed: int = 0) -> Self:
         """Find the bits that predict best what models of text memorised, by least squares of logarithms.
 
-        Cells weigh as in any fit (`ecmlib.laws.points.weights`).
+        Configurations weigh as in any fit (`ecmlib.laws.points.weights`).
 
         Parameters
         ----------
-        cells : DataFrame
-            A row a configuration that is neither lost nor full: d, H, N, L, K, T and ``C`` in sequences.
+        frame : DataFrame
+            A row a restart, of configurations that are neither lost nor full: d, H, N, L, K, T and ``C`` in sequences;
+            what else it says of architectures and protocols becomes what the law was fitted to.
         ours : SignalLaw
             Fitted to random tokens.
         seed : int
-            Of the bootstrap over cells.
+            Of the bootstrap over configurations.
 
         Raises
         ------
         ValueError
-            If there are fewer than eight cells, or if one holds nothing.
+            If there are fewer than eight configurations, or if one holds nothing.
         """
-        points = scored(cells, "C")
+        points = scored(frame, "C")
         if len(points) < _FEWEST:
-            raise ValueError(f"{len(points)} cells of text: input should be at least {_FEWEST}")
+            raise ValueError(f"{len(points)} configurations of text: input should be at least {_FEWEST}")
         sizes = cls._sizes(points, cls.variables)
         predicted = np.array([ours._values(_with_bits_a_token(sizes, bits)) for bits in _TRIED])
         off = np.log(predicted / fittable(points, "C"))
@@ -75,10 +76,10 @@ class TextLaw(Law):
         drawn = np.random.default_rng(seed).integers(len(points), size=(cls.resamples, len(points)))
         draws = [[float(_TRIED[squares[:, rows].sum(axis=1).argmin()])] for rows in drawn]
         law = cls(ours=ours, bits=float(_TRIED[squares.sum(axis=1).argmin()]))
-        return law._with_evidence(points, points, "C", "log", draws=draws)
+        return law._with_evidence(frame, points, "C", "log", draws=draws)
 
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
-        """Fit to other cells; there always is a bootstrap."""
+        """Fit to other data; there always is a bootstrap."""
         return self.fit(frame, self.ours)
 
     def _values(self, sizes: Sizes) -> Array:
