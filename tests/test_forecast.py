@@ -174,5 +174,11 @@ def test_no_forecaster_has_seen_the_architecture_that_it_is_asked_of() -> None:
     records = [record(power, seed) for power in (0.2, 0.9) for seed in range(6)]
     apart = taught_apart(cases(records))
     assert all(apart[seed] == apart[seed + 6] for seed in range(6))
-    with pytest.raises(ValueError, match="records: 4 architectures with a curve of a constant rate"):
+    with pytest.raises(ValueError, match="questions: of 4 architectures with a curve of a constant rate"):
         taught_apart(cases(records[:4] + records[6:10]))
+
+
+def test_no_question_is_asked_twice() -> None:
+    questions = cases([record(0.5, seed) for seed in range(3)])
+    assert not questions.duplicated(["curve", "seen", "at"]).any()
+    assert (questions["seen"] < questions["at"]).all()

@@ -65,7 +65,7 @@ class ForecastChoices(Parameters):
 
 
 def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
-    """Cut every measured curve of a constant rate, or trunk of budgets, at several steps; ask for several later ones.
+    """Cut every measured curve of a constant rate, or trunk of budgets, at several steps; ask once for later ones each.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
             steps = curve.step
             for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN):
                 cut = int(np.searchsorted(steps, seen, side="right"))
-                for at in np.geomspace(1.1 * seen, steps[-1], _AHEAD):
+                for at in np.unique(np.geomspace(1.1 * seen, steps[-1], _AHEAD).round()):
                     known = evidence(steps[:cut], C[:cut], record.protocol.T, at)
                     if known is None or seen < _FROM or at > steps[-1]:
                         continue
@@ -119,8 +119,8 @@ def taught_apart(questions: pd.DataFrame, level: float = LEVEL) -> dict[int, For
     architectures = 0 if questions.empty else questions["architecture"].nunique()
     if architectures < _FOLDS:
         raise ValueError(
-            f"records: {architectures} architectures with a curve of a constant rate that goes on after step {_FROM} "
-            f"and holds more than guesses; to teach and to test apart takes {_FOLDS}"
+            f"questions: of {architectures} architectures with a curve of a constant rate that goes on after step "
+            f"{_FROM} and holds more than guesses; to teach and to test apart takes {_FOLDS}"
         )
     apart: dict[int, Forecaster] = {}
     for rest, held in GroupKFold(_FOLDS).split(questions, groups=questions["architecture"]):

@@ -49,7 +49,8 @@ def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> 
     -------
     DataFrame
         A row a restart and patience: sizes, ``restart``, ``status``, ``patience_steps``, ``struck`` (whether the rule
-        ended the run before its end), ``step`` at which it ended, ``C`` by then and ``C_plateau`` at the end.
+        ended the run before its end), ``step`` at which it ended, ``C_paper_rule``, the best count by then, and
+        ``C_plateau``, the best at the end.
 
     Raises
     ------
@@ -70,8 +71,8 @@ def replay(records: Sequence[CapacityRecord], patience_steps: Sequence[int]) -> 
                 stop = patience_stop(restart.step, restart.last_count, patience)
                 end = len(restart.step) - 1 if stop is None else stop
                 C = guess_corrected(max(restart.last_count[: end + 1]), T, K)
-                row = {"patience_steps": patience, "struck": stop is not None, "step": restart.step[end], "C": C}
-                rows.append(common | row)
+                row = {"patience_steps": patience, "struck": stop is not None, "step": restart.step[end]}
+                rows.append(common | row | {"C_paper_rule": C})
     if not rows:
         raise ValueError(f"records: of {len(records)} none has a run that did not diverge; there is nothing to stop")
     return pd.DataFrame(rows)
@@ -83,8 +84,9 @@ def shares(replayed: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a patience: ``share``, the geometric mean of ``C / C_plateau``, with its 95 % t interval ``low`` to
-        ``high``; ``step``, the median step of stopping; ``struck``, the fraction of runs that the rule ended; ``runs``.
+        A row a patience: ``share``, the geometric mean of ``C_paper_rule / C_plateau``, with its 95 % t interval
+        ``low`` to ``high``; ``step``, the median step of stopping; ``struck``, the fraction of runs that the rule
+        ended; ``runs``.
     """
     unsaturated = replayed[replayed["status"] != "complete"]
     rows = []
@@ -92,7 +94,7 @@ def shares(replayed: pd.DataFrame) -> pd.DataFrame:
         share = _mean_share(runs)
         row = {"patience_steps": patience, "share": share.value, "low": share.low, "high": share.high}
         rows.append(row | {"step": runs["step"].median(), "struck": runs["struck"].mean(), "runs": len(runs)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["patience_steps", "share", "low", "high", "step", "struck", "runs"])
 
 
 def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) -> dict[int, EmpiricalCapacityModel]:
@@ -100,12 +102,12 @@ def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) ->
 
     Configurations in which a patience finds less than one sequence are left out of all fits.
     """
-    found = replayed.groupby(SIZES)["C"].transform("min") >= 1
+    found = replayed.groupby(SIZES)["C_paper_rule"].transform("min") >= 1
     laws = {}
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the table shows what is not determined
         for patience, frame in replayed[found].groupby("patience_steps"):
             laws[int(str(patience))] = EmpiricalCapacityModel.fit(
-                frame[[*SIZES, "C"]], target="C", starts=starts, bootstraps=bootstraps
+                frame[[*SIZES, "C_paper_rule"]], target="C_paper_rule", starts=starts, bootstraps=bootstraps
             )
     return laws
 
@@ -198,7 +200,7 @@ def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
 
 def _mean_share(runs: pd.DataFrame) -> Estimate:
     """Geometric mean of C / C_plateau; less than one sequence counts as one."""
-    logarithm = np.log(at_least_one(runs["C"]) / at_least_one(runs["C_plateau"]))
+    logarithm = np.log(at_least_one(runs["C_paper_rule"]) / at_least_one(runs["C_plateau"]))
     return mean(logarithm).exp()
 
 
