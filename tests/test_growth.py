@@ -10,7 +10,7 @@ from ecmlib.figures import plot_grid
 from ecmlib.laws.points import configurations, growing
 from ecmlib.reproduction import budget, mac_and_mls
 from ecmlib.reproduction.bits import levelling
-from ecmlib.reproduction.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling
+from ecmlib.reproduction.growth import exponents_over_d, ratios_at_equal_parameters, ratios_on_doubling, saturations
 from ecmlib.reproduction.scatter import scatter
 from ecmlib.reproduction.theory import promised_capacities
 
@@ -116,3 +116,11 @@ def test_what_compares_d_H_and_N_alone_refuses_several_layers() -> None:
     for reduce in (exponents_over_d, plot_grid):
         with pytest.raises(ValueError, match="the frame mixes L = 1, 2"):
             reduce(both)
+
+
+def test_lines_that_have_stopped_rising_did_rise_and_are_told_by_their_flatness() -> None:
+    C = pd.DataFrame({8: [2.0, 4.0, 3.5], 16: [100.0, 500.0, 520.0], 32: [100.0, 900.0, 2000.0], 64: [-2.0, 1990.0, T]})
+    lines = C.melt(var_name="N", value_name="C_plateau").assign(d=[8, 16, 32] * 4, H=1, L=1, K=K, T=T)
+    raw = lines["C_plateau"] + (T - lines["C_plateau"]) / K
+    stopped = saturations(lines.assign(C_plateau_raw=raw))
+    assert stopped.set_index("N")["level"].to_dict() == {16: pytest.approx(520 / T, abs=0.01), 64: 1}

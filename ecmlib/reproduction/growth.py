@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
-from ecmlib.chance import FULL, at_least_one
+from ecmlib.chance import FULL, guess_distribution
 from ecmlib.figures.style import PALETTE, new_figure
-from ecmlib.laws.points import ONE_SETTING, configurations, growing
+from ecmlib.laws.points import NO_CHANCE, ONE_SETTING, configurations, growing
 from ecmlib.reproduction.stats import (
     LEVEL,
     NOT_MEASURED,
@@ -39,15 +39,14 @@ def exponents_over_d(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``N``, ``H``, ``sizes`` (how many d) and ``exponent``, which is 1 for a line through the origin; lines
+        Columns ``N``, ``H`` and ``exponent``, which is 1 for a line through the origin; lines
         of fewer than `FEWEST` d are left out.
     """
     rows = []
     for (N, H), line in growing(results, ONE_SETTING).groupby(["N", "H"]):
         if len(line) >= FEWEST:
-            exponent = np.polyfit(np.log(line["d"]), np.log(line["C"]), 1)[0]
-            rows.append({"N": N, "H": H, "sizes": len(line), "exponent": exponent})
-    return pd.DataFrame(rows, columns=["N", "H", "sizes", "exponent"])
+            rows.append({"N": N, "H": H, "exponent": np.polyfit(np.log(line["d"]), np.log(line["C"]), 1)[0]})
+    return pd.DataFrame(rows, columns=["N", "H", "exponent"])
 
 
 def ratios_on_doubling(results: pd.DataFrame, size: str, quantity: str = "C") -> pd.Series:
@@ -136,18 +135,17 @@ def saturations(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``N``, ``H`` and ``level``, the share of the library that the largest d has counted, a row a line that cannot
-        rise any more, since its largest d is full, or whose capacity grows between its two largest d by less than their
-        ratio to the power `FLAT`.
+        ``N``, ``H`` and ``level``, the share of the library that the largest d has counted, a row a line beyond
+        guessing whose capacity grows between its two largest d by less than their ratio to the power `FLAT`.
     """
     rows = []
     best = configurations(results, ["C_plateau", "C_plateau_raw"], ONE_SETTING)
-    for (N, H), line in best.sort_values("d").groupby(["N", "H"]):
-        if len(line) > 1 and line["C_plateau"].iloc[-2] > 0:
-            rise = np.log(at_least_one(line["C_plateau"].iloc[-1]) / line["C_plateau"].iloc[-2])
-            level = line["C_plateau_raw"].iloc[-1] / line["T"].iloc[-1]
-            if level >= FULL or rise < FLAT * np.log(line["d"].iloc[-1] / line["d"].iloc[-2]):
-                rows.append({"N": N, "H": H, "level": level})
+    beyond = best[best["C_plateau_raw"] > guess_distribution(best["T"], best["K"]).isf(NO_CHANCE)]
+    for (N, H), line in beyond.sort_values("d").groupby(["N", "H"]):
+        if len(line) > 1:
+            before, last = line.iloc[-2], line.iloc[-1]
+            if last["C_plateau"] < before["C_plateau"] * (last["d"] / before["d"]) ** FLAT:
+                rows.append({"N": N, "H": H, "level": last["C_plateau_raw"] / last["T"]})
     return pd.DataFrame(rows, columns=["N", "H", "level"])
 
 
