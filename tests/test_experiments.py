@@ -379,3 +379,30 @@ def test_what_a_grid_leaves_out_is_in_its_notebook_what_its_plan_says(grid: str)
         left_out = shown.keys() & planned.keys() - job.parameters.keys()
         several = {name: [planned[name]] if name in job.experiment.lists else planned[name] for name in left_out}
         assert {name: shown[name] for name in left_out} == several
+
+
+def test_of_runs_that_were_all_complete_no_patience_finds_a_share() -> None:
+    replayed = stopping.replay([invented({"d": d, "N": 8}, T) for d in (8, 16)], [310]).assign(status="complete")
+    assert stopping.shares(replayed).empty
+    assert list(stopping.shares(replayed)) == list(stopping.shares(replayed.assign(status="plateau")))
+
+
+def test_best_restart_counts_in_a_replay_as_in_the_paper() -> None:
+    records = [invented({"d": d, "N": 8}, 10 * d) for d in (8, 16, 24, 32, 48, 64, 96, 128)]
+    replayed = stopping.replay(records, [310])
+    worse = replayed.assign(restart=1, C_paper_rule=replayed["C_paper_rule"] / 4)
+    once, twice = (stopping.fit_laws(rows, 4, 1)[310] for rows in (replayed, pd.concat([replayed, worse])))
+    assert twice.parameters == pytest.approx(once.parameters, rel=1e-3)
+
+
+def test_readings_that_determine_nothing_give_no_verdict() -> None:
+    apart = [one for one in batches(1.3, 1.0) if one.protocol.batch_size == 256]
+    larger = [one for one in batches(1.3, 1.0, N=128) if one.protocol.batch_size > 512]
+    assert batch_size.judge(batch_size.compare([*apart, *larger])) == NOT_MEASURED
+    table = pd.DataFrame({"d": [32, 32, 64, 64], "K": [64, 64, 128, 128], "C": 50.0, "bits": 500.0})
+    assert vocabulary.judge(table) == NOT_MEASURED
+
+
+def test_batches_that_do_not_divide_512_are_trained_for_as_many_epochs_at_least() -> None:
+    (odd,) = batch_size.plan([32], [16], [[384]], [100])
+    assert odd["max_steps"] * 384 >= 100 * 512

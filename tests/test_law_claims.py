@@ -154,3 +154,9 @@ def test_law_published_stands_beside_the_best_surviving_restart() -> None:
     assert beside[["C_paper_rule", "C_plateau"]].to_numpy().tolist() == [[500, 700], [1900, 2000]]
     assert beside["published"].tolist() == law.predict([32, 64], [1, 4], [8, 8]).tolist()
     assert published_law.beside_published(pd.DataFrame()).empty
+
+
+def test_a_claim_on_both_numbers_of_layers_is_not_judged_by_one() -> None:
+    both = grid(TRUTH)
+    full = both.assign(C_plateau=16000.0, C_plateau_raw=16000.0, C_paper_rule=16000.0)
+    assert published_law.heat_maps({1: (both, fitted(both)), 2: (full, fitted(both))}) == NOT_MEASURED

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ecmlib.reproduction.stats import Estimate, bootstrapped, least_squares, mean
+from ecmlib.reproduction.stats import Estimate, bootstrapped, if_determined, least_squares, mean
 
 
 def test_mean_has_the_t_interval_of_scipy() -> None:
@@ -55,3 +55,15 @@ def test_estimate_says_what_it_contains() -> None:
     assert ratio.contains(2)
     assert not ratio.contains(3)
     assert str(ratio) == "1.00 (0.37 to 2.72)"
+
+
+def test_of_one_value_there_is_no_interval() -> None:
+    for of_one in (mean([3.0]), bootstrapped(np.mean, [3.0])):
+        assert str(of_one) == "3.00"
+        assert np.isnan([of_one.low, of_one.high]).all()
+
+
+def test_terms_that_points_do_not_determine_are_told_by_none() -> None:
+    both = {"one": [1.0, 1.0, 1.0], "twice": [2.0, 2.0, 2.0]}
+    assert if_determined([1.0, 2.0, 3.0], both) is None
+    assert if_determined([1.0, 2.0], {"one": [1.0, 1.0]}) is not None

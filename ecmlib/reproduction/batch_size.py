@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import CONDITIONS, NO_CHANCE, SIZES, surviving, unmixed
 from ecmlib.protocol import Protocol
 from ecmlib.reproduction.measure import listed
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, factors, least_squares
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, factors, if_determined
 from ecmlib.restart import SETTINGS
 from ecmlib.results import CapacityRecord
 from ecmlib.validation import Parameters, Positive
@@ -44,7 +45,7 @@ def plan(N: list[int], d: list[int], batch_size: list[list[int]], steps: list[in
         listed("batch_size", sizes)
         for size in sizes:
             _Run(batch_size=size, steps=most)
-            longer = max(1, SATURATION // size)
+            longer = math.ceil(SATURATION / size)
             protocol = {"min_steps": most * longer, "max_steps": most * longer, "eval_every": EPOCH * longer}
             configurations.append({"N": length, "d": width, "batch_size": size} | protocol)
     return configurations
@@ -100,7 +101,7 @@ def curves_by_batch_size(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     return curves
 
 
-def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:
+def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate] | None:
     """Fit a line broken at 512: by which factor a doubled batch changes capacity before and after.
 
     Parameters
@@ -114,13 +115,14 @@ def growth(readings: pd.DataFrame, reading: str) -> dict[str, Estimate]:
     -------
     dict
         "before" and "after": factors with 95 % t intervals, common to all N; "after" where there are such batch sizes.
+        None where the readings do not determine them.
     """
     doublings = np.log2(readings["batch_size"] / SATURATION)
     terms = factors(readings, ["N"]) | {"before": np.minimum(doublings, 0)}
     if (doublings > 0).any():
         terms |= {"after": np.maximum(doublings, 0)}
-    fitted = least_squares(np.log(readings[reading]), terms)
-    return {name: fitted[name].exp() for name in ("before", "after") if name in fitted}
+    fitted = if_determined(np.log(readings[reading]), terms)
+    return fitted and {name: fitted[name].exp() for name in ("before", "after") if name in fitted}
 
 
 def judge(readings: pd.DataFrame) -> Finding:
@@ -138,7 +140,8 @@ def judge(readings: pd.DataFrame) -> Finding:
         return NOT_MEASURED
     statements = []
     for reading in ("steps", "epochs"):
-        by = growth(judged, f"C_{reading}")
+        if (by := growth(judged, f"C_{reading}")) is None:
+            return NOT_MEASURED
         before, after = by["before"], by.get("after")
         statements += [
             Statement(

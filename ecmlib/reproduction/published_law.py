@@ -38,12 +38,13 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
     measured : mapping
         For each L, rows of `ecmlib.load_results` and the law that was fitted to them.
     """
-    statements = []
+    statements, judged = [], set()
     for L, (frame, law) in measured.items():
         points = scored(frame, law.evidence.target)
         telling = points[points["telling"]]
         if len(telling) < 2:
             continue
+        judged.add(L)
         error = bootstrapped(np.mean, relative_errors(law, telling))
         full = points[points["full"]]
         said = int((law.predict_frame(full) >= FULL * full["T"]).sum())
@@ -57,7 +58,7 @@ def heat_maps(measured: Mapping[int, tuple[pd.DataFrame, Law]]) -> Finding:
                 error,
             )
         )
-    return Finding(statements) if {1, 2} <= set(measured) else NOT_MEASURED
+    return Finding(statements) if {1, 2} <= judged else NOT_MEASURED
 
 
 def slopes(frame: pd.DataFrame, ecm: EmpiricalCapacityModel) -> Finding:
@@ -206,15 +207,15 @@ def measured_slopes(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``N``, ``H``, ``sizes`` (how many d) and ``slope``, in sequences per unit of d; lines of fewer than
+        ``N``, ``H`` and ``slope``, in sequences per unit of d; lines of fewer than
         `ecmlib.reproduction.growth.FEWEST` d, and falling ones, are left out.
     """
     rows = [
-        {"N": N, "H": H, "sizes": len(line), "slope": np.polyfit(line["d"], line["C"], 1)[0]}
+        {"N": N, "H": H, "slope": np.polyfit(line["d"], line["C"], 1)[0]}
         for (N, H), line in growing(frame).groupby(["N", "H"])
         if len(line) >= FEWEST
     ]
-    lines = pd.DataFrame(rows, columns=["N", "H", "sizes", "slope"])
+    lines = pd.DataFrame(rows, columns=["N", "H", "slope"])
     return lines[lines["slope"] > 0].reset_index(drop=True)
 
 

@@ -128,6 +128,14 @@ def least_squares(y: ArrayLike, terms: Mapping[str, ArrayLike]) -> dict[str, Est
     return {name: Estimate(*estimate) for name, estimate in zip(terms, found, strict=True)}
 
 
+def if_determined(y: ArrayLike, terms: Mapping[str, ArrayLike]) -> dict[str, Estimate] | None:
+    """Fit as `least_squares`, or return None where the points do not determine the terms."""
+    try:
+        return least_squares(y, terms)
+    except ValueError:
+        return None
+
+
 def factors(rows: pd.DataFrame, settings: Sequence[str]) -> dict[str, pd.Series[bool]]:
     """Return a term for each combination of settings, which stands for a factor of its own."""
     each = rows[list(settings)].astype(str).agg("/".join, axis=1)
@@ -135,8 +143,11 @@ def factors(rows: pd.DataFrame, settings: Sequence[str]) -> dict[str, pd.Series[
 
 
 def mean(values: ArrayLike) -> Estimate:
-    """Average values, with Student's t interval."""
-    return least_squares(values, {"mean": np.ones(np.shape(values))})["mean"]
+    """Average values, with Student's t interval; of fewer than two there is none."""
+    each = np.asarray(values, float)
+    if each.size < 2:
+        return Estimate(float(each.mean()), np.nan, np.nan)
+    return least_squares(each, {"mean": np.ones(each.size)})["mean"]
 
 
 def bootstrapped(statistic: Callable[..., float], *columns: ArrayLike, resamples: int = 9999) -> Estimate:

@@ -13,7 +13,7 @@ from ecmlib.contents import CONTENTS
 from ecmlib.laws.fitting import FitWarning
 from ecmlib.laws.points import ONE_BUDGET, SIZES, configurations, surviving
 from ecmlib.laws.signal import SignalLaw
-from ecmlib.reproduction.stats import Estimate, factors, least_squares, mean
+from ecmlib.reproduction.stats import Estimate, factors, if_determined, mean
 from ecmlib.text_record import TextRecord, cannot_be_told_apart
 
 GROWTH = ("d", "H", "N")  # with what the paper says that capacity grows or falls
@@ -160,11 +160,9 @@ def power_of_bits(cells: pd.DataFrame, quantity: str) -> Estimate | None:
     usable = usable_cells(cells)
     if usable.empty:
         return None
-    try:
-        terms = {"power": np.log(usable["reference_bits"])} | factors(usable, SIZES)
-        return least_squares(np.log(usable[quantity]), terms)["power"]
-    except ValueError:
-        return None
+    terms = {"power": np.log(usable["reference_bits"])} | factors(usable, SIZES)
+    fitted = if_determined(np.log(usable[quantity]), terms)
+    return None if fitted is None else fitted["power"]
 
 
 def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
@@ -173,7 +171,5 @@ def _exponent(rows: pd.DataFrame, quantity: str, size: str) -> Estimate | None:
     if size not in varied:
         return None
     terms = {name: np.log(rows[name]) for name in varied} | factors(rows, ["L", "K", "T"])
-    try:
-        return least_squares(np.log(rows[quantity]), terms)[size]
-    except ValueError:
-        return None
+    fitted = if_determined(np.log(rows[quantity]), terms)
+    return None if fitted is None else fitted[size]

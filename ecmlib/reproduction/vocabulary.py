@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
 from ecmlib.laws.points import configurations
-from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, factors, least_squares
+from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, equals, factors, if_determined
 from ecmlib.results import CapacityRecord
 
 
@@ -30,21 +30,18 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
     return table[["d", "K", "P", "C", "bits", "bits_per_parameter"]]
 
 
-def exponents(table: pd.DataFrame) -> dict[str, Estimate]:
+def exponents(table: pd.DataFrame) -> dict[str, Estimate] | None:
     """Fit ``quantity ~ (log2 K)**exponent`` with a factor for each d: 0 says that the quantity does not depend on K.
 
     Returns
     -------
     dict
-        Of "C" and "bits". A capacity of C sequences is worth ``C (N - 1) log2 K`` bits: constant bits would make the
-        exponent of C -1.
+        Of "C" and "bits"; None where the table does not determine them. A capacity of C sequences is worth
+        ``C (N - 1) log2 K`` bits: constant bits would make the exponent of C -1.
     """
-    log_bits = np.log(np.log2(table["K"]))
-    levels = factors(table, ["d"])
-    return {
-        quantity: least_squares(np.log(at_least_one(table[quantity])), {"exponent": log_bits, **levels})["exponent"]
-        for quantity in ("C", "bits")
-    }
+    terms = {"exponent": np.log(np.log2(table["K"]))} | factors(table, ["d"])
+    of_C, of_bits = (if_determined(np.log(at_least_one(table[quantity])), terms) for quantity in ("C", "bits"))
+    return {"C": of_C["exponent"], "bits": of_bits["exponent"]} if of_C and of_bits else None
 
 
 def judge(table: pd.DataFrame) -> Finding:
@@ -52,10 +49,8 @@ def judge(table: pd.DataFrame) -> Finding:
 
     Where the interval of bits contains what both would be, too little is measured.
     """
-    if table.empty or table["K"].nunique() < 2 or len(table) < table["d"].nunique() + 2:
-        return NOT_MEASURED
-    of = exponents(table)
-    if of["bits"].contains(0) and of["bits"].contains(1):
+    of = None if table.empty else exponents(table)
+    if of is None or (of["bits"].contains(0) and of["bits"].contains(1)):
         return NOT_MEASURED
     of_one_d = table.groupby("d")[["C", "bits"]]
     within = (of_one_d.max() / of_one_d.min()).max()
