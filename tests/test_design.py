@@ -65,7 +65,7 @@ class SmoothLaw(Law):
     def refit(self, frame: pd.DataFrame, bootstraps: int = 0) -> Self:
         raise NotImplementedError
 
-    def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    def predictive_draws(self, frame: pd.DataFrame) -> np.ndarray:
         return np.minimum(self.predict_frame(frame) * self.spread[:, None], frame["T"].to_numpy())
 
 
@@ -79,7 +79,7 @@ class BumpyLaw(SmoothLaw):
 
     name = "bumpy"
 
-    def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    def predictive_draws(self, frame: pd.DataFrame) -> np.ndarray:
         width = 1 + 3 * (frame["d"].to_numpy() % 7 < 2)
         return np.minimum(self.predict_frame(frame) * self.spread[:, None] ** width, frame["T"].to_numpy())
 
@@ -494,7 +494,7 @@ def test_design_for_text_is_told_the_bits_a_token_takes(tmp_path: Path) -> None:
     law = load_law("results/law-reference/signal.json")
     path = tmp_path / "prose.txt"
     path.write_text(prose(4000), encoding="utf-8")
-    designs = smallest_for_text(path, N=8, K=128, share=0.4, law=law, L=(1,), H=(1, 2))
+    designs = smallest_for_text(path, N=8, K=128, share=0.4, law=law, L=iter([1]), H=iter([1, 2]))
     bits, T = designs["token_bits"].iloc[0], int(designs["T"].iloc[0])
     assert 2 < bits < 5, "of the 7 of random tokens"
     assert (designs["C"] >= 0.4 * T).all()

@@ -163,10 +163,13 @@ def test_best_restart_counts_and_a_diverged_one_never_does() -> None:
     ("frame", "message"),
     [
         (pd.DataFrame(), "the frame is empty"),
-        (grid(TRUTH).iloc[:1], "1 configurations: 7 parameters need more"),
+        (grid(TRUTH).iloc[:1], "1 configurations beyond guessing: 7 parameters need more"),
         (grid(TRUTH).drop(columns="N"), "the frame lacks the column N"),
         (grid(TRUTH).assign(C_plateau=np.nan), "C_plateau = nan at d=8, H=1, N=4"),
-        (grid(TRUTH).assign(C_plateau=-2.0), "C_plateau = -2 at d=8, H=1, N=4.*greater than 0"),
+        (
+            grid(TRUTH).assign(C_plateau=lambda rows: rows["C_plateau"].where(rows.index > 0, -2.0)),
+            "C_plateau = -2 at d=8, H=1, N=4.*greater than 0",
+        ),
         (grid(TRUTH).assign(status="diverged"), "every restart diverged"),
         (grid(TRUTH).assign(L=[1, 2] * 40), "the frame mixes L = 1, 2"),
         (grid(TRUTH).assign(max_steps=[100, 200] * 40), "the frame mixes max_steps = 100, 200"),
@@ -233,3 +236,10 @@ def test_bootstraps_of_two_fits_draw_the_same_configurations_whether_or_not_they
     ]
     assert draws[0] == pytest.approx(draws[1], rel=1e-3)
     assert np.ptp(draws[0]) > 0.1
+
+
+def test_configurations_lost_in_guessing_determine_no_parameter() -> None:
+    lost = grid(TRUTH).assign(C_plateau=3.0)
+    known = grid(TRUTH).head(5)
+    with pytest.raises(ValueError, match="5 configurations beyond guessing: 7 parameters need more than that"):
+        EmpiricalCapacityModel.fit(pd.concat([known, lost.tail(20)]), bootstraps=0)

@@ -44,7 +44,7 @@ def test_experiments_with_an_mlp_are_trained_for_more_steps_in_larger_batches() 
 def test_each_model_is_predicted_for_its_own_steps() -> None:
     law = LAW.model_copy(update={"lacking": 0.2})
     table = dana("results/external").query("H == 1 and d == 10 and ff_width == 0")
-    load, endless = (predict_dana(one, table).set_index("K")["load"] for one in (law, LAW))
+    load, endless = (predict_dana(one, table).set_index("K")["asked_over_stored"] for one in (law, LAW))
     assert (endless / load).loc[[50, 70]].tolist() == pytest.approx([law.trained(4096), law.trained(16384)])
 
 
@@ -96,7 +96,7 @@ def test_accuracy_is_guessing_where_nothing_is_stored_and_one_where_all_is() -> 
     nothing, everything = predict_dana(SignalLaw(bits_ff=1e-9, bits_att=1e-9), table), predict_dana(LAW, table)
     assert nothing["predicted"].iloc[0] == pytest.approx(1 / 50, rel=1e-2)
     assert everything["predicted"].iloc[1] == pytest.approx(1.0)
-    assert everything["load"].iloc[0] == pytest.approx(50**2 * math.log2(50) / (2.9 * 18))
+    assert everything["asked_over_stored"].iloc[0] == pytest.approx(50**2 * math.log2(50) / (2.9 * 18))
 
 
 def test_agreement_is_of_medians_by_kind() -> None:
@@ -131,7 +131,7 @@ def test_embeddings_that_count_add_what_the_law_gives_them() -> None:
     table = dana("results/external").query("H == 1 and experiment == '1_10'")
     law = LAW.model_copy(update={"bits_emb": 2.0})
     without, counted = predict_dana(law, table), predict_dana(law, table, embeddings=True)
-    stored = [50**2 * math.log2(50) / here["load"].item() for here in (without, counted)]
+    stored = [50**2 * math.log2(50) / here["asked_over_stored"].item() for here in (without, counted)]
     assert stored[1] - stored[0] == pytest.approx(2.0 * 10 * (2 * 50 + 2))
 
 

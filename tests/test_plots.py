@@ -187,7 +187,7 @@ def test_capacities_of_all_sizes_fall_on_the_curve_of_the_law_that_made_them() -
     assert sum(map(len, drawn.values())) == len(cells) + 1
     for K, of_K in cells.groupby("K"):
         curve = curves[f"_law, K={K}"]
-        at = np.log(of_K["load"]), np.log(curve.get_xdata())
+        at = np.log(of_K["asked_over_stored"]), np.log(curve.get_xdata())
         np.testing.assert_allclose(np.interp(*at, np.asarray(curve.get_ydata())), of_K["memorised"], rtol=0.01)
     assert bar.get_xlabel() == "K"
 
@@ -199,7 +199,7 @@ def test_runs_that_the_papers_rule_ended_count_with_the_steps_they_took() -> Non
     stopped, allowed = (loads(law, rows.assign(stop=stop)) for stop in ("patience", "plateau"))
     assert set(stopped["max_steps"]) == {900}
     assert set(allowed["max_steps"]) == {20_000}
-    assert (stopped["load"] > allowed["load"]).all()
+    assert (stopped["asked_over_stored"] > allowed["asked_over_stored"]).all()
     beside = rows.assign(stop="plateau", steps=20_000, status="max_steps", lr=0.02)
     both = loads(law, pd.concat([rows.assign(stop="patience", lr=0.001), beside]))
     assert set(both["max_steps"]) == {900, 20_000}, "steps of another training are none of its own"

@@ -30,7 +30,7 @@ def plot_loads(cells: pd.DataFrame, uneven: float) -> Figure:
     figure, axes = new_figure(5, 5)
     vocabularies = np.unique(cells["K"].to_numpy(float))
     shades = ScalarMappable(LogNorm(vocabularies[0], 2 * vocabularies[-1]), "viridis")  # whose lightest is hard to see
-    across = np.geomspace(cells["load"].min(), cells["load"].max(), 300)
+    across = np.geomspace(cells["asked_over_stored"].min(), cells["asked_over_stored"].max(), 300)
     for K in vocabularies:
         curve = detected(1 / across, np.full(len(across), K), uneven)
         axes.plot(across, curve, color=tuple(shades.to_rgba(K)), linewidth=0.8, label=f"_law, K={K:.0f}")
@@ -52,4 +52,6 @@ def plot_loads(cells: pd.DataFrame, uneven: float) -> Figure:
 def _scatter(axes: Axes, rows: pd.DataFrame, shades: ScalarMappable, marker: str, label: str) -> None:
     edge = 0.9 if marker == "x" else 0.0
     colors = shades.to_rgba(rows["K"].to_numpy(float))
-    axes.scatter(rows["load"], rows["memorised"], 16, colors, marker=marker, alpha=0.8, linewidths=edge, label=label)
+    axes.scatter(
+        rows["asked_over_stored"], rows["memorised"], 16, colors, marker=marker, alpha=0.8, linewidths=edge, label=label
+    )

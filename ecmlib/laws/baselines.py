@@ -12,7 +12,7 @@ from pydantic import Field
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitOptions
-from ecmlib.laws.points import ONE_SETTING, fittable, scored, weights
+from ecmlib.laws.points import ONE_SETTING, fittable, n_known, scored, weights
 from ecmlib.validation import checked
 
 _INPUTS = ["d", "H", "N"]
@@ -85,8 +85,8 @@ class PolynomialModel(Law):
         points = scored(frame, target, ONE_SETTING)
         weight = weights(points, target, cls.nearness)
         coefficients = math.comb(degree + 3, 3)
-        if len(points) < coefficients:
-            raise ValueError(f"{len(points)} configurations: degree {degree} has {coefficients} coefficients")
+        if (known := n_known(points)) < coefficients:
+            raise ValueError(f"{known} configurations beyond guessing: degree {degree} has {coefficients} coefficients")
         capacities = fittable(points, target, loss)
         measured = np.log(capacities) if loss == "log" else capacities
         solve = _solve_relative if loss == "mape" else _solve

@@ -16,7 +16,7 @@ from ecmlib.laws.base import Law
 from ecmlib.laws.design_choices import DesignChoices, chosen_law
 from ecmlib.laws.fitting import Array
 from ecmlib.laws.registry import load_law
-from ecmlib.laws.worth import combinations, largest_library, predicted
+from ecmlib.laws.worth import largest_library, predicted
 from ecmlib.library import LibrarySize, distinct_beginnings
 from ecmlib.validation import LARGEST, Positive
 
@@ -109,7 +109,8 @@ def smallest_architectures(
     target = _Target(capacity=capacity, N=N, K=K, T=T, **offered)
     target.refuse_impossible(law)
     sizes = {"d": [MAX_D], "H": target.H, "N": [N], "L": target.L, "K": [K], "T": [T], "head_dim": [head_dim]}
-    widest = combinations(sizes).assign(**{name: value for name, value in asked_of_law.items() if value is not None})
+    every = pd.MultiIndex.from_product([*sizes.values()], names=[*sizes]).to_frame(index=False)
+    widest = every.assign(**{name: value for name, value in asked_of_law.items() if value is not None})
     reached = target.reached(widest, law)
     if not reached.any():
         raise ValueError(target.refusal(widest, law))

@@ -17,7 +17,7 @@ from ecmlib.chance import at_least_one, count_deviation, tails
 from ecmlib.laws.evidence import RANDOM_TOKENS, Evidence
 from ecmlib.laws.fitting import Array, FitLoss
 from ecmlib.laws.inputs import checked_components, checked_sizes
-from ecmlib.laws.points import CONDITIONS, SIZES, surviving
+from ecmlib.laws.points import CONDITIONS, SIZES, n_known, surviving
 from ecmlib.validation import Parameters
 
 Sizes = Mapping[str, NDArray[Any]]  # real columns of sizes, and of the components that a law knows, of equal lengths
@@ -62,19 +62,18 @@ class Fitted(Parameters):
         self._refuse_unfitted()
         return {size: (low, high) for size, (low, high) in self.evidence.region.items()}
 
-    def predictive_draws(self, frame: pd.DataFrame, seed: int = 0) -> Array:
+    def predictive_draws(self, frame: pd.DataFrame) -> Array:
         """Draw capacities that one training run may have; their percentiles are the prediction interval.
 
         A draw is the prediction with one bootstrapped set of parameters, off by as many deviations as one of the
         restarts whose libraries were about as full. The deviation is that of counting and of the law (``nearness``):
         wide where capacities are a handful of sequences, narrow at the library's size. No draw is larger than T, as
-        no capacity is; a draw of T is a library memorised whole.
+        no capacity is; a draw of T is a library memorised whole. Nothing is random.
 
         Parameters
         ----------
         frame : DataFrame
-        seed : int
-            Shifts which residual goes with which set of parameters; nothing else is random.
+            As for `predict_frame`, but with all six sizes.
 
         Returns
         -------
@@ -89,7 +88,7 @@ class Fitted(Parameters):
         scatter = self._deviation(centre, sizes)[:, None] * self.evidence.scatter_around(self._fullness(centre, sizes))
         residuals = scatter.shape[1]
         draw = np.arange(math.ceil(len(predicted) / residuals) * residuals)  # each residual as often as any other
-        off = scatter[:, (draw + seed) % residuals].T
+        off = scatter[:, draw % residuals].T
         return np.asarray(np.minimum(predicted[draw % len(predicted)] * np.exp(off), sizes["T"]))
 
     def predict_interval(self, frame: pd.DataFrame, level: float) -> Interval:
@@ -150,6 +149,6 @@ class Fitted(Parameters):
             **more,
         )
         law = self.model_copy(update={"evidence": evidence})
-        widened = off * np.sqrt(len(points) / max(len(points) - law.n_parameters, 1))
+        widened = off * np.sqrt((known := n_known(points)) / max(known - law.n_parameters, 1))
         calibration = sorted(np.column_stack([fullness, widened]).tolist())
         return self.model_copy(update={"evidence": evidence.model_copy(update={"calibration": calibration})})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.optimize import least_squares
 
-from ecmlib.validation import Parameters
+from ecmlib.validation import Parameters, Seed
 
 Array = NDArray[np.float64]
 Formula = Callable[[NDArray[np.inexact]], NDArray[np.inexact]]  # parameters (..., p) -> predictions (..., n)
@@ -46,7 +46,7 @@ class FitOptions(Parameters):
     loss: FitLoss = "log"
     starts: Annotated[int, Field(ge=1)] = 200
     bootstraps: Annotated[int, Field(ge=0)] = 1000
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
 
 
 class Optimum(NamedTuple):

@@ -23,9 +23,9 @@ def loads(law: SignalLaw, frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a configuration and training that is not lost in guessing: sizes and components; ``load``, A / M, the bits
-        that can be known of its library over those that the law says are stored; ``memorised``, C / T, of the capacity
-        that the law was fitted to; ``spoken``, whether it lies in the law's scope (`out_of_scope`).
+        A row a configuration and training that is not lost in guessing: sizes and components; ``asked_over_stored``,
+        A / M, the bits that can be known of its library over those that the law says are stored; ``memorised``, C / T,
+        of the capacity that the law was fitted to; ``spoken``, whether it lies in the law's scope (`out_of_scope`).
     """
     runs = surviving(frame)
     if "stop" in runs:
@@ -37,5 +37,6 @@ def loads(law: SignalLaw, frame: pd.DataFrame) -> pd.DataFrame:
     points = pd.concat([scored(rows, target, law.same) for _, rows in trainings])
     points = points[~points["lost"]].reset_index(drop=True)
     kept = [*SIZES, *(name for name in ("max_steps", *COMPONENTS) if name in points)]
-    load, memorised = 1 / law.share(points), points[target] / points["T"]
-    return points[kept].assign(load=load, memorised=memorised, spoken=out_of_scope(points) == "")
+    asked_over_stored, memorised = 1 / law.share(points), points[target] / points["T"]
+    spoken = out_of_scope(points) == ""
+    return points[kept].assign(asked_over_stored=asked_over_stored, memorised=memorised, spoken=spoken)

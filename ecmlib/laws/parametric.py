@@ -15,7 +15,7 @@ from ecmlib.chance import tails
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array, FitLoss, FitOptions, FitWarning, bootstrap, doubts, minimise
-from ecmlib.laws.points import SIZES, fittable, scored, weights
+from ecmlib.laws.points import SIZES, fittable, n_known, scored, weights
 
 Numbers = NDArray[Any]  # real, or complex while derivatives are taken
 
@@ -99,8 +99,8 @@ class ParametricLaw(Law):
         """
         options = FitOptions(target=target, loss=loss, starts=starts, bootstraps=bootstraps, seed=seed)
         points = scored(frame, target, cls.same)
-        if len(points) <= (needed := cls.n_free(points)):
-            raise ValueError(f"{len(points)} configurations: {needed} parameters need more than that")
+        if (known := n_known(points)) <= (needed := cls.n_free(points)):
+            raise ValueError(f"{known} configurations beyond guessing: {needed} parameters need more than that")
         measured = fittable(points, options.target, options.loss)
         proposals = cls.starts(points, measured, options.starts, options.seed)
         return cls._fit_from(frame, points, measured, proposals, options)

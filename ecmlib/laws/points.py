@@ -47,10 +47,11 @@ def unmixed(frame: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataFra
     ValueError
         If it mixes values of what must be the same; the message names them.
     """
-    mixed = [column for column in same if column in frame and frame[column].nunique() > 1]
+    mixed = [column for column in same if column in frame and frame[column].nunique(dropna=False) > 1]
     if mixed:
-        values = "; ".join(f"{column} = {', '.join(map(str, sorted(frame[column].unique())))}" for column in mixed)
-        raise ValueError(f"the frame mixes {values}: take one of them at a time")
+        values = {column: frame[column].drop_duplicates().sort_values() for column in mixed}
+        said = "; ".join(f"{column} = {', '.join(map(str, several))}" for column, several in values.items())
+        raise ValueError(f"the frame mixes {said}: take one of them at a time")
     return frame
 
 
@@ -94,18 +95,18 @@ def configurations(
     missing = [column for column in [*SIZES, *targets] if column not in frame]
     if missing:
         raise ValueError(f"the frame lacks the column {', '.join(missing)}")
-    frame = unmixed(surviving(frame), [column for column in same if column not in by])
-    if frame.empty:
+    if (frame := surviving(frame)).empty:
         raise ValueError("every restart diverged: there is nothing to fit")
+    apart = [*(column for column in ("max_steps", *COMPONENTS) if column in frame), *by]
+    for column in apart:
+        if len(unsaid := frame[frame[column].isna()]):  # a group without a name is dropped
+            raise ValueError(f"{column} is missing at {_named(unsaid.iloc[0])}: every row must say it")
+    unmixed(frame, [column for column in same if column not in by])
     columns = np.column_stack([numbers(name, frame[name]) for name in [*SIZES, *targets]])
     bad = frame[~np.isfinite(columns).all(axis=1)]
     if len(bad):
         values = ", ".join(f"{name} = {bad[name].iloc[0]}" for name in targets)
         raise ValueError(f"{values} at {_named(bad.iloc[0])}: every value must be a number")
-    apart = [*(column for column in ("max_steps", *COMPONENTS) if column in frame), *by]
-    for column in apart:
-        if len(unsaid := frame[frame[column].isna()]):  # a group without a name is dropped
-            raise ValueError(f"{column} is missing at {_named(unsaid.iloc[0])}: every row must say it")
     one = frame.assign(spread=np.log(at_least_one(frame[targets[0]]))).groupby([*SIZES, *apart])
     follows = ["P"] if "P" in frame else []
     reduced = {name: "max" if name in ("P", *_BEST) else "mean" for name in [*follows, *targets]}
@@ -132,6 +133,11 @@ def scored(frame: pd.DataFrame, target: str, same: Sequence[str] = CONDITIONS) -
         lost |= points["lost"].astype(bool)
     points = points.assign(full=raw >= FULL * points["T"], lost=lost)
     return points.assign(telling=~points["full"] & ~points["lost"])
+
+
+def n_known(points: pd.DataFrame) -> int:
+    """Count the configurations that weigh anything, of those that `scored` returns."""
+    return int((~points["lost"]).sum())
 
 
 def weights(points: pd.DataFrame, target: str, nearness: float) -> NDArray[np.float64]:

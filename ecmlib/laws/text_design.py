@@ -72,7 +72,7 @@ def smallest_for_text(
     checked(Share, share=share)
     checked(Seed, seed=seed)
     choices: dict[str, Any] = {"L": L, "H": H, "probability": probability, "max_steps": max_steps}
-    DesignChoices(**choices)
+    choices |= DesignChoices(**choices).model_dump(include={*choices})  # what can be iterated over only once, as tuples
     LibrarySize(T=1 if T is None else T, N=N, K=K)
     corpus = read_corpus(text, K)
     if T is None and not (T := len(cut(corpus, N))):

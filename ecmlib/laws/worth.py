@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -11,8 +10,10 @@ from ecmlib.architecture import Architecture
 from ecmlib.laws.base import Law
 from ecmlib.library import distinct_beginnings
 
+_LEVEL = 0.9  # of the intervals
 
-def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame:
+
+def predicted(frame: pd.DataFrame, law: Law) -> pd.DataFrame:
     """Add to a frame of d, H, N, L, K, T what a law says: C, its interval, P, MPP and outside_region.
 
     Parameters
@@ -22,16 +23,15 @@ def predicted(frame: pd.DataFrame, law: Law, level: float = 0.9) -> pd.DataFrame
         what there are columns of.
     law : Law
         Predicts capacities.
-    level : float
-        Share of single training runs inside C_low to C_high, percentiles of the law's predictive draws.
 
     Returns
     -------
     DataFrame
-        A copy with the columns C, C_low, C_high (sequences), P (trainable parameters), MPP (tokens a parameter) and
-        outside_region (whether the law was not fitted on such sizes and steps).
+        A copy with the columns C, C_low, C_high (sequences; nine of ten training runs end within), P (trainable
+        parameters), MPP (tokens a parameter) and outside_region (whether the law was not fitted on such sizes and
+        steps).
     """
-    C, C_low, C_high = law.predict_interval(frame, level)
+    C, C_low, C_high = law.predict_interval(frame, _LEVEL)
     P = _parameters(frame)
     beyond = law.evidence.outside(frame) != ""
     return frame.assign(C=C, C_low=C_low, C_high=C_high, P=P, MPP=frame["N"] * C / P, outside_region=beyond)
@@ -42,27 +42,20 @@ def capacity_over_parameters(
     d: Iterable[int],
     H: Iterable[int],
     N: Iterable[int],
-    L: Iterable[int] = (1,),
-    K: int = 128,
     T: int | None = None,
 ) -> pd.DataFrame:
-    """Predict every combination of the sizes: what capacity P parameters buy (paper, Fig. 11).
+    """Predict what capacity P parameters buy: every combination, of one layer and the paper's K (paper, Fig. 11).
 
     Returns
     -------
     DataFrame
-        As `predicted`, a row a combination, sorted by L, N, H and P. T is by default the largest that was fitted on and
+        As `predicted`, a row a combination, sorted by N, H and P. T is by default the largest that was fitted on and
         that exists, for each N.
     """
-    frame = combinations({"d": d, "H": H, "N": N, "L": L, "K": [K]})
+    K = Architecture.model_fields["K"].default
+    frame = pd.MultiIndex.from_product([d, H, N], names=["d", "H", "N"]).to_frame(index=False).assign(L=1, K=K)
     frame["T"] = [largest_library(law, length, K) for length in frame["N"]] if T is None else T
-    frame = predicted(frame, law)
-    return frame.sort_values(["L", "N", "H", "P"], ignore_index=True)
-
-
-def combinations(values: Mapping[str, Iterable[int]]) -> pd.DataFrame:
-    """Return a frame of every combination of some values, a column a name."""
-    return pd.DataFrame(itertools.product(*values.values()), columns=list(values))
+    return predicted(frame, law).sort_values(["N", "H", "P"], ignore_index=True)
 
 
 def largest_library(law: Law, N: int, K: int) -> int:

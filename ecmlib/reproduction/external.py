@@ -79,7 +79,7 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) 
     Returns
     -------
     DataFrame
-        ``table`` with ``load`` (those bits over the stored ones), ``predicted``, ``ratio`` of that to the accuracy, and
+        ``table`` with ``asked_over_stored`` (bits), ``predicted``, ``ratio`` of that to the accuracy, and
         ``full``: accuracies of 0.9 or more, where no law can be far off.
     """
     d, H, head_dim, width, K = (table[name].to_numpy(float) for name in ("d", "H", "head_dim", "ff_width", "K"))
@@ -89,7 +89,8 @@ def predict_dana(law: SignalLaw, table: pd.DataFrame, embeddings: bool = False) 
     asked = K**2 * np.log2(K)
     predicted = detected(stored / asked, K, law.uneven) * (1 - 1 / K) + 1 / K
     accuracy = table["accuracy"].to_numpy(float)
-    return table.assign(load=asked / stored, predicted=predicted, ratio=predicted / accuracy, full=accuracy >= FULL)
+    ratios = {"asked_over_stored": asked / stored, "ratio": predicted / accuracy}
+    return table.assign(**ratios, predicted=predicted, full=accuracy >= FULL)
 
 
 def agreement(predicted: pd.DataFrame, by: str = "kind") -> pd.DataFrame:
@@ -172,7 +173,7 @@ def at_two_million(law: SignalLaw, measured: pd.DataFrame, said: pd.DataFrame) -
     papers = said[said["quantity"] == "sequences"].set_index("H")["value"]
     heads = [] if measured.empty else sorted(set(measured["H"]))
     if not heads or not set(heads) <= set(papers.index):
-        raise ValueError(f"two_million: holds H = {heads}; the paper speaks of H = {sorted(papers.index.astype(int))}")
+        raise ValueError(f"measured: holds H = {heads}; the paper speaks of H = {sorted(papers.index.astype(int))}")
     table = configurations(measured, "C")
     table = table.assign(published=table["H"].map(papers), predicted=law.predict_frame(table))
     kept = [*SIZES, *(["max_steps"] if "max_steps" in table else []), "P", "published", "predicted", "C"]
