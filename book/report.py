@@ -60,9 +60,9 @@ def law_in_numbers(law: SignalLaw) -> Math:
     return Math(
         rf"\begin{{aligned}} C &= T\, D_K(M / A) , \quad \sigma = {law.uneven:.2f} , \\"
         r"A &= T \bigl( (N-1) \log_2 K \\ &\qquad - \mathrm{E} \log_2 (1 + X) \bigr) , \\"
-        rf"M &= t \bigl( L^{{{law.lam:.2f}}} W \\ &\qquad + {law.bits_emb:.2f}\, e\, d\, (2 K + N) \bigr) , \\"
+        rf"M &= t \bigl( L^{{{law.lam:.2f}}} M_1 \\ &\qquad + {law.bits_emb:.2f}\, e\, d\, (2 K + N) \bigr) , \\"
         rf"t &= 1 - {law.lacking:.3f} \sqrt{{70{{,}}000 / (S (N-1))}} , \\"
-        rf"W &= {law.bits_ff:.2f} \cdot 8 d\,(d - 1) \\"
+        rf"M_1 &= {law.bits_ff:.2f} \cdot 8 d\,(d - 1) \\"
         rf"&\qquad + {law.bits_att:.2f} \cdot 2 H r (2 d - 2 - r) \end{{aligned}}"
     )
 
