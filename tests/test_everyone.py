@@ -104,7 +104,7 @@ def test_picture_shows_every_row_once_and_extrapolations_hollow() -> None:
     solid = np.concatenate([line.get_xdata() for line in drawn if line.get_markerfacecolor() != "none"])
     assert sorted(hollow) == [20, 5000]
     assert sorted(solid) == [10, 30]
-    assert [text.get_text() for text in legend.get_texts()] == [OURS, "the paper's 2 million"]
+    assert [text.get_text() for text in legend.get_texts()] == [f"{OURS}: 9%", "the paper's 2 million: 52%"]
 
 
 def test_pictures_of_the_readme_are_there_and_drawn_by_one_command() -> None:

@@ -126,6 +126,8 @@ def of_morris(law: SignalLaw, like_theirs: pd.Series[float], said: pd.DataFrame)
 def plot_everyone(rows: pd.DataFrame) -> Figure:
     """Draw measured over predicted sequences, a colour and marker a source; hollow, where the law extrapolates.
 
+    The legend says of each source by how much the law is off, relative to what is measured (median).
+
     Parameters
     ----------
     rows : DataFrame
@@ -137,10 +139,11 @@ def plot_everyone(rows: pd.DataFrame) -> Figure:
     )
     axes.fill_between(ends, ends / 2, ends * 2, color="gray", alpha=0.12, linewidth=0)
     axes.plot(ends, ends, color="gray", linewidth=1)
+    off = np.abs(rows["predicted"] / rows["measured"] - 1).groupby(rows["who"]).median()
     for (who, of_one), color, marker in styled(rows.groupby("who", sort=False)):
         for hollow in (False, True):
             here = of_one[(of_one["outside"] != "") == hollow]
-            label = str(who) if hollow == (of_one["outside"] != "").all() else f"_{who}, hollow"
+            label = f"{who}: {off[who]:.0%}" if hollow == (of_one["outside"] != "").all() else f"_{who}, hollow"
             face = "none" if hollow else color
             axes.plot(
                 here["predicted"],
@@ -153,7 +156,8 @@ def plot_everyone(rows: pd.DataFrame) -> Figure:
             )
     axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
     axes.set(xlabel="predicted, sequences", ylabel="measured or published, sequences")
-    figure.legend(loc="outside lower center", ncols=2, fontsize="x-small")
+    title = "predictions are off by (median, of what is measured)"
+    figure.legend(loc="outside lower center", ncols=2, fontsize="x-small", title=title, title_fontsize="x-small")
     return figure
 
 
