@@ -27,8 +27,9 @@ def fit_all(
 ) -> dict[str, Law]:
     """Fit every law to one frame, silently: what there is to doubt is in ``evidence.doubts``.
 
-    The ECM and our law get all bootstraps, the others a tenth (the Gaussian process its `resamples`); the ECM gets all
-    starts, the others, whose optimum is easily found, at most 20. A polynomial with more coefficients than there are configurations is left out.
+    The ECM and our law get all bootstraps, the others a tenth (the Gaussian process `ResidualModel.resamples`); the ECM
+    gets all starts, the others, whose optimum is easily found, at most 20. A polynomial with more coefficients than
+    there are configurations is left out.
 
     Parameters
     ----------
