@@ -336,9 +336,9 @@ def test_left_out_configurations_are_not_seen() -> None:
 
 
 def test_left_out_refits_see_the_runs_of_all_others_and_weigh_them_as_the_fit_did() -> None:
-    frame = load_results("results/reference")
+    runs = load_results("results/reference")
+    frame = runs[(runs["restart"] == 0) | (runs["d"] < 32)]  # so that weights differ
     points = scored(frame, "C")
-    assert points["restarts"].nunique() > 1, "else weights would not differ"
     law = load_law()
     assert isinstance(law, SignalLaw)
     first = points.index == 0
