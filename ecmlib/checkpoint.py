@@ -57,9 +57,10 @@ class Checkpoint:
         if self._path is None or not self._path.exists():
             return None
         try:
-            kept = json.loads(self._path.read_text(encoding="utf-8"))
-            if kept["identity"] == self._identity:
-                return kept["progress"], load_file(self._path.parent / kept["tensors"])
+            with locked(self._path.parent):  # another process may measure the same, and save or clear
+                kept = json.loads(self._path.read_text(encoding="utf-8"))
+                if kept["identity"] == self._identity:
+                    return kept["progress"], load_file(self._path.parent / kept["tensors"])
             other = [name for name, value in self._identity.items() if kept["identity"].get(name) != value]
             why = f"of another {', '.join(other) or 'run'}"
         except (ValueError, TypeError, KeyError, AttributeError, OSError, SafetensorError):
@@ -85,7 +86,7 @@ class Checkpoint:
         progress, tensors = self._state()
         file = self._path.with_suffix(f".{time.time_ns()}.safetensors")
         kept = {"identity": self._identity, "progress": progress, "tensors": file.name}
-        with locked(writable_folder(self._path.parent)):  # another process may measure the same
+        with locked(writable_folder(self._path.parent)):
             save_file(tensors, file)
             flush_to_disk(file)  # before the JSON names it
             write_atomically(self._path, json.dumps(kept))
@@ -93,15 +94,16 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Delete what was kept: the run's result is on disk."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-            self._delete_tensors()
+        if self._path is not None and self._path.parent.exists():
+            with locked(self._path.parent):
+                self._path.unlink(missing_ok=True)
+                self._delete_tensors()
 
     def _delete_tensors(self, but: Path | None = None) -> None:
         assert self._path is not None
         for file in self._path.parent.glob(f"{self._path.stem}.*.safetensors"):
             if file != but:
-                file.unlink(missing_ok=True)
+                file.unlink()
 
 
 class Part:

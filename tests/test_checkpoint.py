@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import curves, kills_itself
 from filelock import Timeout
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ecmlib import Architecture, CapacityRecord, Protocol, measure_mac, random_library
 from ecmlib.checkpoint import Checkpoint, checkpoint_of
@@ -167,23 +167,28 @@ def test_longest_name_of_a_record_leaves_room_for_its_checkpoints(tmp_path: Path
     assert len(list((tmp_path / "in-flight").glob("*.*"))) == 3  # the lock, numbers, tensors
 
 
-def test_another_process_waits_while_a_checkpoint_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def while_another_tries(tensors: dict[str, torch.Tensor], file: Path) -> None:
-        with pytest.raises(Timeout):
-            locked(file.parent).acquire(timeout=0)
-        save_file(tensors, file)
-
-    monkeypatch.setattr("ecmlib.checkpoint.save_file", while_another_tries)
-    checkpoint = Checkpoint(tmp_path / "in-flight" / "run.0.json", {"seed": 1})
-    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
-    checkpoint.save()
-    locked(tmp_path / "in-flight").acquire(timeout=0)
-
-
-def test_checkpoint_that_another_process_has_cleared_is_cleared(
+def test_another_process_waits_while_a_checkpoint_is_written_read_and_cleared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tried: list[str] = []
+
+    def while_another_tries(what: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*arguments: Any) -> Any:
+            with pytest.raises(Timeout):
+                locked(tmp_path).acquire(timeout=0)
+            tried.append(what.__name__)
+            return what(*arguments)
+
+        return guarded
+
+    for what in (save_file, load_file):
+        monkeypatch.setattr(f"ecmlib.checkpoint.{what.__name__}", while_another_tries(what))
     checkpoint = Checkpoint(tmp_path / "run.0.json", {"seed": 1})
-    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [folder / "run.0.7.safetensors"])  # a moment ago
+    checkpoint.keeps(lambda: ({"step": 3}, {"weights": torch.ones(5)}))
+    checkpoint.save()
+    assert checkpoint.load() is not None
+    monkeypatch.setattr(Checkpoint, "_delete_tensors", while_another_tries(Checkpoint._delete_tensors))
     checkpoint.clear()
-    assert list(tmp_path.iterdir()) == []
+    assert tried == ["save_file", "load_file", "_delete_tensors"]
+    monkeypatch.undo()
+    locked(tmp_path).acquire(timeout=0)
