@@ -179,6 +179,6 @@ def test_no_forecaster_has_seen_the_architecture_that_it_is_asked_of() -> None:
 
 
 def test_no_question_is_asked_twice() -> None:
-    questions = cases([record(0.5, seed) for seed in range(3)])
+    questions = cases([record(0.5, seed, plateau=plateau) for seed, plateau in enumerate((None, 500, 700, 1100))])
     assert not questions.duplicated(["curve", "seen", "at"]).any()
     assert (questions["seen"] < questions["at"]).all()

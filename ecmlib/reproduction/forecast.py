@@ -65,7 +65,7 @@ class ForecastChoices(Parameters):
 
 
 def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
-    """Cut every measured curve of a constant rate, or trunk of budgets, at several steps; ask once for later ones each.
+    """Cut every measured curve of a constant rate, or trunk of budgets, at several steps; ask for several later ones.
 
     Returns
     -------
@@ -79,20 +79,17 @@ def cases(records: Sequence[CapacityRecord | BudgetRecord]) -> pd.DataFrame:
     for number, record in enumerate(records):
         for curve, C in curves_of(record):
             steps = curve.step
-            for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN):
-                cut = int(np.searchsorted(steps, seen, side="right"))
-                for at in np.unique(np.geomspace(1.1 * seen, steps[-1], _AHEAD).round()):
-                    known = evidence(steps[:cut], C[:cut], record.protocol.T, at)
-                    if known is None or seen < _FROM or at > steps[-1]:
-                        continue
-                    later = int(np.searchsorted(steps, at, side="right"))
-                    truth = last_tenth(steps[:later], C[:later])
-                    rows.append(
-                        {"curve": number, "architecture": str(record.architecture)}
-                        | {"seen": steps[cut - 1], "at": at, "base": known[0], "T": record.protocol.T}
-                        | {"growth": np.log(max(truth, 1.0) / known[0])}
-                        | dict(zip(_NUMBERS, known[1], strict=True))
-                    )
+            for cut, at in _questions(steps):
+                if (known := evidence(steps[:cut], C[:cut], record.protocol.T, at)) is None:
+                    continue
+                later = int(np.searchsorted(steps, at, side="right"))
+                truth = last_tenth(steps[:later], C[:later])
+                rows.append(
+                    {"curve": number, "architecture": str(record.architecture)}
+                    | {"seen": steps[cut - 1], "at": at, "base": known[0], "T": record.protocol.T}
+                    | {"growth": np.log(max(truth, 1.0) / known[0])}
+                    | dict(zip(_NUMBERS, known[1], strict=True))
+                )
     return pd.DataFrame(rows)
 
 
@@ -215,6 +212,18 @@ def curves_of(record: CapacityRecord | BudgetRecord) -> Sequence[tuple[Curve, li
     T, K = record.protocol.T, record.architecture.K
     curves = [_whole(run) for run in record.restarts if run.status != "diverged"]
     return [(curve, [guess_corrected(count, T, K) for count in curve.last_count]) for curve in curves]
+
+
+def _questions(steps: Sequence[int]) -> list[tuple[int, float]]:
+    """Return each number of points that are seen of a curve with each later step that is asked for, none twice."""
+    cuts = [seen for seen in np.geomspace(_FROM, steps[-1] / 1.1, _SEEN).tolist() if seen >= _FROM]
+    asked = {
+        (int(np.searchsorted(steps, seen, side="right")), at)
+        for seen in cuts
+        for at in np.geomspace(1.1 * seen, steps[-1], _AHEAD).round().tolist()
+        if at <= steps[-1]
+    }
+    return sorted(asked)
 
 
 def _whole(run: Restart | BudgetRun) -> Curve:
