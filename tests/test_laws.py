@@ -18,12 +18,12 @@ from ecmlib import Architecture, load_results
 from ecmlib.laws.base import ExtrapolationWarning, Law
 from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.comparison import CELLS, HELD_OUT, ComparisonChoices, better_than, compare, like_for_like
-from ecmlib.laws.contestants import OURS, fit_all, fit_wider
+from ecmlib.laws.contestants import OURS, fit_all, fit_two_layers, fit_wider
 from ecmlib.laws.demand import knowable_bits
 from ecmlib.laws.detection import detected
 from ecmlib.laws.evidence import Evidence
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import SIZES, configurations, noise, scored, unmixed, weights
+from ecmlib.laws.points import SIZES, configurations, n_known, noise, scored, unmixed, weights
 from ecmlib.laws.registry import LAWS, load_law
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import BitsPerParameter
@@ -575,3 +575,18 @@ def test_missing_value_is_not_the_same_as_another() -> None:
         with pytest.raises(ValueError, match=r"the frame mixes optimizer = .*; lr = 0\.1, .*nan"):
             unmixed(frame, ["optimizer", "lr"])
     unmixed(pd.DataFrame({"lr": [None, None]}), ["lr"])
+
+
+def test_laws_that_what_is_known_does_not_determine_are_left_out() -> None:
+    """Of 60 configurations 52 are known, too few for the 56 coefficients of degree 5."""
+    frame = grid(noise=0.1).head(60)
+    frame = frame.assign(C_plateau=frame["C_plateau"].where(frame.index >= 8, 1.0))
+    points = scored(frame, "C_plateau")
+    assert n_known(points) < 56
+    laws = fit_all(frame, starts=2, bootstraps=1)
+    assert "polynomial 4" in laws
+    assert "polynomial 5" not in laws
+    assert like_for_like(frame, starts=2).empty
+    assert fit_two_layers(frame.head(12), "C_plateau", starts=2, bootstraps=1) == {}
+    thirds = points.index.to_numpy() % 3
+    assert np.isnan(predicted_unseen(laws["polynomial 4"], frame, points, thirds)).all()

@@ -78,7 +78,7 @@ class PolynomialModel(Law):
         ------
         ValueError
             If an option is out of range, or if the frame is empty, lacks a column, mixes conditions, holds a capacity
-            that is no number or has fewer configurations than there are coefficients.
+            that is no number or has fewer configurations beyond guessing than there are coefficients.
         """
         checked(Degree, degree=degree)
         FitOptions(target=target, loss=loss, bootstraps=bootstraps, seed=seed)

@@ -19,7 +19,7 @@ from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.contestants import OURS
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitLoss, FitWarning
-from ecmlib.laws.points import SIZES, scored
+from ecmlib.laws.points import SIZES, n_known, scored
 from ecmlib.laws.scores import aicc, bounded, coverage, left_out, mean_error, predicted_unseen
 from ecmlib.validation import LARGEST, Level, Parameters, Positive
 
@@ -133,7 +133,7 @@ def like_for_like(
     """
     points = scored(frame, target)
     groups = points.index % (folds or len(points))
-    if len(points) - np.bincount(groups).max() <= math.comb(8, 3):
+    if min(n_known(points[groups != group]) for group in groups.unique()) <= math.comb(8, 3):
         return pd.DataFrame(columns=[*SIZES, "loss", "law", "in_sample", "left_out"])
     losses: tuple[FitLoss, ...] = ("squares", "mape", "log")
     rows = []

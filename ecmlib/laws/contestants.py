@@ -12,7 +12,7 @@ from ecmlib.laws.base import Law
 from ecmlib.laws.baselines import PolynomialModel
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import n_known, scored
 from ecmlib.laws.registry import CANDIDATES
 from ecmlib.laws.residual import ResidualModel
 from ecmlib.laws.rivals import UnsaturatedModel
@@ -29,7 +29,7 @@ def fit_all(
 
     The ECM and our law get all bootstraps, the others a tenth (the Gaussian process `ResidualModel.resamples`); the ECM
     gets all starts, the others, whose optimum is easily found, at most 20. A polynomial with more coefficients than
-    there are configurations is left out.
+    there are configurations beyond guessing is left out.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def fit_all(
     dict
         Laws by the names of their rows in the table; the published one is first, ours last.
     """
-    n = len(configurations(frame, target, EmpiricalCapacityModel.same))
+    n = n_known(scored(frame, target, EmpiricalCapacityModel.same))
     few, tenth = min(starts, 20), max(1, bootstraps // 10)
     laws: dict[str, Law] = {"ECM, published": EmpiricalCapacityModel.published(L=1)}
     with warnings.catch_warnings(action="ignore", category=FitWarning):
@@ -78,7 +78,7 @@ def fit_two_layers(
     frame: pd.DataFrame | None, target: str, starts: int = 200, bootstraps: int = 1000, seed: int = 0
 ) -> dict[str, Law]:
     """Fit the ECM, which has one set of parameters for each L, to the grid of two layers; nothing without records."""
-    if frame is None or len(configurations(frame, target)) <= len(EmpiricalCapacityModel.bounds):
+    if frame is None or n_known(scored(frame, target)) <= len(EmpiricalCapacityModel.bounds):
         return {}
     options = {"starts": starts, "bootstraps": bootstraps, "seed": seed}
     with warnings.catch_warnings(action="ignore", category=FitWarning):

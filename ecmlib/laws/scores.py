@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ecmlib.chance import at_least_one
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import COMPONENTS, SIZES, surviving
+from ecmlib.laws.points import COMPONENTS, SIZES, n_known, surviving
 
 
 def bounded(law: Law, points: pd.DataFrame) -> Array:
@@ -73,7 +73,7 @@ def predicted_unseen(
     predicted = np.full(len(points), math.nan)
     for group in [only] if only is not None else np.unique(membership):
         out = membership == group
-        if np.count_nonzero(~out) <= law.n_parameters:
+        if n_known(points[~out]) <= law.n_parameters:
             return np.full(len(points), math.nan)
         seen = frame.merge(points.loc[~out, of_one], on=of_one)
         predicted[out] = bounded(law.refit(seen), points[out])

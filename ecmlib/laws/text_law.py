@@ -11,7 +11,7 @@ from ecmlib.files import shipped_file
 from ecmlib.laws.base import Law
 from ecmlib.laws.fitted import Sizes
 from ecmlib.laws.fitting import Array
-from ecmlib.laws.points import fittable, scored, weights
+from ecmlib.laws.points import fittable, n_known, scored, weights
 from ecmlib.laws.signal import SignalLaw
 
 _FEWEST = 8  # configurations from which the bits are found
@@ -67,8 +67,8 @@ class TextLaw(Law):
             If there are fewer than eight configurations, or if one holds nothing.
         """
         points = scored(frame, "C")
-        if len(points) < _FEWEST:
-            raise ValueError(f"{len(points)} configurations of text: input should be at least {_FEWEST}")
+        if (known := n_known(points)) < _FEWEST:
+            raise ValueError(f"{known} configurations of text: input should be at least {_FEWEST}")
         sizes = cls._sizes(points, cls.variables)
         predicted = np.array([ours._values(_with_bits_a_token(sizes, bits)) for bits in _TRIED])
         off = np.log(predicted / fittable(points, "C"))

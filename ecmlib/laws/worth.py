@@ -44,7 +44,7 @@ def capacity_over_parameters(
     N: Iterable[int],
     T: int | None = None,
 ) -> pd.DataFrame:
-    """Predict what capacity P parameters buy: every combination, of one layer and the paper's K (paper, Fig. 11).
+    """Predict what capacity P parameters buy: every combination, of one layer and K = 128 (paper, Fig. 11).
 
     Returns
     -------

@@ -13,7 +13,7 @@ import pandas as pd
 from ecmlib.architecture import Architecture
 from ecmlib.laws.ecm import EmpiricalCapacityModel
 from ecmlib.laws.fitting import FitWarning
-from ecmlib.laws.points import configurations
+from ecmlib.laws.points import n_known, scored
 from ecmlib.reproduction import (
     batch_size,
     critical_batch,
@@ -73,7 +73,7 @@ def fitted_law(results: Path, grid: str, L: int = 1) -> EmpiricalCapacityModel |
     frame, saved = measured(results, grid), results / "law" / ("ecm.json" if L == 1 else "ecm_L2.json")
     if grid.startswith(OURS):
         return EmpiricalCapacityModel.load(saved) if saved.exists() else None
-    if frame.empty or len(configurations(frame, "C_plateau")) <= len(EmpiricalCapacityModel.bounds):
+    if frame.empty or n_known(scored(frame, "C_plateau")) <= len(EmpiricalCapacityModel.bounds):
         return None
     with warnings.catch_warnings(action="ignore", category=FitWarning):
         return EmpiricalCapacityModel.fit(frame, starts=20, bootstraps=0)

@@ -102,7 +102,8 @@ def fit_laws(replayed: pd.DataFrame, starts: int = 50, bootstraps: int = 100) ->
 
     Configurations in which a patience finds less than one sequence are left out of all fits.
     """
-    found = replayed.groupby(SIZES)["C_paper_rule"].transform("min") >= 1
+    best = replayed.groupby([*SIZES, "patience_steps"])["C_paper_rule"].transform("max")
+    found = replayed.assign(best=best).groupby(SIZES)["best"].transform("min") >= 1
     laws = {}
     with warnings.catch_warnings(action="ignore", category=FitWarning):  # the table shows what is not determined
         for patience, frame in replayed[found].groupby("patience_steps"):
@@ -199,7 +200,7 @@ def plot_slopes_over_patience(parameters: pd.DataFrame) -> Figure:
 
 
 def _mean_share(runs: pd.DataFrame) -> Estimate:
-    """Geometric mean of C / C_plateau; less than one sequence counts as one."""
+    """Geometric mean of C_paper_rule / C_plateau; less than one sequence counts as one."""
     logarithm = np.log(at_least_one(runs["C_paper_rule"]) / at_least_one(runs["C_plateau"]))
     return mean(logarithm).exp()
 
