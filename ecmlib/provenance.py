@@ -19,7 +19,7 @@ class Provenance(Parameters):
     """With what a restart was measured.
 
     ``commit`` is that of the code which ended the run, with "-dirty" after it if that code differed from the commit.
-    (Measured before December 2026, it is that of the checkout at the run's end, and any changed file made it dirty.)
+    (By the code before commit e02013c it is that of the checkout at the run's end, and any changed file made it dirty.)
     ``compiled`` is no part of a configuration, nor of a record's name: it changes the order of sums, and so the tenth
     digit of bits and, along a run, single counts; no capacity by more than seeds do (``results/precision``).
     """
