@@ -159,8 +159,8 @@ def main() -> None:
     name = "throughput" if device == "cpu" else f"throughput-{device}"
     wanted = [tuple(map(int, text.split(","))) for text in arguments.cases or []]
     cases = [case for case in CASES if not wanted or case in wanted or case[:3] in wanted]
-    if not cases:
-        parser.error(f"--cases {' '.join(arguments.cases)}: known are {CASES}")
+    if unknown := [case for case in wanted if not any(case in (known, known[:3]) for known in CASES)]:
+        parser.error(f"--cases: {unknown} are none of {CASES}")
     peaks = {}
     for precision in ("float32", "bfloat16"):
         task = {"loop": "matmul", "precision": precision, "device": device}

@@ -44,9 +44,10 @@ def test_points_of_live_pictures_lead_to_their_records() -> None:
         assert [getattr(record.architecture, size) for size in "dHNLK"] == [point[size] for size in "dHNLK"]
         assert record.protocol.lr == Protocol.reference().lr
         assert round(record.frame()["C"].mean(), 1) == point["C"]
-    grids = {test: {point["href"].split("/")[1] for point in shown if point["test"] == test} for test in (True, False)}
-    assert grids[True] >= {"holdout-2025", "designs-any", "designs-again"}
-    assert grids[False] >= {"reference", "axes"}
+    unfitted = [point for point in shown if point["unfitted"]]
+    assert {point["record"].split("/")[0] for point in unfitted} >= {"holdout-2025", "designs-any", "designs-again"}
+    assert {point["record"].split("/")[0] for point in shown if not point["unfitted"]} == {"reference", "axes"}
+    assert all(point["unfitted"] for point in shown if point["d"] > 128 or point["T"] > 20_000)
 
 
 def test_records_of_every_schema_version_are_published() -> None:

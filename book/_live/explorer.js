@@ -35,7 +35,7 @@ function choices(points, first, changed) {
 
 function inWords(shown) {
   if (!shown.length) return "Nothing was measured there: the line is the law alone.";
-  const hollow = shown.some((point) => point.test) ? "; hollow, drawn to test the law and not fitted" : "";
+  const hollow = shown.some((point) => point.unfitted) ? "; hollow, not fitted" : "";
   return `${shown.length} configuration${shown.length > 1 ? "s" : ""} measured${hollow}.`;
 }
 
@@ -64,7 +64,7 @@ function start(figure) {
     const lines = (heads.length ? heads : [1]).flatMap((H) =>
       curve(law, { ...here, H }, range, bands).map((row) => ({ ...row, series: `H = ${H}` })),
     );
-    note.textContent = `${inWords(shown)} ${refuted(here, most)}`.trim();
+    note.textContent = `${inWords(shown)} ${refuted({ ...here, d: range[1] }, most)}`.trim();
     picture.replaceChildren(capacityOverD({
       series: everyH, lines, bands, T: here.T, width: Math.min(figure.clientWidth, 640),
       points: shown.map((point) => ({ ...point, series: `H = ${point.H}` })),

@@ -22,11 +22,11 @@ from ecmlib.mls import measure_mls
 from ecmlib.mls_record import MlsProtocol, MlsRecord
 from ecmlib.protocol import Protocol
 from ecmlib.record import load_files, record_name
-from ecmlib.reproduction.measure import combinations, measured, records_of
+from ecmlib.reproduction.measure import combinations, listed, measured, records_of
 from ecmlib.reproduction.reach import output_rows, token_reach
 from ecmlib.reproduction.stats import NOT_MEASURED, Finding, Statement, above, equals, least_squares, mean
 from ecmlib.results import CapacityRecord
-from ecmlib.workplace import Compiled
+from ecmlib.workplace import Compiled, refuse_impossible
 
 _ARCHITECTURE = [size for size in SIZES if size != "T"]  # a search chooses T
 _SERIES = {"MAC_raw": "MAC, as counted", "MAC": "MAC less guesses", "MLS": "MLS"}
@@ -123,8 +123,11 @@ def measure_both(
     FileNotFoundError
         If nothing may be trained and no record is there.
     """
+    listed("mac_results", mac_results)
     architectures = [Architecture(**sizes, N=N, K=K) for sizes in combinations(d=d, H=H)]
     protocol = Protocol(T=T, **training)
+    for architecture in architectures:
+        refuse_impossible(architecture, T, protocol.batch_size, device=device)
     asked = MlsProtocol(training=Protocol(**training), **search)
     searches, counted = [], []
     for architecture in architectures:

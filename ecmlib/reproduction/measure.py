@@ -143,7 +143,9 @@ def measure_texts(
     chosen = []
     for configuration in configurations:
         architecture, others = _sorted({**shared, **configuration})
-        chosen.append((architecture, TextProtocol(**others)))
+        protocol = TextProtocol(**others)
+        refuse_impossible(architecture, protocol.T, protocol.batch_size, device=device)
+        chosen.append((architecture, protocol))
     corpora = {K: read_corpus(text, K) for K in {architecture.K for architecture, _ in chosen}}
     for architecture, protocol in chosen:
         split_in_two(architecture, corpora[architecture.K], protocol)
