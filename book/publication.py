@@ -127,12 +127,12 @@ def points(results: Path = RESULTS) -> list[dict[str, Any]]:
             other = [name for name, value in protocol if value != getattr(usual, name) and name not in _MAY_DIFFER]
             if other or any(getattr(architecture, name) != value for name, value in COMPONENTS.items()):
                 continue
-            sizes = {size: getattr(architecture, size) for size in "dHNLK"}
+            sizes, frame = {size: getattr(architecture, size) for size in "dHNLK"}, record.frame()
             rows.append(
                 sizes
-                | {"T": protocol.T, "C": round(float(record.frame()["C"].mean()), 1)}
+                | {"T": protocol.T, "C": round(float(frame["C"].mean()), 1)}
                 | {"record": f"{grid}/{path.name}", "href": f"records/{grid}/{path.name}"}
-                | {"unfitted": grid not in _FITTED or bool(out_of_scope(record.frame()).ne("").all())}
+                | {"unfitted": grid not in _FITTED or bool(out_of_scope(frame).ne("").all())}
             )
     return rows
 

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ecmlib.files import flush_to_disk, locked, writable_folder, write_atomically
+from ecmlib.files import flush_to_disk, locked, write_atomically
 
 Tensors = dict[str, torch.Tensor]
 Kept = tuple[dict[str, Any], Tensors]
@@ -86,7 +86,8 @@ class Checkpoint:
         progress, tensors = self._state()
         file = self._path.with_suffix(f".{time.time_ns()}.safetensors")
         kept = {"identity": self._identity, "progress": progress, "tensors": file.name}
-        with locked(writable_folder(self._path.parent)):
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self._path.parent):
             save_file(tensors, file)
             flush_to_disk(file)  # before the JSON names it
             write_atomically(self._path, json.dumps(kept))

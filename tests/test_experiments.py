@@ -33,7 +33,7 @@ BITS = 2.0  # that a prediction of an invented model lacks
 def invented(values: dict[str, Any], capacity: float, curve: np.ndarray | None = None) -> CapacityRecord:
     """A record whose count, less its guesses, is ``capacity`` times ``curve``, which rises to 1."""
     values = {"T": T, "max_steps": int(STEPS[-1])} | values
-    architecture, protocol = measuring.configured(values)
+    architecture, protocol = measuring.configured(values, Protocol)
     if curve is None:
         curve = 1 - np.exp(-STEPS / 100)
     guesses = protocol.T / architecture.K
@@ -361,7 +361,7 @@ def test_notebook_shows_the_configurations_of_its_grid(notebook: str) -> None:
             configurations = batch_size.plan(values["N"], values["d"], values["batch_size"], values["steps"])
     known = {*Architecture.model_fields, *Protocol.model_fields} - {"batch_size"}
     shared = {name: value for name, value in values.items() if name in known and not isinstance(value, list)}
-    names = {record_name(*measuring.configured({**shared, **point})) for point in configurations}
+    names = {record_name(*measuring.configured({**shared, **point}, Protocol)) for point in configurations}
     jobs = list(load_grid(Path(values["results"]).name).jobs(Path(values["results"])))
     assert names == {job.record.name for job in jobs}
     assert values["restarts"] == jobs[0].restarts

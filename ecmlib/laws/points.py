@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ecmlib.architecture import FEED_FORWARD_WIDTH, HEAD_DIM
 from ecmlib.chance import FULL, at_least_one, count_deviation, guess_distribution, is_guessing, with_guesses
@@ -18,7 +18,7 @@ from ecmlib.validation import shown
 
 # An untrained network reaches the counts whose growth is looked at with less than this probability. `scored` asks less:
 # of counts hardly beyond guessing, only those are found that luck has lifted, and their logarithms bend every exponent.
-NO_CHANCE = 1e-6
+_NO_CHANCE = 1e-6
 SIZES = ["d", "H", "N", "L", "K", "T"]
 # The best restart counts, as in the paper.
 _BEST = ("C_plateau", "C_plateau_raw", "C_plateau_rule", "C_paper_rule", "C_paper_rule_raw")
@@ -212,6 +212,11 @@ def fittable(points: pd.DataFrame, target: str, loss: FitLoss = "log") -> NDArra
     return measured
 
 
+def beyond_chance(raw: ArrayLike, T: ArrayLike, K: ArrayLike) -> NDArray[np.bool_]:
+    """Whether counts, guesses included, are more than an untrained network reaches but once in a million tries."""
+    return np.asarray(raw > guess_distribution(T, K).isf(_NO_CHANCE))
+
+
 def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataFrame:
     """Return the configurations whose capacity is set by the model: above chance and below saturation.
 
@@ -228,8 +233,7 @@ def growing(results: pd.DataFrame, same: Sequence[str] = CONDITIONS) -> pd.DataF
         Columns ``d``, ``H``, ``N``, ``L``, ``K``, ``T``, ``P``, ``C`` and ``MPP`` (tokens a parameter, paper, eq. 12).
     """
     best = configurations(results, ["C_plateau", "C_plateau_raw"], same)
-    chance = guess_distribution(best["T"], best["K"]).isf(NO_CHANCE)
-    inside = (best["C_plateau_raw"] > chance) & (best["C_plateau_raw"] < FULL * best["T"])
+    inside = beyond_chance(best["C_plateau_raw"], best["T"], best["K"]) & (best["C_plateau_raw"] < FULL * best["T"])
     best = best.assign(C=best["C_plateau"], MPP=best["N"] * best["C_plateau"] / best["P"])
     grown: pd.DataFrame = best.loc[inside, [*SIZES, "P", "C", "MPP"]].reset_index(drop=True)
     return grown

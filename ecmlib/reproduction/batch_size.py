@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from ecmlib.chance import at_least_one, guess_distribution
+from ecmlib.chance import at_least_one
 from ecmlib.figures.style import new_panels, styled
-from ecmlib.laws.points import CONDITIONS, NO_CHANCE, SIZES, surviving, unmixed
+from ecmlib.laws.points import CONDITIONS, SIZES, beyond_chance, surviving, unmixed
 from ecmlib.protocol import Protocol
 from ecmlib.reproduction.measure import listed
 from ecmlib.reproduction.stats import NOT_MEASURED, Estimate, Finding, Statement, above, factors, if_determined
@@ -81,7 +81,7 @@ def compare(records: Sequence[CapacityRecord]) -> pd.DataFrame:
         most = curves.loc[curves["N"] == N, "last_count"].max()
         row = {"N": N, "d": d, "batch_size": batch_size, "T": T, "restart": restart, "steps": steps, "epochs": epochs}
         row |= {"C_steps": at[0], "C_epochs": at[1], "core_hours": seconds[N, d, batch_size, restart] / 3600}
-        rows.append(row | {"beyond_guessing": most > guess_distribution(int(T), int(K)).isf(NO_CHANCE)})
+        rows.append(row | {"beyond_guessing": bool(beyond_chance(most, int(T), int(K)))})
     return pd.DataFrame(rows)
 
 

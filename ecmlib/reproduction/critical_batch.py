@@ -17,6 +17,7 @@ from ecmlib.files import named_folder
 from ecmlib.laws.points import surviving
 from ecmlib.noise_scale import measure_noise_scale
 from ecmlib.noise_scale_record import NoiseScaleRecord
+from ecmlib.protocol import Protocol
 from ecmlib.record import load_files, record_name
 from ecmlib.reproduction.batch_size import SAMPLE, cost_of_a_test, curves_by_batch_size, one_for_each
 from ecmlib.reproduction.measure import configured, measured
@@ -113,7 +114,7 @@ def noise_scales(
     """
     one_for_each(N, d=d, steps=steps, every=every)
     chosen = [
-        configured({**shared, "N": length, "d": width, "max_steps": most, "eval_every": distance}, device)
+        configured({**shared, "N": length, "d": width, "max_steps": most, "eval_every": distance}, Protocol, device)
         for length, width, most, distance in zip(N, d, steps, every, strict=True)
     ]
     frames = []

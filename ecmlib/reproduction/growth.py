@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy import stats
 
-from ecmlib.chance import FULL, guess_distribution
+from ecmlib.chance import FULL
 from ecmlib.figures.style import PALETTE, new_figure
-from ecmlib.laws.points import NO_CHANCE, ONE_SETTING, configurations, growing
+from ecmlib.laws.points import ONE_SETTING, beyond_chance, configurations, growing
 from ecmlib.reproduction.stats import (
     LEVEL,
     NOT_MEASURED,
@@ -140,7 +140,7 @@ def saturations(results: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     best = configurations(results, ["C_plateau", "C_plateau_raw"], ONE_SETTING)
-    beyond = best[best["C_plateau_raw"] > guess_distribution(best["T"], best["K"]).isf(NO_CHANCE)]
+    beyond = best[beyond_chance(best["C_plateau_raw"], best["T"], best["K"])]
     for (N, H), line in beyond.sort_values("d").groupby(["N", "H"]):
         if len(line) > 1:
             before, last = line.iloc[-2], line.iloc[-1]

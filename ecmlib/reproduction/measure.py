@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import pandas as pd
 from pydantic import Field
@@ -24,6 +24,7 @@ from ecmlib.text_record import TextProtocol, TextRecord, load_text_records
 from ecmlib.validation import Parameters, sorted_out
 from ecmlib.workplace import Compiled, refuse_impossible
 
+P = TypeVar("P", bound=Protocol)
 Tabular = CapacityRecord | TextRecord | NoiseScaleRecord  # records that are frames, too
 
 
@@ -46,10 +47,10 @@ def listed(name: str, values: Sequence[Any]) -> None:
         raise ValueError(f"{name} = {values!r}: input should be a list of one value or more")
 
 
-def configured(values: Mapping[str, Any], device: str = "auto") -> tuple[Architecture, Protocol]:
+def configured(values: Mapping[str, Any], kind: type[P], device: str = "auto") -> tuple[Architecture, P]:
     """Sort values by what they describe; a ValueError says which is unknown or out of range, or too large to train."""
-    architecture, others = _sorted(values)
-    protocol = Protocol(**others)
+    sizes, others = sorted_out(Architecture.model_fields, values)
+    architecture, protocol = Architecture(**sizes), kind(**others)
     refuse_impossible(architecture, protocol.T, protocol.batch_size, device=device)
     return architecture, protocol
 
@@ -92,7 +93,7 @@ def measure_all(
         If nothing may be trained, for each file that is no such record, with the reason. It is left out.
     """
     folder = named_folder(results)
-    chosen = [configured({**shared, **configuration}, device) for configuration in configurations]
+    chosen = [configured({**shared, **configuration}, Protocol, device) for configuration in configurations]
     if train:
         return [
             measure_mac(architecture, protocol, restarts=restarts, device=device, compiled=compiled, results=results)
@@ -140,12 +141,7 @@ def measure_texts(
     """
     if not train:
         return load_text_records(results)
-    chosen = []
-    for configuration in configurations:
-        architecture, others = _sorted({**shared, **configuration})
-        protocol = TextProtocol(**others)
-        refuse_impossible(architecture, protocol.T, protocol.batch_size, device=device)
-        chosen.append((architecture, protocol))
+    chosen = [configured({**shared, **configuration}, TextProtocol, device) for configuration in configurations]
     corpora = {K: read_corpus(text, K) for K in {architecture.K for architecture, _ in chosen}}
     for architecture, protocol in chosen:
         split_in_two(architecture, corpora[architecture.K], protocol)
@@ -243,9 +239,3 @@ class _Names(Parameters):
     budgets: _Name
     holdout: _Name
     papers: _Name
-
-
-def _sorted(values: Mapping[str, Any]) -> tuple[Architecture, dict[str, Any]]:
-    """Return the architecture, and the values that are not of it."""
-    sizes, others = sorted_out(Architecture.model_fields, values)
-    return Architecture(**sizes), others
